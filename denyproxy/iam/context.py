@@ -1,0 +1,44 @@
+"""The request context: condition keys, each present, absent or unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from denyproxy.iam.truth import UNKNOWN, Unknown
+
+Values = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestContext:
+    """Condition key -> values. Key names are lower case here: IAM compares them without regard to case.
+
+    A key of `present` has those values (an empty tuple is an empty multivalued key). A key that `unknown` names, or
+    whose family (`aws:principaltag/*`) it names, is a fact that nobody here knows. Any other key is absent, or
+    unknown where `open_world` says that what is not stated is not known.
+    """
+
+    present: Mapping[str, Values] = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
+    absent: frozenset[str] = frozenset()
+    """Known to be absent, families included; matters only in an open world."""
+    open_world: bool = False
+
+    def lookup(self, key: str) -> Values | Unknown | None:
+        """The values of a key (any case), UNKNOWN, or None: absent."""
+        key = key.lower()
+        values = self.present.get(key)
+        if values is not None:
+            return values
+        if key in self.unknown:
+            return UNKNOWN
+        if key in self.absent:
+            return None
+        family, slash, _ = key.partition("/")
+        if slash:
+            if family + "/*" in self.unknown:
+                return UNKNOWN
+            if family + "/*" in self.absent:
+                return None
+        return UNKNOWN if self.open_world else None
