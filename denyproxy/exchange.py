@@ -109,3 +109,13 @@ class DeniedCall:
     sent: datetime | None = None
     """Aware UTC: the client's clock when it signed, where the wire does not say (scenarios)."""
     declared: Declared = field(default_factory=Declared)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is changed in a denied response on its way to the client."""
+
+    headers: Headers = ()
+    """Header fields to add; one bounded ASCII line each."""
+    body: bytes | None = None
+    """The new error document; None: leave it as it is."""
