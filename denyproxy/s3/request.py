@@ -74,6 +74,10 @@ class S3Request:
     """Aware UTC: when S3 evaluated it."""
     signed_time: datetime | None = None
     """Aware UTC: X-Amz-Date or Date."""
+    signed_headers: frozenset[str] | None = None
+    """Lower-case names in SigV4's SignedHeaders; None: not signed with SigV4, or not known."""
+    sent_headers: frozenset[str] = frozenset()
+    """Lower-case names of the header fields on the wire (`headers` also has those of a presigned query)."""
 
     def parameter(self, name: str) -> str | None:
         """The first value of a query parameter (exact case), or None: not sent."""

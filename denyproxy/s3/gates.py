@@ -1,0 +1,250 @@
+"""S3's own reasons for a 403 that are no policy's: state of the object, the bucket or the request.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+Each gate is a row of `GATES`; it says whether it refuses, without a look at what S3 answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+from denyproxy.iam.principal import PrincipalType
+from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
+from denyproxy.s3.acl import requests_public_acl
+from denyproxy.s3.public_access import document_is_public, effective, known
+from denyproxy.s3.request import Caller, S3Request
+from denyproxy.s3.snapshot import AccessPointFacts, BlockPublicAccess, ObjectFacts, PolicySnapshot
+
+MAX_CLOCK_SKEW = timedelta(minutes=15)
+
+_ARCHIVED_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+_READS_OBJECT = frozenset({"GetObject", "SelectObjectContent", "GetObjectTorrent"})
+_COPIES = frozenset({"CopyObject", "UploadPartCopy"})
+_MAY_CARRY_ACL = frozenset({"PutBucketAcl", "PutObjectAcl", "PutObject", "CopyObject", "CreateMultipartUpload"})
+_OWNER_ONLY = frozenset({"CreateBucket", "ListBuckets"})
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """S3 refuses for a reason of its own. `truth` YES: whatever the unknowns are."""
+
+    layer: str
+    element: str
+    truth: Truth
+    expected: str | None = None
+    actual: str | None = None
+    facts: tuple[str, ...] = ()
+    """The facts that are missing, where truth is UNKNOWN."""
+
+
+Gate = Callable[[S3Request, Caller, PolicySnapshot], Iterator[Refusal]]
+
+
+def refusals(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> tuple[Refusal, ...]:
+    """All refusals that hold or may hold, in the order in which S3 checks."""
+    return tuple(refusal for gate in GATES for refusal in gate(request, caller, snapshot) if refusal.truth)
+
+
+def block_public_access(
+    bucket: str | None, access_point: AccessPointFacts | None, snapshot: PolicySnapshot
+) -> tuple[BlockPublicAccess, ...]:
+    """The places whose settings bear on a bucket: its account, itself, the access point used."""
+    places: list[BlockPublicAccess] = []
+    if bucket is not None:
+        facts = snapshot.bucket(bucket)
+        places += [snapshot.account(facts.account).block_public_access, facts.block_public_access]
+    if access_point is not None:
+        places.append(access_point.block_public_access)
+    return tuple(places)
+
+
+def clock_skew(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
+    """S3 accepts a signing time at most 15 minutes from its own."""
+    if request.time is None or request.signed_time is None or caller.auth_type != "REST-HEADER":
+        return
+    skew = request.signed_time - request.time
+    if abs(skew) > MAX_CLOCK_SKEW:
+        yield Refusal("clock-skew", "date", Truth.YES, request.time.isoformat(), request.signed_time.isoformat())
+
+
+def presigned_expired(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
+    """A presigned URL lives from X-Amz-Date for X-Amz-Expires seconds (SigV2: until Expires)."""
+    lifetime = request.parameter("X-Amz-Expires")
+    if lifetime is None or request.time is None or request.signed_time is None or not lifetime.isdigit():
+        return
+    expiry = request.signed_time + timedelta(seconds=min(int(lifetime), 604800))
+    if request.time > expiry:
+        yield Refusal(
+            "presigned-expired", "query:X-Amz-Expires", Truth.YES, expiry.isoformat(), request.time.isoformat()
+        )
+
+
+def headers_not_signed(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
+    """Every x-amz-* header of a request signed with SigV4 must be among its SignedHeaders."""
+    if request.signed_headers is None:
+        return
+    for name in sorted(request.sent_headers - request.signed_headers):
+        if name.startswith("x-amz-"):
+            yield Refusal("headers-not-signed", f"header:{name}", Truth.YES, ";".join(sorted(request.signed_headers)))
+
+
+def expected_bucket_owner(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
+    """x-amz-expected-bucket-owner must be the account that owns the bucket."""
+    pairs = [("x-amz-expected-bucket-owner", request.bucket)]
+    if request.copy_source is not None:
+        pairs.append(("x-amz-source-expected-bucket-owner", request.copy_source.bucket))
+    for header, bucket in pairs:
+        expected = request.header(header)
+        if expected is None or bucket is None:
+            continue
+        owner = snapshot.bucket(bucket).account
+        if owner is UNKNOWN:
+            fact = f"owner of bucket {bucket}"
+            yield Refusal("expected-bucket-owner", f"header:{header}", Truth.UNKNOWN, None, expected, (fact,))
+        elif owner != expected.strip():
+            yield Refusal("expected-bucket-owner", f"header:{header}", Truth.YES, owner, expected)
+
+
+def requester_pays(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
+    """Others than the owner's account must say that they pay; anonymous callers never can."""
+    if request.operation in _OWNER_ONLY:
+        return
+    anonymous = caller.principal.type is PrincipalType.ANONYMOUS
+    said = request.header("x-amz-request-payer") or request.parameter("x-amz-request-payer")
+    if said == "requester" and not anonymous:
+        return
+    buckets = [request.bucket]
+    if request.copy_source is not None:
+        buckets.append(request.copy_source.bucket)
+    for bucket in buckets:
+        if bucket is None:
+            continue
+        facts = snapshot.bucket(bucket)
+        pays = Truth.UNKNOWN if facts.request_payer is UNKNOWN else Truth.of(facts.request_payer == "Requester")
+        truth = min(pays, ~same_account(caller, facts.account))
+        missing = () if truth is not Truth.UNKNOWN else (f"request payment of bucket {bucket}",)
+        yield Refusal("requester-pays", "header:x-amz-request-payer", truth, "requester", said, missing)
+        if truth is Truth.YES:
+            return
+
+
+def same_account(caller: Caller, owner: str | Unknown) -> Truth:
+    """Does the caller belong to the account `owner`? Anonymous callers belong to none."""
+    principal = caller.principal
+    if principal.type in (PrincipalType.ANONYMOUS, PrincipalType.SERVICE):
+        return Truth.NO
+    if principal.account is None or owner is UNKNOWN:
+        return Truth.UNKNOWN
+    return Truth.of(principal.account == owner)
+
+
+def public_acl_blocked(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
+    """BlockPublicAcls refuses requests that carry a public ACL."""
+    if request.operation not in _MAY_CARRY_ACL:
+        return
+    public = requests_public_acl(request)
+    access_point = snapshot.access_points.get(request.access_point or "")
+    blocked = effective("BlockPublicAcls", block_public_access(request.bucket, access_point, snapshot))
+    yield from _setting("BlockPublicAcls", min(public, blocked), request.header("x-amz-acl") or "a public ACL")
+
+
+def public_policy_blocked(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
+    """BlockPublicPolicy refuses to store a public bucket policy."""
+    if request.operation != "PutBucketPolicy":
+        return
+    public = Truth.UNKNOWN if request.body is None else document_is_public(request.body)
+    blocked = effective("BlockPublicPolicy", block_public_access(request.bucket, None, snapshot))
+    yield from _setting("BlockPublicPolicy", min(public, blocked), "a public policy")
+
+
+def _setting(name: str, truth: Truth, actual: str) -> Iterator[Refusal]:
+    missing = ("Block Public Access settings",) if truth is Truth.UNKNOWN else ()
+    yield Refusal("block-public-access", f"setting:{name}", truth, None, actual, missing)
+
+
+def sse_c_blocked(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
+    """BlockedEncryptionTypes may refuse uploads with customer-provided keys (the default since April 2026)."""
+    name = "x-amz-server-side-encryption-customer-algorithm"
+    if request.header(name) is None or request.method not in ("PUT", "POST") or request.bucket is None:
+        return
+    blocked = snapshot.bucket(request.bucket).blocked_encryption_types
+    truth = Truth.UNKNOWN if blocked is UNKNOWN else Truth.of("SSE-C" in blocked)
+    missing = (f"blocked encryption types of bucket {request.bucket}",) if truth is Truth.UNKNOWN else ()
+    yield Refusal("sse-c-blocked", "setting:BlockedEncryptionTypes", truth, None, request.header(name), missing)
+
+
+def archived_object(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
+    """An archived object must be restored before it is read or copied."""
+    facts: ObjectFacts | None = None
+    if request.operation in _READS_OBJECT and request.bucket is not None and request.key is not None:
+        facts = snapshot.object(request.bucket, request.key)
+    elif request.operation in _COPIES and request.copy_source is not None:
+        facts = snapshot.object(request.copy_source.bucket, request.copy_source.key)
+    if facts is None:
+        return
+    if facts.storage_class is UNKNOWN:
+        yield Refusal(
+            "archived-object", "state:storage-class", Truth.UNKNOWN, facts=("storage class of the object",)
+        )
+    elif facts.storage_class in _ARCHIVED_CLASSES:
+        truth = ~known(facts.restored)
+        yield Refusal("archived-object", "state:storage-class", truth, "a restored copy", facts.storage_class)
+
+
+def object_lock(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
+    """A version under retention or legal hold cannot be deleted; GOVERNANCE yields to the bypass header."""
+    if request.operation != "DeleteObject" or request.parameter("versionId") is None:
+        return
+    if request.bucket is None or request.key is None:
+        return
+    facts = snapshot.object(request.bucket, request.key)
+    if facts is None:
+        return
+    hold = known(facts.legal_hold)
+    missing = ("legal hold of the object version",) if hold is Truth.UNKNOWN else ()
+    yield Refusal("object-lock", "state:legal-hold", hold, "OFF", "ON" if hold is Truth.YES else None, missing)
+    bypass = (request.header("x-amz-bypass-governance-retention") or "").lower() == "true"
+    if facts.lock_mode is UNKNOWN or facts.retain_until is UNKNOWN:
+        yield Refusal(
+            "object-lock", "state:retention", Truth.UNKNOWN, facts=("retention of the object version",)
+        )
+    elif facts.lock_mode is not None and not (facts.lock_mode == "GOVERNANCE" and bypass):
+        until = facts.retain_until
+        active = Truth.UNKNOWN if until is None or request.time is None else Truth.of(until > request.time)
+        actual = f"{facts.lock_mode} until {until.isoformat()}" if until else facts.lock_mode
+        yield Refusal("object-lock", "state:retention", active, None, actual)
+
+
+def mfa_delete(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
+    """With MFA delete, only the root user with x-amz-mfa deletes versions or changes versioning."""
+    version = request.operation == "DeleteObject" and request.parameter("versionId") is not None
+    if not (version or request.operation == "PutBucketVersioning") or request.bucket is None:
+        return
+    if request.header("x-amz-mfa") is not None and caller.principal.type is PrincipalType.ROOT:
+        return
+    truth = known(snapshot.bucket(request.bucket).mfa_delete)
+    missing = (f"MFA delete of bucket {request.bucket}",) if truth is Truth.UNKNOWN else ()
+    yield Refusal("mfa-delete", "header:x-amz-mfa", truth, None, request.header("x-amz-mfa") and "sent", missing)
+
+
+GATES: tuple[Gate, ...] = (
+    clock_skew,
+    presigned_expired,
+    headers_not_signed,
+    expected_bucket_owner,
+    requester_pays,
+    public_acl_blocked,
+    public_policy_blocked,
+    sse_c_blocked,
+    archived_object,
+    object_lock,
+    mfa_delete,
+)
+"""In the order of S3's own checks, as far as it is known: request, bucket, object."""
+
+REQUEST_GATES = frozenset({"clock-skew", "presigned-expired", "headers-not-signed"})
+"""Layers that S3 checks before any policy."""
+STATE_GATES = frozenset({"archived-object", "object-lock", "mfa-delete"})
+"""Layers that S3 checks after the policies: an answer of theirs proves that the policies allowed."""
