@@ -185,9 +185,7 @@ def archived_object(request: S3Request, caller: Caller, snapshot: PolicySnapshot
     if facts is None:
         return
     if facts.storage_class is UNKNOWN:
-        yield Refusal(
-            "archived-object", "state:storage-class", Truth.UNKNOWN, facts=("storage class of the object",)
-        )
+        yield Refusal("archived-object", "state:storage-class", Truth.UNKNOWN, facts=("storage class of the object",))
     elif facts.storage_class in _ARCHIVED_CLASSES:
         truth = ~known(facts.restored)
         yield Refusal("archived-object", "state:storage-class", truth, "a restored copy", facts.storage_class)
@@ -207,9 +205,7 @@ def object_lock(request: S3Request, caller: Caller, snapshot: PolicySnapshot) ->
     yield Refusal("object-lock", "state:legal-hold", hold, "OFF", "ON" if hold is Truth.YES else None, missing)
     bypass = (request.header("x-amz-bypass-governance-retention") or "").lower() == "true"
     if facts.lock_mode is UNKNOWN or facts.retain_until is UNKNOWN:
-        yield Refusal(
-            "object-lock", "state:retention", Truth.UNKNOWN, facts=("retention of the object version",)
-        )
+        yield Refusal("object-lock", "state:retention", Truth.UNKNOWN, facts=("retention of the object version",))
     elif facts.lock_mode is not None and not (facts.lock_mode == "GOVERNANCE" and bypass):
         until = facts.retain_until
         active = Truth.UNKNOWN if until is None or request.time is None else Truth.of(until > request.time)

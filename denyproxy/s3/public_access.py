@@ -85,10 +85,8 @@ def _statement_is_public(statement: Any, access_point: bool) -> Truth:
 
 def _principal_is_fixed(principal: Any) -> bool:
     """Names only accounts, users, roles or services: no wildcard, no variable."""
-    if isinstance(principal, Mapping):
-        values = [value for entry in principal.values() for value in _strings(entry)]
-    else:
-        values = _strings(principal)
+    entries = principal.values() if isinstance(principal, Mapping) else (principal,)
+    values = [value for entry in entries for value in _strings(entry)]
     return bool(values) and all(_is_fixed(value) for value in values)
 
 

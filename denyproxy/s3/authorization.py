@@ -1,0 +1,360 @@
+"""One requirement of an S3 call against everything that bears on it: IAM's layers, then S3's own.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-overview.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from denyproxy.exchange import Declared
+from denyproxy.iam.context import RequestContext
+from denyproxy.iam.document import UNKNOWN_POLICIES, PolicyList
+from denyproxy.iam.evaluation import (
+    AuthorizationRequest,
+    Decision,
+    Evaluation,
+    Grant,
+    PolicySet,
+    ResourceLayer,
+    evaluate,
+)
+from denyproxy.iam.principal import Principal, PrincipalType
+from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
+from denyproxy.s3.acl import BUCKET_PERMISSIONS, PUBLIC_GROUPS, grant_by_acl, needed_permission
+from denyproxy.s3.gates import Refusal, block_public_access, same_account
+from denyproxy.s3.public_access import document_is_public, effective, known
+from denyproxy.s3.request import Caller, Requirement, Role
+from denyproxy.s3.snapshot import AccessPointFacts, AclGrant, BucketFacts, PolicySnapshot, PrincipalFacts
+
+NOT_GRANTED_ON_FOREIGN_OBJECTS = frozenset(
+    f"s3:{name}".lower()
+    for name in (
+        "GetObject",
+        "GetObjectVersion",
+        "GetObjectAttributes",
+        "GetObjectVersionAttributes",
+        "GetObjectAcl",
+        "GetObjectVersionAcl",
+        "PutObjectAcl",
+        "PutObjectVersionAcl",
+    )
+)
+"""Actions that a bucket policy cannot allow on an object that another account owns (its Deny counts all the same)."""
+
+ROOT_KEEPS = frozenset({"s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebucketpolicy"})
+"""Actions that a bucket policy cannot deny to the root user of the bucket's account."""
+
+NO_BUCKET_YET = frozenset({"s3:createbucket", "s3:listallmybuckets", "s3:listallmydirectorybuckets"})
+
+_NOBODY = PrincipalFacts("", identity=PolicyList(), boundary=None, session=None, tags={})
+_NO_IDENTITY = frozenset({PrincipalType.ANONYMOUS, PrincipalType.SERVICE, PrincipalType.ROOT})
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """What all layers say on one requirement."""
+
+    requirement: Requirement
+    policies: PolicySet
+    evaluation: Evaluation
+    """By IAM's rules, before S3's own layers."""
+    refusals: tuple[Refusal, ...]
+    """S3's own layers that take the permission away, or may."""
+    possible: frozenset[Decision]
+    """The decisions still possible, S3's own layers included."""
+
+    @property
+    def decision(self) -> Decision | None:
+        """The decision, or None if the unknowns leave more than one."""
+        return next(iter(self.possible)) if len(self.possible) == 1 else None
+
+    @property
+    def allowed(self) -> Truth:
+        """Is it allowed?"""
+        if self.possible == {Decision.ALLOWED}:
+            return Truth.YES
+        return Truth.UNKNOWN if Decision.ALLOWED in self.possible else Truth.NO
+
+
+def authorize(
+    requirement: Requirement,
+    context: RequestContext,
+    caller: Caller,
+    snapshot: PolicySnapshot,
+    declared: Declared,
+) -> Authorization:
+    """Evaluate one requirement. Pure; raises nothing but on programming errors."""
+    request = AuthorizationRequest(caller.principal, requirement.action, requirement.resource, context)
+    policies = caller_policies(caller.principal, snapshot)
+    if requirement.role is Role.KMS:
+        policies = _kms(policies, requirement, caller, snapshot, declared)
+    elif requirement.bucket is None or requirement.action.lower() in NO_BUCKET_YET:
+        endpoint = vpc_endpoint_policy(context, snapshot, declared)
+        policies = replace(policies, same_account=_account_level(caller, declared), vpc_endpoint=endpoint)
+    else:
+        endpoint = vpc_endpoint_policy(context, snapshot, declared)
+        bucket = _Bucket(requirement, caller, snapshot, declared, replace(policies, vpc_endpoint=endpoint))
+        return bucket.authorize(request)
+    evaluation = evaluate(request, policies)
+    return Authorization(requirement, policies, evaluation, (), evaluation.possible)
+
+
+def caller_policies(principal: Principal, snapshot: PolicySnapshot) -> PolicySet:
+    """The policies on the caller's side: identity, boundary, session, and the organization's SCPs."""
+    if principal.type in _NO_IDENTITY:
+        facts = _NOBODY
+    elif principal.type is PrincipalType.UNKNOWN:
+        facts = PrincipalFacts("")
+    else:
+        arn = principal.arn if principal.type is PrincipalType.USER else principal.issuer or principal.arn
+        facts = snapshot.principal(arn or "")
+    outside = principal.type in (PrincipalType.ANONYMOUS, PrincipalType.SERVICE)
+    return PolicySet(
+        same_account=Truth.YES,
+        identity=facts.identity,
+        boundary=facts.boundary,
+        session=facts.session,
+        scp=None if outside else snapshot.account(principal.account).scp,
+    )
+
+
+def vpc_endpoint_policy(context: RequestContext, snapshot: PolicySnapshot, declared: Declared) -> PolicyList | None:
+    """The policy of the VPC endpoint that the request came through; None: it came through none."""
+    endpoint = context.lookup("aws:SourceVpce")
+    if endpoint is UNKNOWN:
+        return snapshot.vpc_endpoint
+    if endpoint is None:
+        return snapshot.vpc_endpoint if declared.closed else None
+    return snapshot.vpc_endpoints.get(endpoint[0] if endpoint else "", snapshot.vpc_endpoint)
+
+
+def _account_level(caller: Caller, declared: Declared) -> Truth:
+    """Account-level and other services' resources belong to the caller unless it is declared otherwise."""
+    return Truth.YES if declared.resource_account is None else same_account(caller, declared.resource_account)
+
+
+def _kms(
+    policies: PolicySet, requirement: Requirement, caller: Caller, snapshot: PolicySnapshot, declared: Declared
+) -> PolicySet:
+    """KMS: the key policy is the mandatory authority.
+
+    https://docs.aws.amazon.com/kms/latest/developerguide/policy-evaluation.html"""
+    key = snapshot.kms_key(requirement.kms_key)
+    owner = key.account
+    if owner is UNKNOWN and declared.closed and requirement.bucket is not None:
+        owner = snapshot.bucket(requirement.bucket).account
+    own = same_account(caller, owner)
+    if requirement.kms_key is not None and requirement.kms_key.endswith("alias/aws/s3"):
+        layer = ResourceLayer("kms-key-policy", other_grant=Grant(direct=own))
+        return replace(policies, same_account=own, resource=(layer,), resource_must_delegate=True)
+    layer = ResourceLayer("kms-key-policy", key.policy)
+    if declared.closed and not key.policy.policies and key.policy.complete:
+        layer = replace(layer, other_grant=Grant(account=Truth.YES))
+    rcp = snapshot.account(owner).rcp
+    return replace(policies, same_account=own, rcp=rcp, resource=(layer,), resource_must_delegate=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Switches:
+    """S3's rules that take grants away, on or off."""
+
+    foreign_object: bool = False
+    ignore_public_acls: bool = False
+    restrict_public_buckets: bool = False
+
+
+_ELEMENTS = {
+    "foreign_object": ("acl", "state:object-owner"),
+    "ignore_public_acls": ("block-public-access", "setting:IgnorePublicAcls"),
+    "restrict_public_buckets": ("block-public-access", "setting:RestrictPublicBuckets"),
+}
+
+
+class _Bucket:
+    """Authorization on a bucket or an object in it."""
+
+    def __init__(
+        self,
+        requirement: Requirement,
+        caller: Caller,
+        snapshot: PolicySnapshot,
+        declared: Declared,
+        policies: PolicySet,
+    ) -> None:
+        assert requirement.bucket is not None
+        self.requirement = requirement
+        self.caller = caller
+        self.snapshot = snapshot
+        self.action = requirement.action.lower()
+        self.facts = snapshot.bucket(requirement.bucket)
+        declared_owner = None if requirement.source else declared.resource_account
+        self.owner: str | Unknown = declared_owner or self.facts.account
+        self.access_point = snapshot.access_points.get(requirement.via_access_point or "")
+        self.policies = replace(policies, rcp=snapshot.account(self.owner).rcp)
+        self.places = block_public_access(requirement.bucket, self.access_point, snapshot)
+
+    def authorize(self, request: AuthorizationRequest) -> Authorization:
+        truths = {
+            "foreign_object": self._foreign_object(),
+            "ignore_public_acls": self._ignores_public_acls(),
+            "restrict_public_buckets": self._restricts(),
+        }
+        lenient = self._policy_set(_Switches())
+        evaluation = evaluate(request, lenient)
+        possible = evaluation.possible
+        refusals: list[Refusal] = []
+        for name, truth in truths.items():
+            if truth is Truth.NO:
+                continue
+            strict = evaluate(request, self._policy_set(_Switches(**{name: True})))
+            before = {(objection.layer, objection.blocks): objection.truth for objection in evaluation.objections}
+            added = max(
+                (
+                    objection.truth
+                    for objection in strict.objections
+                    if objection.truth > before.get((objection.layer, objection.blocks), Truth.NO)
+                ),
+                default=Truth.NO,
+            )
+            possible = strict.possible if truth is Truth.YES else possible | strict.possible
+            if added is not Truth.NO:
+                refusals.append(self._refusal(name, min(truth, added)))
+        sure = [name for name, truth in truths.items() if truth is Truth.YES]
+        if len(sure) > 1:
+            possible = evaluate(request, self._policy_set(_Switches(**dict.fromkeys(sure, True)))).possible
+        refusals.extend(self._network_origin(request.context))
+        if any(refusal.layer == "access-point-policy" for refusal in refusals):
+            possible = possible | {Decision.IMPLICIT_DENY}
+            if any(refusal.truth is Truth.YES for refusal in refusals):
+                possible = possible - {Decision.ALLOWED}
+        return Authorization(self.requirement, lenient, evaluation, tuple(refusals), possible)
+
+    def _refusal(self, name: str, truth: Truth) -> Refusal:
+        layer, element = _ELEMENTS[name]
+        if name == "foreign_object":
+            owner = self._object_owner()
+            known_owner = None if owner is UNKNOWN else owner
+            missing = ("owner and ACL of the object",) if truth is Truth.UNKNOWN else ()
+            permission = needed_permission(self.action)
+            return Refusal(layer, element, truth, permission and f"{permission} granted", known_owner, missing)
+        missing = ("Block Public Access settings",) if truth is Truth.UNKNOWN else ()
+        return Refusal(layer, element, truth, facts=missing)
+
+    def _policy_set(self, switches: _Switches) -> PolicySet:
+        bucket = self.facts
+        owner = self._object_owner() if switches.foreign_object else self.owner
+        same = same_account(self.caller, owner)
+        deny_only = switches.foreign_object or switches.restrict_public_buckets
+        acl = self._acl_grant(switches)
+        policy = bucket.policy
+        if self.caller.principal.type is PrincipalType.ROOT and self.action in ROOT_KEEPS:
+            policy = PolicyList() if same is Truth.YES else policy
+        layer = ResourceLayer(
+            "bucket-policy", policy, self.requirement.bucket_resource, deny_only=deny_only, other_grant=acl
+        )
+        layers: tuple[ResourceLayer, ...] = (layer,)
+        if self.requirement.via_access_point is not None:
+            point = self.access_point
+            layers = (ResourceLayer("access-point-policy", point.policy if point else UNKNOWN_POLICIES), layer)
+        return replace(self.policies, same_account=same, resource=layers)
+
+    # ACLs and Object Ownership
+
+    def _acls_enabled(self) -> Truth:
+        ownership = self.facts.object_ownership
+        return Truth.UNKNOWN if ownership is UNKNOWN else Truth.of(ownership != "BucketOwnerEnforced")
+
+    def _grants(self) -> tuple[AclGrant, ...] | Unknown:
+        """The ACL that bears on this action: the object's, or for bucket actions and writes the bucket's."""
+        if self.action in BUCKET_PERMISSIONS:
+            return self.facts.grants
+        if self.requirement.key is None:
+            return ()
+        facts = self.snapshot.object(self.facts.name, self.requirement.key)
+        return () if facts is None else facts.grants
+
+    def _acl_grant(self, switches: _Switches) -> Grant:
+        enabled = self._acls_enabled()
+        if enabled is Truth.NO or needed_permission(self.action) is None:
+            return Grant()
+        canonical = self.snapshot.account(self.caller.principal.account).canonical_id
+        grant = grant_by_acl(
+            self.action,
+            self._grants(),
+            self.caller.principal,
+            canonical,
+            ignore_public=switches.ignore_public_acls,
+        )
+        return Grant(min(enabled, grant.direct), min(enabled, grant.issuer), min(enabled, grant.account))
+
+    def _object_owner(self) -> str | Unknown:
+        if self.requirement.key is None:
+            return self.owner
+        facts = self.snapshot.object(self.facts.name, self.requirement.key)
+        return self.owner if facts is None else facts.owner_account
+
+    def _foreign_object(self) -> Truth:
+        """Does another account own the object, so that the bucket policy cannot grant this action?"""
+        if self.action not in NOT_GRANTED_ON_FOREIGN_OBJECTS or self.requirement.key is None:
+            return Truth.NO
+        owner = self._object_owner()
+        unknown = owner is UNKNOWN or self.owner is UNKNOWN
+        return min(self._acls_enabled(), Truth.UNKNOWN if unknown else Truth.of(owner != self.owner))
+
+    # Block Public Access
+
+    def _ignores_public_acls(self) -> Truth:
+        grants = self._grants()
+        public = Truth.UNKNOWN
+        if grants is not UNKNOWN:
+            public = Truth.of(any(grant.grantee in PUBLIC_GROUPS for grant in grants))
+        return min(self._acls_enabled(), public, effective("IgnorePublicAcls", self.places))
+
+    def _restricts(self) -> Truth:
+        """Does RestrictPublicBuckets shut out this caller, for a policy that is public?"""
+        if self.caller.principal.type is PrincipalType.SERVICE:
+            return Truth.NO
+        foreign = ~same_account(self.caller, self.owner)
+        restricted = effective("RestrictPublicBuckets", self.places)
+        if foreign is Truth.NO or restricted is Truth.NO:
+            return Truth.NO
+        return min(foreign, restricted, max(is_public(self.facts), _access_point_is_public(self.access_point)))
+
+    def _network_origin(self, context: RequestContext) -> Iterator[Refusal]:
+        """An access point with a VPC origin refuses whatever does not come from that VPC."""
+        point = self.access_point
+        if point is None or point.vpc is None:
+            return
+        source = context.lookup("aws:SourceVpc")
+        if point.vpc is UNKNOWN or source is UNKNOWN:
+            missing = ("network origin of the access point" if point.vpc is UNKNOWN else "aws:SourceVpc",)
+            yield Refusal("access-point-policy", "condition:aws:SourceVpc", Truth.UNKNOWN, facts=missing)
+        elif source is None or point.vpc not in source:
+            actual = source[0] if source else None
+            yield Refusal("access-point-policy", "condition:aws:SourceVpc", Truth.YES, point.vpc, actual)
+
+
+def is_public(bucket: BucketFacts) -> Truth:
+    """Is the bucket's policy public? S3's own verdict where it is loaded."""
+    if bucket.policy_is_public is not UNKNOWN:
+        return known(bucket.policy_is_public)
+    return _list_is_public(bucket.policy, access_point=False)
+
+
+def _access_point_is_public(point: AccessPointFacts | None) -> Truth:
+    """An access point with a VPC origin never counts as public."""
+    if point is None or isinstance(point.vpc, str):
+        return Truth.NO
+    if point.policy_is_public is not UNKNOWN:
+        return known(point.policy_is_public)
+    return _list_is_public(point.policy, access_point=True)
+
+
+def _list_is_public(policies: PolicyList, *, access_point: bool) -> Truth:
+    public = max(
+        (document_is_public(policy.document, access_point=access_point) for policy in policies.policies),
+        default=Truth.NO,
+    )
+    return public if policies.complete else max(public, Truth.UNKNOWN)
