@@ -72,6 +72,10 @@ class Declared:
     action: str | None = None
     """With `resource`: one authorization request given directly, of any service."""
     resource: str | None = None
+    bucket: str | None = None
+    """Bucket name, or the ARN of an access point."""
+    key: str | None = None
+    """Decoded."""
     region: str | None = None
     context: Mapping[str, tuple[str, ...] | None] = field(default_factory=dict)
     """Condition key -> values; None: the key is known to be absent."""

@@ -101,6 +101,7 @@ class BucketFacts:
 class ObjectFacts:
     """A stored object (version)."""
 
+    exists: bool | Unknown = UNKNOWN
     sse: str | None | Unknown = UNKNOWN
     """AES256, aws:kms, aws:kms:dsse; None: not aws:kms as far as anyone said."""
     kms_key: str | None | Unknown = UNKNOWN
