@@ -1,0 +1,28 @@
+"""What every test may use, and DENYPROXY_REQUIRE_ALL=1: a test that is skipped has failed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.backends import ministack
+
+__all__ = ["ministack"]
+
+REQUIRE_ALL = os.environ.get("DENYPROXY_REQUIRE_ALL") == "1"
+
+os.environ.setdefault("DENYPROXY_MINISTACK_VENV", str(Path(__file__).parent.parent / ".venv-ministack"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where all is required, turn skips into failures that keep the reason."""
+    report = yield
+    if REQUIRE_ALL and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid} was skipped, and DENYPROXY_REQUIRE_ALL is set: {reason}"
+    return report
