@@ -97,17 +97,12 @@ CASES: tuple[Case, ...] = (
         Cause("bucket-policy", "implicit", "principal", "s3:GetObject", "bucket policy", "EtlRead"),
     ),
     Case(
-        "A role session writes a backup to the wrong storage class",
+        "A role session lists outside its prefix",
         "nightly-backup/monday",
-        "put_object",
-        {"Bucket": "backups", "Key": "monday.tar", "Body": b"a small backup"},
+        "list_objects_v2",
+        {"Bucket": "backups", "Prefix": "weekly/"},
         Cause(
-            "identity",
-            "implicit",
-            "condition:s3:x-amz-storage-class",
-            "s3:PutObject",
-            "backup-writer",
-            "WriteColdBackups",
+            "identity", "implicit", "condition:s3:prefix", "s3:ListBucket", "backup-rotation", "ListNightlyBackups"
         ),
     ),
     Case(

@@ -51,7 +51,7 @@ BUCKETS: Mapping[str, BucketRow] = {
                 "Principal": "*",
                 "Action": "s3:PutObject",
                 "Resource": "arn:aws:s3:::payroll/*",
-                "Condition": {"StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"}},
+                "Condition": {"StringNotEquals": {"s3:x-amz-server-side-encryption": "AES256"}},
             }
         ),
     ),
@@ -101,13 +101,13 @@ ROLES: Mapping[str, tuple[str, str, Document]] = {
     ),
     "nightly-backup": (
         f"arn:aws:iam::{STUDIO}:user/hana",
-        "backup-writer",
+        "backup-rotation",
         document(
             allow(
-                "WriteColdBackups",
-                "s3:PutObject",
-                "arn:aws:s3:::backups/*",
-                Condition={"StringEquals": {"s3:x-amz-storage-class": "STANDARD_IA"}},
+                "ListNightlyBackups",
+                "s3:ListBucket",
+                "arn:aws:s3:::backups",
+                Condition={"StringLike": {"s3:prefix": "nightly/*"}},
             )
         ),
     ),
