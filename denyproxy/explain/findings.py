@@ -1,0 +1,287 @@
+"""Every reason that denies the call, or may: drawn from the evidence, in the order in which S3 would meet them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+from denyproxy.explain.model import Cause, EffectOfCause, Mismatch, NearMiss
+from denyproxy.explain.near_misses import first_failing, ranked, telling_element, was_meant_for
+from denyproxy.iam.document import Policy, PolicyList
+from denyproxy.iam.evaluation import Blocks, Objection, PolicySet
+from denyproxy.iam.statement import ElementEvidence, StatementEvidence
+from denyproxy.iam.truth import Truth
+from denyproxy.s3.authorization import Authorization
+from denyproxy.s3.gates import REQUEST_GATES, STATE_GATES, Refusal
+from denyproxy.s3.request import Role
+
+_REQUEST, _EXPLICIT, _BUCKET, _IMPLICIT, _KMS, _STATE = range(6)
+_POLICY_OF_LAYER = {
+    "bucket-policy": "bucket policy",
+    "vpc-endpoint-policy": "VPC endpoint policy",
+    "kms-key-policy": "KMS key policy",
+    "access-point-policy": "access point policy",
+    "acl": "object ACL",
+    "block-public-access": "Block Public Access",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One reason. `truth` YES: it denies whatever the unknowns are; UNKNOWN: it may."""
+
+    layer: str
+    effect: EffectOfCause
+    truth: Truth
+    stage: int
+    authorization: Authorization | None = None
+    policy: Policy | None = None
+    evidence: StatementEvidence | None = None
+    element: str | None = None
+    expected: str | None = None
+    actual: str | None = None
+    reason: str | None = None
+    unknowns: tuple[str, ...] = ()
+    """Facts that would decide it."""
+    near_misses: tuple[StatementEvidence, ...] = ()
+    level: int | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def policy_name(self) -> str | None:
+        """Name of the policy, or of the layer whose policy has none of its own."""
+        if self.policy is not None:
+            return self.policy.name
+        return _POLICY_OF_LAYER.get(self.layer)
+
+    @property
+    def statement(self) -> str | None:
+        """The Sid, or Statement[0]."""
+        return self.evidence.statement.label if self.evidence is not None else None
+
+    def as_cause(self, sentence: str = "") -> Cause:
+        """In the public form."""
+        requirement = self.authorization.requirement if self.authorization is not None else None
+        scoped = requirement is not None and self.effect != "not-policy"
+        return Cause(
+            layer=self.layer,
+            effect=self.effect,
+            action=requirement.action if scoped and requirement else None,
+            resource=requirement.resource if scoped and requirement else None,
+            policy=self.policy_name,
+            statement=self.statement,
+            element=self.element,
+            expected=self.expected,
+            actual=self.actual,
+            sentence=sentence,
+        )
+
+
+def findings(authorizations: tuple[Authorization, ...], refusals: tuple[Refusal, ...]) -> tuple[Finding, ...]:
+    """All reasons: definite ones first, each group in S3's order as far as it is known."""
+    found = [_from_refusal(refusal, None) for refusal in refusals]
+    for authorization in authorizations:
+        if authorization.requirement.role is Role.FILTER or authorization.requirement.needed is Truth.NO:
+            continue
+        found.extend(_from_authorization(authorization))
+    return tuple(sorted(found, key=lambda finding: (finding.truth is not Truth.YES, finding.stage)))
+
+
+def _from_authorization(authorization: Authorization) -> Iterator[Finding]:
+    needed = authorization.requirement.needed
+    stage_shift = _KMS if authorization.requirement.role is Role.KMS else None
+    for refusal in authorization.refusals:
+        yield _from_refusal(refusal, authorization)
+    for objection in authorization.evaluation.objections:
+        if objection.blocks is Blocks.IMPLICIT and authorization.requirement.role is Role.DENY_ONLY:
+            continue
+        drawn = _explicit if objection.blocks is Blocks.EXPLICIT else _implicit
+        for finding in drawn(authorization, objection):
+            stage = finding.stage if stage_shift is None else stage_shift
+            yield replace(finding, truth=min(finding.truth, needed), stage=stage)
+
+
+def _from_refusal(refusal: Refusal, authorization: Authorization | None) -> Finding:
+    stage = _BUCKET
+    if refusal.layer in REQUEST_GATES:
+        stage = _REQUEST
+    elif refusal.layer in STATE_GATES:
+        stage = _STATE
+    elif refusal.layer in ("acl", "access-point-policy"):
+        stage = _IMPLICIT
+    return Finding(
+        layer=refusal.layer,
+        effect="implicit" if refusal.layer in ("acl", "access-point-policy") else "not-policy",
+        truth=refusal.truth,
+        stage=stage,
+        authorization=authorization,
+        element=refusal.element,
+        expected=refusal.expected,
+        actual=refusal.actual,
+        unknowns=refusal.facts,
+    )
+
+
+def layer_policies(policies: PolicySet, layer: str, level: int | None = None) -> tuple[PolicyList, str | None]:
+    """The policies of a layer, and the ARN under which it is evaluated where that is not the request's."""
+    match layer:
+        case "identity":
+            return policies.identity, None
+        case "permissions-boundary":
+            return policies.boundary or PolicyList(), None
+        case "session-policy":
+            return policies.session or PolicyList(), None
+        case "vpc-endpoint-policy":
+            return policies.vpc_endpoint or PolicyList(), None
+        case "scp" | "rcp":
+            levels = (policies.scp if layer == "scp" else policies.rcp) or ()
+            chosen = levels if level is None else levels[level : level + 1]
+            merged = tuple(policy for entry in chosen for policy in entry.policies)
+            return PolicyList(merged, all(entry.complete for entry in chosen)), None
+    for resource_layer in policies.resource:
+        if resource_layer.layer == layer:
+            return resource_layer.policies, resource_layer.resource
+    return PolicyList(), None
+
+
+def _explicit(authorization: Authorization, objection: Objection) -> Iterator[Finding]:
+    """A finding for each Deny that applies or may, and one for the policies of the layer that are not known."""
+    policies, resource = layer_policies(authorization.policies, objection.layer)
+    request = authorization.evaluation.request
+    for policy, statement, truth in authorization.evaluation.layers[objection.layer].statements:
+        if statement.effect != "Deny" or truth is Truth.NO:
+            continue
+        evidence = statement.examine(request, resource)
+        element = telling_element(evidence) if truth is Truth.YES else _first_unknown(evidence)
+        yield Finding(
+            layer=objection.layer,
+            effect="explicit",
+            truth=truth,
+            stage=_EXPLICIT,
+            authorization=authorization,
+            policy=policy,
+            evidence=evidence,
+            element=element.element if element else None,
+            expected=element.expected if element else None,
+            actual=element.actual if element else None,
+            unknowns=_unknown_facts(evidence) if truth is Truth.UNKNOWN else (),
+        )
+    if not policies.complete:
+        yield _unknown_layer(authorization, objection, "explicit", _EXPLICIT)
+
+
+def _implicit(authorization: Authorization, objection: Objection) -> Iterator[Finding]:
+    """A finding for the layer that does not allow, with the statement that was meant to."""
+    policies, resource = layer_policies(authorization.policies, objection.layer, objection.level)
+    request = authorization.evaluation.request
+    if not policies.complete and objection.truth is Truth.UNKNOWN:
+        yield _unknown_layer(authorization, objection, "implicit", _IMPLICIT)
+        if not policies.policies:
+            return
+    layer = objection.layer
+    misses = ranked(request, policies, resource)
+    if layer == "identity" and objection.truth is Truth.YES:
+        other = _meant_on_the_bucket(authorization, misses)
+        if other is not None:
+            layer, misses = other
+            policies, _ = layer_policies(authorization.policies, layer)
+    best = misses[0] if misses else None
+    element = first_failing(best) if best is not None else None
+    policy = best.policy if best is not None else next(iter(policies.policies), None)
+    yield Finding(
+        layer=layer,
+        effect="implicit",
+        truth=objection.truth,
+        stage=_IMPLICIT,
+        authorization=authorization,
+        policy=policy,
+        evidence=best,
+        element=element.element if element else None,
+        expected=element.expected if element else None,
+        actual=element.actual if element else None,
+        reason=str(element.reason) if element is not None and element.reason is not None else None,
+        unknowns=_open_facts(misses) if objection.truth is Truth.UNKNOWN else (),
+        near_misses=tuple(misses[:3]),
+        level=objection.level,
+    )
+
+
+def _meant_on_the_bucket(
+    authorization: Authorization, identity: list[StatementEvidence]
+) -> tuple[str, list[StatementEvidence]] | None:
+    """In one account either side can grant: was it the resource's policy that was meant to, and missed by less?"""
+    for resource_layer in authorization.policies.resource:
+        request = authorization.evaluation.request
+        misses = [
+            miss
+            for miss in ranked(request, resource_layer.policies, resource_layer.resource)
+            if was_meant_for(miss) and not _delegates(miss)
+        ]
+        if misses and (not identity or len(misses[0].failing) < len(identity[0].failing)):
+            return resource_layer.layer, misses
+    return None
+
+
+def _delegates(evidence: StatementEvidence) -> bool:
+    """Names only the account, so that the identity policy would have to allow all the same."""
+    principal = next((item for item in evidence.elements if item.element == "principal"), None)
+    return principal is not None and principal.expected is not None and principal.expected.endswith(":root")
+
+
+def _unknown_layer(authorization: Authorization, objection: Objection, effect: EffectOfCause, stage: int) -> Finding:
+    return Finding(
+        layer=objection.layer,
+        effect=effect,
+        truth=Truth.UNKNOWN,
+        stage=stage,
+        authorization=authorization,
+        unknowns=(objection.layer,),
+        level=objection.level,
+    )
+
+
+def _first_unknown(evidence: StatementEvidence) -> ElementEvidence | None:
+    return next((item for item in evidence.elements if item.truth is Truth.UNKNOWN), None)
+
+
+def _unknown_facts(evidence: StatementEvidence) -> tuple[str, ...]:
+    return tuple(fact_of(item.element) for item in evidence.elements if item.truth is Truth.UNKNOWN)
+
+
+def _open_facts(misses: list[StatementEvidence]) -> tuple[str, ...]:
+    """Facts on which an Allow that may apply depends."""
+    facts = (fact for miss in misses if miss.truth is Truth.UNKNOWN for fact in _unknown_facts(miss))
+    return tuple(dict.fromkeys(facts))
+
+
+def fact_of(element: str) -> str:
+    """`aws:SourceVpce` of `condition:aws:SourceVpce`; other elements as they are."""
+    kind, _, name = element.partition(":")
+    return name if kind in ("condition", "variable") else element
+
+
+def as_near_miss(evidence: StatementEvidence, finding: Finding, sentence: str) -> NearMiss:
+    """A near miss in the public form."""
+    element = first_failing(evidence)
+    requirement = finding.authorization.requirement if finding.authorization is not None else None
+    return NearMiss(
+        layer=finding.layer,
+        effect="implicit",
+        action=requirement.action if requirement else None,
+        resource=requirement.resource if requirement else None,
+        policy=evidence.policy.name,
+        statement=evidence.statement.label,
+        element=element.element if element else None,
+        expected=element.expected if element else None,
+        actual=element.actual if element else None,
+        sentence=sentence,
+        mismatches=tuple(
+            Mismatch(
+                element=item.element,
+                expected=item.expected,
+                actual=item.actual,
+                reason=None if item.reason is None else str(item.reason),
+            )
+            for item in evidence.failing
+        ),
+    )

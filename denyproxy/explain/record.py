@@ -1,0 +1,109 @@
+"""The denial record: the explanation plus the call's named facts, one JSON object per denial.
+
+Named fields only, never raw headers: no signature, token, secret or customer key can get in.
+"""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from denyproxy.explain.model import Explanation, _Public
+
+
+class CallFacts(_Public):
+    """What was called, as far as it is safe to keep."""
+
+    method: str
+    host: str | None = None
+    region: str | None = None
+    client: str | None = None
+    """Address of the client as the proxy saw it."""
+    mode: str
+    upstream_kind: str
+    auth_type: str | None = None
+    """REST-HEADER, REST-QUERY-STRING or POST; null: anonymous."""
+    access_point: str | None = None
+    copy_source: str | None = None
+    query: dict[str, str] = Field(default_factory=dict)
+    """Query parameters but for those of the signature."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    """The few header fields that authorization looks at."""
+    context: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Condition keys of the denied authorization request, as present."""
+
+
+class DenialRecord(Explanation):
+    """One line of the log."""
+
+    call: CallFacts
+
+    @classmethod
+    def of(cls, explanation: Explanation, call: CallFacts) -> DenialRecord:
+        """The record of one denial."""
+        return cls.model_construct(**dict(explanation), call=call)
+
+
+KEPT_HEADERS = frozenset(
+    {
+        "x-amz-acl",
+        "x-amz-grant-read",
+        "x-amz-grant-write",
+        "x-amz-grant-read-acp",
+        "x-amz-grant-write-acp",
+        "x-amz-grant-full-control",
+        "x-amz-copy-source",
+        "x-amz-metadata-directive",
+        "x-amz-tagging",
+        "x-amz-tagging-directive",
+        "x-amz-server-side-encryption",
+        "x-amz-server-side-encryption-aws-kms-key-id",
+        "x-amz-server-side-encryption-customer-algorithm",
+        "x-amz-server-side-encryption-bucket-key-enabled",
+        "x-amz-storage-class",
+        "x-amz-website-redirect-location",
+        "x-amz-object-ownership",
+        "x-amz-object-lock-mode",
+        "x-amz-object-lock-retain-until-date",
+        "x-amz-object-lock-legal-hold",
+        "x-amz-bypass-governance-retention",
+        "x-amz-bucket-object-lock-enabled",
+        "x-amz-request-payer",
+        "x-amz-expected-bucket-owner",
+        "x-amz-source-expected-bucket-owner",
+        "x-amz-content-sha256",
+        "if-match",
+        "if-none-match",
+        "user-agent",
+    }
+)
+"""Header fields that condition keys or conditional permissions are read from; none of them carries a secret."""
+
+SIGNING_PARAMETERS = frozenset(
+    {
+        "x-amz-algorithm",
+        "x-amz-credential",
+        "x-amz-date",
+        "x-amz-expires",
+        "x-amz-signedheaders",
+        "x-amz-signature",
+        "x-amz-security-token",
+        "awsaccesskeyid",
+        "signature",
+        "expires",
+        "x-amz-s3session-token",
+    }
+)
+
+
+def kept_query(query: tuple[tuple[str, str], ...]) -> dict[str, str]:
+    """Query parameters without those of a signature."""
+    return {
+        name: value
+        for name, value in query
+        if name.lower() not in SIGNING_PARAMETERS and not name.lower().endswith(("customer-key", "customer-key-md5"))
+    }
+
+
+def kept_headers(headers: dict[str, str]) -> dict[str, str]:
+    """The header fields of note."""
+    return {name: value for name, value in headers.items() if name in KEPT_HEADERS}

@@ -1,0 +1,249 @@
+"""All prose in one place. AWS's wording where AWS has one, so that people can search for it.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from denyproxy.explain.findings import Finding
+from denyproxy.explain.near_misses import kind_of
+from denyproxy.iam.statement import ElementEvidence, Mismatch, StatementEvidence
+from denyproxy.s3.permissions import action_for_api_name
+
+POLICY_TYPES: Mapping[str, str] = {
+    "identity": "identity-based policy",
+    "bucket-policy": "resource-based policy (the bucket policy)",
+    "access-point-policy": "resource-based policy (the access point policy)",
+    "kms-key-policy": "resource-based policy (the KMS key policy)",
+    "permissions-boundary": "permissions boundary",
+    "session-policy": "session policy",
+    "scp": "service control policy",
+    "rcp": "resource control policy",
+    "vpc-endpoint-policy": "VPC endpoint policy",
+    "acl": "access control list (ACL)",
+}
+"""Layer -> the policy type in AWS's messages."""
+
+_NOT_POLICY: Mapping[str, str] = {
+    "clock-skew": "The clock that signed the request differs too much from S3's; no policy was evaluated",
+    "presigned-expired": "The presigned URL has expired; no policy was evaluated",
+    "headers-not-signed": "There were headers present in the request which were not signed; no policy was evaluated",
+    "signature-mismatch": "The request signature does not match; no policy was evaluated",
+    "unknown-access-key": "The access key id is not known to S3; no policy was evaluated",
+    "account-problem": "The account or the resource is disabled; no policy is the reason",
+    "cors": "The bucket's CORS rules do not allow this browser request; no policy is the reason",
+    "post-policy": "The form does not meet its own POST policy document; no IAM policy is the reason",
+    "expected-bucket-owner": "The bucket does not belong to the account that the request expects; policies allow it",
+    "requester-pays": "The bucket is Requester Pays and the request does not say that the caller pays",
+    "archived-object": "The object is archived and must be restored before it can be read; policies allow the read",
+    "object-lock": "The object version is protected by Object Lock; policies allow the delete",
+    "mfa-delete": "The bucket has MFA delete: Mfa Authentication must be used for this request",
+    "sse-c-blocked": "This bucket has blocked upload requests that specify Server Side Encryption with Customer "
+    "provided keys (SSE-C)",
+    "block-public-access": "S3 Block Public Access refuses it; no policy denies",
+}
+
+_SETTINGS: Mapping[str, str] = {
+    "setting:BlockPublicAcls": "Public ACLs are prevented by the BlockPublicAcls setting in S3 Block Public Access",
+    "setting:BlockPublicPolicy": "Public policies are prevented by the BlockPublicPolicy setting in S3 Block Public "
+    "Access",
+    "setting:IgnorePublicAcls": "The ACL would allow it, but the IgnorePublicAcls setting in S3 Block Public Access "
+    "ignores public grants",
+    "setting:RestrictPublicBuckets": "The bucket policy is public, and the RestrictPublicBuckets setting in S3 Block "
+    "Public Access then shuts out every caller of another account",
+}
+
+
+def sentence(finding: Finding) -> str:
+    """One reason in one sentence, the cause first."""
+    if finding.effect == "not-policy":
+        return _not_policy(finding)
+    assert finding.authorization is not None
+    what = request_of(finding)
+    if finding.effect == "explicit":
+        return _explicit(finding, what)
+    return _implicit(finding, what)
+
+
+def request_of(finding: Finding) -> str:
+    """`s3:GetObject on arn:aws:s3:::b/k`."""
+    assert finding.authorization is not None
+    requirement = finding.authorization.requirement
+    return f"{requirement.action} on {requirement.resource}"
+
+
+def _not_policy(finding: Finding) -> str:
+    text = _SETTINGS.get(finding.element or "") or _NOT_POLICY[finding.layer]
+    return f"{text}{_DETAILS.get(finding.layer, _no_details)(finding)}."
+
+
+def _explicit(finding: Finding, what: str) -> str:
+    policy_type = POLICY_TYPES[finding.layer]
+    article = "an" if policy_type[0] in "aeiou" else "a"
+    if finding.evidence is None:
+        return f"{what} may meet an explicit deny in {article} {policy_type} that is not loaded."
+    place = _place(finding)
+    why = _why_deny_applies(finding)
+    return f"Explicit deny in {article} {policy_type}: {place} denies {what}{why}."
+
+
+def _implicit(finding: Finding, what: str) -> str:
+    if finding.layer == "acl":
+        owner = f" belongs to account {finding.actual}" if finding.actual else " may belong to another account"
+        return (
+            f"The object{owner}, whose ACL does not grant {what}; a bucket policy or identity policy of the "
+            "bucket owner cannot grant access to an object that another account owns."
+        )
+    if finding.element == "condition:aws:SourceVpc" and finding.evidence is None:
+        return f"The access point accepts only requests from VPC {finding.expected}; {what} came from elsewhere."
+    policy_type = POLICY_TYPES[finding.layer]
+    head = f"No {policy_type} allows {what}"
+    if finding.evidence is None:
+        if finding.unknowns:
+            return f"{head}, as far as is known: policies of this layer are not loaded."
+        return f"{head}{'' if finding.policy is None else f' ({finding.policy.name} has no Allow for it)'}."
+    element = next((item for item in finding.evidence.elements if item.element == finding.element), None)
+    miss = f": {near_miss_phrase(finding.evidence, element)}" if element is not None else ""
+    return f"{head}; nearest is {_place(finding)}{miss}."
+
+
+def near_miss_sentence(evidence: StatementEvidence) -> str:
+    """Why one Allow does not apply, all its failing elements named."""
+    phrases = "; ".join(near_miss_phrase(evidence, item) for item in evidence.failing)
+    return f"Statement {evidence.statement.label} of {evidence.policy.name} does not apply: {phrases}."
+
+
+def _place(finding: Finding) -> str:
+    assert finding.evidence is not None
+    label = finding.evidence.statement.label
+    if finding.layer in ("bucket-policy", "access-point-policy", "kms-key-policy", "vpc-endpoint-policy"):
+        return f"statement {label}"
+    return f"statement {label} of {finding.policy_name}"
+
+
+def _why_deny_applies(finding: Finding) -> str:
+    element = finding.element or ""
+    kind, _, key = element.partition(":")
+    if kind == "condition":
+        actual = f"{key} is {_quoted(finding.actual)}" if finding.actual is not None else f"{key} is absent"
+        return f" because {actual} (condition: {finding.expected})"
+    if kind == "notprincipal":
+        return (
+            f" to everyone but the principals in its NotPrincipal ({finding.expected}), which do not name this caller"
+        )
+    if kind == "principal":
+        return f" to {finding.expected}"
+    return ""
+
+
+ElementPhrase = Callable[[ElementEvidence], str]
+
+
+def near_miss_phrase(evidence: StatementEvidence, item: ElementEvidence) -> str:
+    """Why one element does not match, in plain words."""
+    phrase = _PHRASES.get(item.reason) if item.reason is not None else None
+    if phrase is not None:
+        return phrase(item)
+    return _DEFAULTS[kind_of(item.element)](item)
+
+
+def _action(item: ElementEvidence) -> str:
+    written = item.expected or ""
+    for name in written.replace("not ", "").split(", "):
+        real = action_for_api_name(name)
+        if real is not None:
+            return f"{name} is not an IAM action; the action is {real}"
+    return f"its Action ({_short(written)}) does not include {item.actual}"
+
+
+def _condition(item: ElementEvidence) -> str:
+    key = item.element.partition(":")[2]
+    if item.actual is None:
+        return f"its condition ({item.expected}) needs {key}, which this request does not have"
+    return f"its condition ({item.expected}) does not hold: {key} is {_quoted(item.actual)}"
+
+
+_DEFAULTS: Mapping[str, ElementPhrase] = {
+    "action": _action,
+    "resource": lambda item: f"its Resource ({_short(item.expected)}) does not cover {item.actual}",
+    "principal": lambda item: f"its Principal ({_short(item.expected)}) does not name {item.actual or 'this caller'}",
+    "notprincipal": lambda item: f"its NotPrincipal ({_short(item.expected)}) names this caller",
+    "condition": _condition,
+    "version": lambda item: (
+        f"the document has no Version 2012-10-17, so policy variables in {_short(item.expected)} are literal text"
+    ),
+    "variable": lambda item: (
+        f"the policy variable in {_short(item.expected)} cannot be resolved: {item.element.partition(':')[2]} is absent"
+        if item.actual is None
+        else f"with {item.element.partition(':')[2]} substituted, {_short(item.expected)} does not cover {item.actual}"
+    ),
+}
+
+_PHRASES: Mapping[Mismatch, ElementPhrase] = {
+    Mismatch.BUCKET_ARN_INSTEAD_OF_OBJECT: lambda item: (
+        f"its Resource lists {_short(item.expected)}, the bucket; objects are {_bucket_of(item.expected)}/*"
+    ),
+    Mismatch.OBJECT_ARN_INSTEAD_OF_BUCKET: lambda item: (
+        f"its Resource lists {_short(item.expected)}, the objects; this action is authorized on the bucket, "
+        f"{item.actual}"
+    ),
+    Mismatch.TRAILING_SLASH: lambda item: (
+        f"its {_element_name(item)} ({_short(item.expected)}) and {item.actual} differ by a trailing slash"
+    ),
+    Mismatch.CASE_DIFFERS: lambda item: (
+        f"its {_element_name(item)} ({_short(item.expected)}) differs from {item.actual} in upper and lower case"
+    ),
+    Mismatch.PREFIX_LACKS_WILDCARD: lambda item: (
+        f"its Resource ({_short(item.expected)}) lacks a * at its end to cover {item.actual}"
+    ),
+    Mismatch.OTHER_ACCOUNT: lambda item: (
+        f"its {_element_name(item)} ({_short(item.expected)}) names another account than {item.actual}"
+    ),
+    Mismatch.OTHER_PARTITION: lambda item: (
+        f"its {_element_name(item)} ({_short(item.expected)}) is of another AWS partition than {item.actual}"
+    ),
+    Mismatch.DELETED_PRINCIPAL: lambda item: (
+        f"its Principal ({_short(item.expected)}) is the id of a principal that was deleted; one made again under "
+        "the same name is another principal"
+    ),
+}
+
+
+def _element_name(item: ElementEvidence) -> str:
+    kind, _, key = item.element.partition(":")
+    return key if kind in ("condition", "variable") else kind.capitalize()
+
+
+def _bucket_of(expected: str | None) -> str:
+    return (expected or "").split(", ")[0].rstrip("/")
+
+
+def _short(text: str | None, limit: int = 200) -> str:
+    text = text or ""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def _quoted(value: str | None) -> str:
+    return f'"{_short(value)}"'
+
+
+def _no_details(finding: Finding) -> str:
+    return ""
+
+
+_DETAILS: Mapping[str, Callable[[Finding], str]] = {
+    "clock-skew": lambda f: f": it was signed at {f.actual}, and S3's clock said {f.expected}" if f.actual else "",
+    "presigned-expired": lambda f: f": it expired at {f.expected} and was used at {f.actual}" if f.actual else "",
+    "headers-not-signed": lambda f: f": {_key(f)} is sent but not among the signed headers" if f.element else "",
+    "signature-mismatch": lambda f: f": the difference is in the {f.element}" if f.element else "",
+    "expected-bucket-owner": lambda f: f": {_key(f)} says {f.actual}, the bucket belongs to {f.expected}",
+    "requester-pays": lambda f: ": x-amz-request-payer: requester is missing",
+    "archived-object": lambda f: f" (storage class {f.actual})" if f.actual else "",
+    "object-lock": lambda f: f" ({f.actual})" if f.actual else "",
+}
+
+
+def _key(finding: Finding) -> str:
+    return (finding.element or "").partition(":")[2]
