@@ -63,6 +63,14 @@ class S3Request:
     region: str | None = None
     """Of the endpoint or the credential scope."""
     partition: str = "aws"
+    endpoint: str = "rest"
+    """Kind of host: rest, website, access-point, object-lambda, express, express-control, control or outposts."""
+    global_endpoint: bool = False
+    """The host names no region (s3.amazonaws.com, s3-accelerate): the bucket's own region may differ."""
+    alias: str | None = None
+    """Access point alias whose ARN is not known."""
+    vpc_endpoint: str | None = None
+    """Id of the VPC endpoint that the host names."""
     query: tuple[tuple[str, str], ...] = ()
     """Decoded, in order; signing parameters included."""
     headers: Mapping[str, str] = field(default_factory=dict)

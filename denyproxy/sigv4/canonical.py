@@ -1,0 +1,101 @@
+"""The canonical request of Signature Version 4 as S3 builds it, and where two of them differ.
+
+S3 neither normalises the path nor encodes it twice.
+https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+from urllib.parse import quote
+
+from denyproxy.exchange import RequestHead
+from denyproxy.sigv4.credential import Credential, CredentialKind
+from denyproxy.sigv4.wire import SECRET_FIELDS, first_parameter, parse_query, percent_decode, split_target
+
+UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+_EMPTY = hashlib.sha256().hexdigest()
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
+_HIDDEN = "(not shown)"
+
+
+def canonical_request(head: RequestHead, credential: Credential) -> str:
+    """The canonical request of a head, under the SignedHeaders of its credential.
+
+    Where the payload's hash is not on the wire the last line is empty."""
+    host, path, query = split_target(head)
+    parameters = parse_query(query)
+    signed = credential.signed_headers or ()
+    lines = [
+        head.method,
+        _encode(percent_decode(path), safe="/"),
+        _canonical_query(parameters),
+        *(f"{name}:{_header_value(head, name, host)}" for name in sorted(signed)),
+        "",
+        ";".join(sorted(signed)),
+        _payload(head, credential, parameters),
+    ]
+    return "\n".join(lines)
+
+
+def _encode(text: str, safe: str) -> str:
+    return quote(text.encode("utf-8", "surrogateescape"), safe=safe + "~")
+
+
+def _canonical_query(parameters: tuple[tuple[str, str], ...]) -> str:
+    pairs = ((_encode(name, ""), _encode(value, "")) for name, value in parameters if name != "X-Amz-Signature")
+    return "&".join(f"{name}={value}" for name, value in sorted(pairs))
+
+
+def _header_value(head: RequestHead, name: str, host: str) -> str:
+    if name == "host":
+        return host.strip()
+    return ",".join(" ".join(value.split()) for field, value in head.headers if field.lower() == name)
+
+
+def _payload(head: RequestHead, credential: Credential, parameters: tuple[tuple[str, str], ...]) -> str:
+    stated = head.header("x-amz-content-sha256") or first_parameter(parameters, "X-Amz-Content-Sha256")
+    if stated is not None:
+        return stated
+    if credential.kind is CredentialKind.QUERY:
+        return UNSIGNED_PAYLOAD
+    return _EMPTY if head.method in _WITHOUT_BODY else ""
+
+
+def first_difference(ours: str, theirs: str) -> tuple[str, str, str] | None:
+    """The first line in which two canonical requests differ, with both sides; None: they are equal.
+
+    Lines are `method`, `path`, `query:NAME`, `header:NAME`, `signed-headers` and `payload`; what one side lacks is
+    empty, and secrets are not shown. A payload hash that is not known here is no difference."""
+    left, right = _lines(ours), _lines(theirs)
+    for name in (*left, *(name for name in right if name not in left)):
+        mine, yours = left.get(name, ""), right.get(name, "")
+        if mine == yours or (name == "payload" and not mine):
+            continue
+        if name.partition(":")[2].lower() in SECRET_FIELDS:
+            return name, _HIDDEN if mine else "", _HIDDEN if yours else ""
+        return name, mine, yours
+    return None
+
+
+def _lines(text: str) -> dict[str, str]:
+    """Line name -> value, in the order of the canonical request."""
+    lines = text.replace("\r\n", "\n").split("\n")
+    method, path, query, *rest = (*lines, "", "", "")
+    named = {"method": method, "path": path}
+    for part in query.split("&"):
+        name, _, value = part.partition("=")
+        if name:
+            _add(named, f"query:{percent_decode(name)}", percent_decode(value))
+    headers = rest[: rest.index("")] if "" in rest else rest
+    for line in headers:
+        name, _, value = line.partition(":")
+        _add(named, f"header:{name}", value)
+    tail = rest[len(headers) + 1 :]
+    named["signed-headers"] = tail[0] if tail else ""
+    named["payload"] = tail[1] if len(tail) > 1 else ""
+    return named
+
+
+def _add(named: dict[str, str], name: str, value: str) -> None:
+    named[name] = f"{named[name]},{value}" if name in named else value
