@@ -101,9 +101,7 @@ CASES: tuple[Case, ...] = (
         "nightly-backup/monday",
         "list_objects_v2",
         {"Bucket": "backups", "Prefix": "weekly/"},
-        Cause(
-            "identity", "implicit", "condition:s3:prefix", "s3:ListBucket", "backup-rotation", "ListNightlyBackups"
-        ),
+        Cause("identity", "implicit", "condition:s3:prefix", "s3:ListBucket", "backup-rotation", "ListNightlyBackups"),
     ),
     Case(
         "Ivo's secret key has a typing error",

@@ -47,6 +47,14 @@ def _member(name: str) -> Callable[[Fields], Fields]:
     return lambda answer: {name: answer[name]} if name in answer else {}
 
 
+BLOCK_PUBLIC_ACCESS = Reading(
+    "get_public_access_block",
+    frozenset({"NoSuchPublicAccessBlockConfiguration"}),
+    _member("PublicAccessBlockConfiguration"),
+    {"PublicAccessBlockConfiguration": None},
+)
+"""Of a bucket; of an account, when asked through s3control."""
+
 READINGS: tuple[Reading, ...] = (
     Reading(
         "get_bucket_location",
@@ -61,12 +69,7 @@ READINGS: tuple[Reading, ...] = (
         {"Policy": None},
     ),
     Reading("get_bucket_policy_status", frozenset({"NoSuchBucketPolicy"}), _member("PolicyStatus"), {}),
-    Reading(
-        "get_public_access_block",
-        frozenset({"NoSuchPublicAccessBlockConfiguration"}),
-        _member("PublicAccessBlockConfiguration"),
-        {"PublicAccessBlockConfiguration": None},
-    ),
+    BLOCK_PUBLIC_ACCESS,
     Reading(
         "get_bucket_ownership_controls",
         frozenset({"OwnershipControlsNotFoundError"}),
@@ -87,9 +90,7 @@ READINGS: tuple[Reading, ...] = (
         {},
     ),
     Reading("get_bucket_versioning", frozenset(), _whole("Versioning"), {}),
-    Reading(
-        "get_bucket_tagging", frozenset({"NoSuchTagSet"}), lambda answer: {"Tags": answer["TagSet"]}, {"Tags": []}
-    ),
+    Reading("get_bucket_tagging", frozenset({"NoSuchTagSet"}), lambda answer: {"Tags": answer["TagSet"]}, {"Tags": []}),
     Reading(
         "get_object_lock_configuration",
         frozenset({"ObjectLockConfigurationNotFoundError"}),
@@ -140,13 +141,7 @@ def account(source: Source, canonical_id: str) -> Fields:
     aliases = source.iam.list_account_aliases()["AccountAliases"]
     facts["Alias"] = aliases[0] if aliases else None
     if source.s3control is not None:
-        block = Reading(
-            "get_public_access_block",
-            frozenset({"NoSuchPublicAccessBlockConfiguration"}),
-            _member("PublicAccessBlockConfiguration"),
-            {"PublicAccessBlockConfiguration": None},
-        )
-        facts |= _read(source.s3control, block, {"AccountId": source.account})
+        facts |= _read(source.s3control, BLOCK_PUBLIC_ACCESS, {"AccountId": source.account})
     return facts
 
 

@@ -1,0 +1,49 @@
+"""Plays a step against an endpoint in a bucket that is new each time, though its name is the same."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from denyproxy.demo.clients import Credentials
+from tests.backends import MiniStack
+from tests.transparency.steps import Run
+from tests.transparency.wire import Answer, Recorder
+
+EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+
+
+def make_user(ministack: MiniStack, name: str, policy: object = EVERYTHING) -> Credentials:
+    """A user, whose signatures MiniStack verifies (a root user's it does not)."""
+    iam = ministack.client("iam", ministack.root())
+    arn = iam.create_user(UserName=name)["User"]["Arn"]
+    iam.put_user_policy(UserName=name, PolicyName="policy", PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return Credentials(key["AccessKeyId"], key["SecretAccessKey"], arn)
+
+
+def play(
+    step: Callable[[Run], None], ministack: MiniStack, who: Credentials, endpoint: str | None = None
+) -> list[Answer]:
+    """What came back to a client of the endpoint; None: of MiniStack itself."""
+    bucket = f"step-{step.__name__.replace('_', '-')}"
+    owner = ministack.client("s3", ministack.root())
+    owner.create_bucket(Bucket=bucket)
+    s3 = ministack.client("s3", who, endpoint)
+    s3_v2 = ministack.client("s3", who, endpoint, signature_version="s3")
+    recorder = Recorder.of(s3)
+    try:
+        step(Run(s3, s3_v2, recorder, bucket))
+    finally:
+        _remove(owner, bucket)
+    return recorder.answers
+
+
+def _remove(owner: Any, bucket: str) -> None:
+    for upload in owner.list_multipart_uploads(Bucket=bucket).get("Uploads", ()):
+        owner.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    listed = owner.list_object_versions(Bucket=bucket)
+    for version in listed.get("Versions", []) + listed.get("DeleteMarkers", []):
+        owner.delete_object(Bucket=bucket, Key=version["Key"], VersionId=version["VersionId"])
+    owner.delete_bucket(Bucket=bucket)
