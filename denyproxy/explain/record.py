@@ -8,6 +8,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from denyproxy.explain.model import Explanation, _Public
+from denyproxy.sigv4.wire import SECRET_FIELDS, SIGNING_PARAMETERS
 
 
 class CallFacts(_Public):
@@ -78,30 +79,11 @@ KEPT_HEADERS = frozenset(
 )
 """Header fields that condition keys or conditional permissions are read from; none of them carries a secret."""
 
-SIGNING_PARAMETERS = frozenset(
-    {
-        "x-amz-algorithm",
-        "x-amz-credential",
-        "x-amz-date",
-        "x-amz-expires",
-        "x-amz-signedheaders",
-        "x-amz-signature",
-        "x-amz-security-token",
-        "awsaccesskeyid",
-        "signature",
-        "expires",
-        "x-amz-s3session-token",
-    }
-)
-
 
 def kept_query(query: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """Query parameters without those of a signature."""
-    return {
-        name: value
-        for name, value in query
-        if name.lower() not in SIGNING_PARAMETERS and not name.lower().endswith(("customer-key", "customer-key-md5"))
-    }
+    """Query parameters without those of a signature and secrets."""
+    dropped = SIGNING_PARAMETERS | SECRET_FIELDS | {"awsaccesskeyid", "expires"}
+    return {name: value for name, value in query if name.lower() not in dropped}
 
 
 def kept_headers(headers: dict[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
+from xml.sax.saxutils import escape
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -304,11 +305,8 @@ def _error_document(response: Response, method: str) -> bytes:
         return response.body.encode()
     if response.code is None or method == "HEAD":
         return b""
-    return f"<Error><Code>{_escaped(response.code)}</Code><Message>{_escaped(response.message or '')}</Message></Error>".encode()
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    code, message = escape(response.code), escape(response.message or "")
+    return f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
 
 
 class _Facts:

@@ -7,10 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from denyproxy.exchange import DeniedCall
 from denyproxy.explain.findings import Finding
+from denyproxy.explain.model import Verdict
 from denyproxy.explain.near_misses import kind_of
+from denyproxy.explain.verdict import Judgement
 from denyproxy.iam.statement import ElementEvidence, Mismatch, StatementEvidence
+from denyproxy.iam.truth import Truth
 from denyproxy.s3.permissions import action_for_api_name
+from denyproxy.s3.request import Caller, S3Request
+from denyproxy.s3.snapshot import PolicySnapshot
 
 POLICY_TYPES: Mapping[str, str] = {
     "identity": "identity-based policy",
@@ -247,3 +253,95 @@ _DETAILS: Mapping[str, Callable[[Finding], str]] = {
 
 def _key(finding: Finding) -> str:
     return (finding.element or "").partition(":")[2]
+
+
+def summary(judgement: Judgement, request: S3Request, caller: Caller) -> str:
+    """The whole answer in one sentence, the cause first."""
+    cause = judgement.cause
+    if judgement.verdict is Verdict.ALLOWED:
+        return f"Allowed: every authorization request of {request.operation or 'the request'} is allowed."
+    if judgement.missing_key and cause is not None:
+        return (
+            f"The key {_quoted(request.key)} is missing, or was just deleted: reading it is allowed, but S3 says 404 "
+            f"only to callers who may list the bucket. {sentence(cause)}"
+        )
+    if cause is not None and judgement.verdict is not Verdict.POLICIES_MISSING:
+        prefix = "By elimination: " if judgement.eliminated else ""
+        return prefix + sentence(cause)
+    return _WITHOUT_CAUSE[judgement.verdict](judgement, caller)
+
+
+def _candidates(judgement: Judgement, caller: Caller) -> str:
+    first = sentence(judgement.candidates[0])
+    count = len(judgement.candidates)
+    facts = ", ".join(dict.fromkeys(fact for item in judgement.candidates for fact in item.unknowns))
+    needed = f" To tell, these facts are needed: {_short(facts)}." if facts else ""
+    return f"One of {count} reasons; the most likely: {first}{needed}" if count > 1 else f"Probably: {first}{needed}"
+
+
+def _policies_missing(judgement: Judgement, caller: Caller) -> str:
+    layers = dict.fromkeys(POLICY_TYPES.get(item.layer, item.layer) for item in judgement.candidates)
+    return "Nothing that is loaded denies it, so the reason lies in what is not loaded: " + ", ".join(layers) + "."
+
+
+def _unknown_caller(judgement: Judgement, caller: Caller) -> str:
+    key = f" {caller.access_key_id}" if caller.access_key_id else ""
+    return (
+        f"The caller is not known: access key id{key} is not in access-keys.json, so no identity-based policy could "
+        "be evaluated; no policy at hand denies every caller."
+    )
+
+
+def _stale(judgement: Judgement, caller: Caller) -> str:
+    return f"The policies at hand are stale or incomplete: {'; '.join(judgement.differs)}, and they do not bear it out."
+
+
+def _unexplained(judgement: Judgement, caller: Caller) -> str:
+    return "By all policies and facts at hand the request is allowed, and yet S3 denied it; they may be stale."
+
+
+_WITHOUT_CAUSE: Mapping[Verdict, Callable[[Judgement, Caller], str]] = {
+    Verdict.CANDIDATES: _candidates,
+    Verdict.POLICIES_MISSING: _policies_missing,
+    Verdict.UNKNOWN_CALLER: _unknown_caller,
+    Verdict.STALE_POLICIES: _stale,
+    Verdict.UNEXPLAINED: _unexplained,
+}
+
+
+def rank_reason(finding: Finding) -> str:
+    """Why a candidate stands where it does."""
+    facts = ", ".join(finding.unknowns)
+    if finding.evidence is not None and finding.effect == "explicit":
+        return f"a Deny at hand applies, depending on {facts}"
+    if finding.evidence is not None and finding.truth is Truth.UNKNOWN:
+        return f"an Allow at hand may not apply, depending on {facts}" if facts else "an Allow at hand may not apply"
+    if finding.evidence is not None or finding.truth is Truth.YES:
+        return "holds if the key is missing"
+    return f"not loaded: {facts}" if facts else "cannot be excluded"
+
+
+def notes(
+    judgement: Judgement, request: S3Request, caller: Caller, call: DeniedCall, snapshot: PolicySnapshot
+) -> tuple[str, ...]:
+    """Remarks that are not the cause but matter to the reader."""
+    remarks: list[str] = []
+    if call.upstream_kind != "aws":
+        remarks.append(f"By AWS's rules; the upstream is not AWS ({call.upstream_kind}) and may differ.")
+    hidden = _HIDDEN_CALLS.get(request.operation or "")
+    if hidden is not None:
+        remarks.append(hidden)
+    if snapshot.problems:
+        first = snapshot.problems[0]
+        remarks.append(
+            f"{len(snapshot.problems)} problem(s) in the policy directory; the first: {first.file}: {first.message}"
+        )
+    return tuple(remarks)
+
+
+_HIDDEN_CALLS: Mapping[str, str] = {
+    "CreateMultipartUpload": "SDKs send CreateMultipartUpload for large uploads; it needs s3:PutObject.",
+    "HeadObject": "SDKs send HeadObject before a download or for exists(); it needs s3:GetObject, and s3:ListBucket "
+    "to tell a missing key from a forbidden one.",
+    "ListMultipartUploads": "Some tools look for unfinished uploads first; that is s3:ListBucketMultipartUploads.",
+}

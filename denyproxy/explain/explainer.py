@@ -1,0 +1,319 @@
+"""The straight line from a denied call to its explanation, on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from denyproxy.exchange import DeniedCall
+from denyproxy.explain.findings import Finding, as_near_miss, findings
+from denyproxy.explain.model import (
+    AuthorizationResult,
+    Candidate,
+    Cause,
+    Explanation,
+    NearMiss,
+    PoliciesUsed,
+    PrincipalSeen,
+    UpstreamAnswer,
+)
+from denyproxy.explain.record import CallFacts, DenialRecord, kept_headers, kept_query
+from denyproxy.explain.sentences import near_miss_sentence, notes, rank_reason, sentence, summary
+from denyproxy.explain.verdict import Judgement, Said, judge
+from denyproxy.iam.principal import Principal, PrincipalType
+from denyproxy.iam.truth import UNKNOWN, Truth
+from denyproxy.s3.authorization import Authorization, authorize
+from denyproxy.s3.caller import identify_caller
+from denyproxy.s3.context import request_context
+from denyproxy.s3.error import S3Error, kind_of_403, parse_denial_message, parse_error
+from denyproxy.s3.gates import Refusal, refusals, same_account
+from denyproxy.s3.operation import OperationTable, identify_call
+from denyproxy.s3.permissions import declared_requirement, requirements
+from denyproxy.s3.request import Caller, KnownBy, Requirement, Role, S3Request
+from denyproxy.s3.snapshot import PolicySnapshot
+
+_READS_A_KEY = frozenset({"GetObject", "HeadObject", "GetObjectAttributes"})
+"""Operations that answer 403 instead of 404 for a missing key, unless the caller may list the bucket.
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
+
+MAX_REQUIREMENTS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """An explanation, with what the delivery needs to know and the public form leaves out."""
+
+    explanation: Explanation
+    call: CallFacts
+    own_account: bool
+    """An authenticated caller of the account that owns the bucket."""
+
+    @property
+    def record(self) -> DenialRecord:
+        """The line for the log."""
+        return DenialRecord.of(self.explanation, self.call)
+
+
+@dataclass(frozen=True, slots=True)
+class Explainer:
+    """Explains calls. Holds only what never changes: the table of operations and the settings."""
+
+    operations: OperationTable
+    base_domains: Sequence[str] = ()
+
+    def __call__(self, call: DeniedCall, snapshot: PolicySnapshot) -> Explained:
+        """Why the call was denied, or would be. Pure."""
+        request = identify_call(call, snapshot, table=self.operations, base_domains=self.base_domains)
+        error = parse_error(call.response, call.response_body, call.request.method) if call.response else None
+        caller = _caller(call, snapshot, error)
+        evidence = Evidence.gather(call, request, caller, snapshot)
+        judgement = judge(
+            evidence.findings,
+            _said(error, request, caller, call),
+            caller_known=caller.principal.type is not PrincipalType.UNKNOWN,
+            missing_key=evidence.missing_key,
+            missing_for_sure=evidence.missing_for_sure,
+        )
+        explanation = _explanation(call, request, caller, error, evidence, judgement, snapshot)
+        own = same_account(caller, _owner(request, call, snapshot)) is Truth.YES
+        authenticated = own and judgement.verdict != "not-policy"
+        return Explained(explanation, _call_facts(call, request, caller, evidence), authenticated)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that local evaluation says on one call, before S3's own words are weighed."""
+
+    authorizations: tuple[Authorization, ...]
+    refusals: tuple[Refusal, ...]
+    findings: tuple[Finding, ...]
+    missing_key: tuple[Finding, ...] = ()
+    """What keeps S3 from answering 404, should the key be missing."""
+    missing_for_sure: bool = False
+    missing_key_authorization: Authorization | None = None
+
+    @classmethod
+    def gather(cls, call: DeniedCall, request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Evidence:
+        """Authorize every requirement of the call, and ask S3's own gates."""
+
+        def decide(requirement: Requirement) -> Authorization:
+            context = request_context(requirement, request, caller, call, snapshot)
+            return authorize(requirement, context, caller, snapshot, call.declared)
+
+        authorizations = tuple(decide(requirement) for requirement in _requirements(call, request, snapshot))
+        gates = () if call.declared.action is not None else refusals(request, caller, snapshot)
+        listing = _listing_for_missing_key(request, snapshot, authorizations)
+        authorization = decide(listing) if listing is not None else None
+        return cls(
+            authorizations,
+            gates,
+            findings(authorizations, gates),
+            findings((authorization,), ()) if authorization is not None else (),
+            missing_for_sure=listing is not None and _object_is_missing(request, snapshot),
+            missing_key_authorization=authorization,
+        )
+
+
+def _requirements(call: DeniedCall, request: S3Request, snapshot: PolicySnapshot) -> Iterator[Requirement]:
+    """What had to be allowed, filters aside; bounded, since one DeleteObjects may name a thousand keys."""
+    if call.declared.action is not None:
+        yield declared_requirement(call.declared, snapshot)
+        return
+    for number, requirement in enumerate(requirements(request, snapshot)):
+        if number >= MAX_REQUIREMENTS:
+            return
+        if requirement.role is not Role.FILTER and requirement.needed is not Truth.NO:
+            yield requirement
+
+
+def _listing_for_missing_key(
+    request: S3Request, snapshot: PolicySnapshot, authorizations: tuple[Authorization, ...]
+) -> Requirement | None:
+    """The permission to list that decides between 404 and 403, if the key may be missing and its read is allowed."""
+    if request.operation not in _READS_A_KEY or request.bucket is None or request.key is None or not authorizations:
+        return None
+    facts = snapshot.object(request.bucket, request.key)
+    exists = facts is not None and facts.exists is True
+    if exists or any(item.allowed is Truth.NO for item in authorizations):
+        return None
+    return authorizations[0].requirement.listing(request.partition)
+
+
+def _object_is_missing(request: S3Request, snapshot: PolicySnapshot) -> bool:
+    if request.bucket is None or request.key is None:
+        return False
+    facts = snapshot.object(request.bucket, request.key)
+    return facts is None or facts.exists is False or facts.delete_marker is True
+
+
+def _caller(call: DeniedCall, snapshot: PolicySnapshot, error: S3Error | None) -> Caller:
+    """Whom S3 saw; its own message, which names the principal, corrects what the access key told."""
+    caller = identify_caller(call, snapshot)
+    denial = parse_denial_message(error.message) if error is not None and error.message else None
+    named = denial.principal if denial is not None else None
+    if named is None or call.declared.principal is not None or named == caller.principal.arn:
+        return caller
+    corrected = identify_caller(replace(call, declared=replace(call.declared, principal=named)), snapshot)
+    return replace(corrected, known_by=KnownBy.UPSTREAM_MESSAGE, access_key_id=caller.access_key_id)
+
+
+def _said(error: S3Error | None, request: S3Request, caller: Caller, call: DeniedCall) -> Said:
+    if error is None:
+        return Said()
+    kind = kind_of_403(error, request, caller)
+    named = None
+    if kind.layer is not None:
+        named = Finding(
+            layer=kind.layer,
+            effect="not-policy",
+            truth=Truth.YES,
+            stage=0,
+            element=kind.element,
+            expected=kind.expected,
+            actual=kind.actual,
+        )
+    return Said(
+        answered=True,
+        not_policy=named,
+        denial=parse_denial_message(error.message) if error.message else None,
+        code=error.code,
+    )
+
+
+def _owner(request: S3Request, call: DeniedCall, snapshot: PolicySnapshot) -> object:
+    declared = call.declared.resource_account
+    return declared or (snapshot.bucket(request.bucket).account if request.bucket is not None else UNKNOWN)
+
+
+def _explanation(
+    call: DeniedCall,
+    request: S3Request,
+    caller: Caller,
+    error: S3Error | None,
+    evidence: Evidence,
+    judgement: Judgement,
+    snapshot: PolicySnapshot,
+) -> Explanation:
+    cause = judgement.cause
+    return Explanation(
+        id=call.id,
+        time=call.received,
+        verdict=judgement.verdict,
+        certain=judgement.certain,
+        summary=summary(judgement, request, caller),
+        operation=request.operation,
+        bucket=request.bucket,
+        key=request.key,
+        principal=_principal(caller),
+        authorization=_results(evidence, judgement),
+        cause=_cause(cause) if cause is not None else None,
+        candidates=tuple(_candidate(finding) for finding in judgement.candidates),
+        also_blocking=tuple(_cause(finding) for finding in judgement.also_blocking),
+        may_also_block=_may_also_block(evidence, judgement),
+        near_misses=_near_misses(judgement),
+        upstream=_upstream(call, error, judgement),
+        unknowns=_unknowns(evidence, judgement),
+        missing_key_possible=judgement.missing_key,
+        notes=notes(judgement, request, caller, call, snapshot),
+        policies=_policies(call, snapshot),
+    )
+
+
+def _cause(finding: Finding) -> Cause:
+    return finding.as_cause(sentence(finding))
+
+
+def _candidate(finding: Finding) -> Candidate:
+    cause = _cause(finding)
+    return Candidate(**dict(cause), unknowns=finding.unknowns, why=rank_reason(finding))
+
+
+def _near_misses(judgement: Judgement) -> tuple[NearMiss, ...]:
+    finding = judgement.cause
+    if finding is None or finding.effect != "implicit":
+        return ()
+    return tuple(as_near_miss(item, finding, near_miss_sentence(item)) for item in finding.near_misses)
+
+
+def _results(evidence: Evidence, judgement: Judgement) -> tuple[AuthorizationResult, ...]:
+    shown = list(evidence.authorizations)
+    if judgement.missing_key and evidence.missing_key_authorization is not None:
+        shown.append(evidence.missing_key_authorization)
+    return tuple(
+        AuthorizationResult(
+            action=item.requirement.action,
+            resource=item.requirement.resource,
+            decision=item.decision.value if item.decision is not None else None,
+            possible=tuple(sorted(decision.value for decision in item.possible)),
+        )
+        for item in shown
+    )
+
+
+def _may_also_block(evidence: Evidence, judgement: Judgement) -> tuple[str, ...]:
+    """Layers that are not known and may deny as well; they do not make the cause uncertain."""
+    cause = judgement.cause
+    layers = (item.layer for item in evidence.findings if item.truth is Truth.UNKNOWN)
+    return tuple(dict.fromkeys(layer for layer in layers if cause is None or layer != cause.layer))
+
+
+def _unknowns(evidence: Evidence, judgement: Judgement) -> tuple[str, ...]:
+    found = evidence.findings + judgement.candidates
+    return tuple(dict.fromkeys(fact for item in found if item.truth is Truth.UNKNOWN for fact in item.unknowns))
+
+
+def _principal(caller: Caller) -> PrincipalSeen:
+    principal: Principal = caller.principal
+    return PrincipalSeen(
+        arn=principal.arn,
+        account=principal.account,
+        type=principal.type.value,
+        known_by=caller.known_by.value,
+        access_key_id=caller.access_key_id,
+    )
+
+
+def _upstream(call: DeniedCall, error: S3Error | None, judgement: Judgement) -> UpstreamAnswer:
+    if call.response is None or error is None:
+        return UpstreamAnswer()
+    return UpstreamAnswer(
+        status=call.response.status,
+        code=error.code,
+        message=error.message,
+        request_id=error.request_id,
+        agrees=judgement.agrees,
+    )
+
+
+def _policies(call: DeniedCall, snapshot: PolicySnapshot) -> PoliciesUsed:
+    age = None
+    if snapshot.loaded is not None:
+        age = max(0, int((call.received - snapshot.loaded).total_seconds()))
+    problems = tuple(f"{item.file}: {item.place}: {item.message}" for item in snapshot.problems[:10])
+    return PoliciesUsed(revision=snapshot.revision, age_seconds=age, problems=problems)
+
+
+def _call_facts(call: DeniedCall, request: S3Request, caller: Caller, evidence: Evidence) -> CallFacts:
+    context: dict[str, tuple[str, ...]] = {}
+    if evidence.authorizations:
+        context = dict(evidence.authorizations[0].evaluation.request.context.present)
+    source = request.copy_source
+    return CallFacts(
+        method=request.method,
+        host=call.upstream_request.header("host"),
+        region=request.region,
+        client=call.client_address,
+        mode=call.mode,
+        upstream_kind=call.upstream_kind,
+        auth_type=caller.auth_type,
+        access_point=request.access_point,
+        copy_source=f"{source.bucket}/{source.key}" if source is not None else None,
+        query=kept_query(request.query),
+        headers=kept_headers(dict(request.headers)),
+        context=context,
+    )
+
+
+def with_id(explained: Explained, call_id: str) -> Explained:
+    """The same explanation under another call's id (equal denials in a storm share one)."""
+    return replace(explained, explanation=explained.explanation.model_copy(update={"id": call_id}))

@@ -1,0 +1,77 @@
+"""An explanation as text for a terminal: plain, 80 columns, no colour needed."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from denyproxy.explain.model import Cause, Explanation
+
+WIDTH = 80
+_MARGIN = 11
+
+
+def to_text(explanation: Explanation, title: str | None = None) -> str:
+    """All that a person needs, most important first."""
+    return "\n".join(_lines(explanation, title)) + "\n"
+
+
+def _lines(explanation: Explanation, title: str | None) -> Iterator[str]:
+    if title:
+        yield from textwrap.wrap(title, WIDTH)
+    yield from _entry("Request", _request(explanation))
+    yield from _entry("As", _principal(explanation))
+    upstream = explanation.upstream
+    if upstream.status is not None:
+        said = " ".join(filter(None, (str(upstream.status), upstream.code)))
+        yield from _entry("S3 said", f"{said}: {upstream.message}" if upstream.message else said)
+    certainty = "certain" if explanation.certain else "not certain"
+    yield from _entry("Verdict", f"{explanation.verdict.value} ({certainty})")
+    yield from _entry("Why", explanation.summary)
+    if explanation.cause is not None:
+        yield from _entry("Where", _place(explanation.cause))
+    for candidate in explanation.candidates if explanation.cause is None else ():
+        yield from _entry("Candidate", f"{candidate.sentence} ({candidate.why})")
+    for cause in explanation.also_blocking:
+        yield from _entry("Then also", cause.sentence)
+    if explanation.may_also_block:
+        yield from _entry("Unknown", f"may deny as well: {', '.join(explanation.may_also_block)}")
+    for fix in explanation.fixes:
+        verified = "verified" if fix.verified else "not verified"
+        yield from _entry("Fix", f"{fix.summary} ({fix.owner}; {verified})")
+    for note in explanation.notes:
+        yield from _entry("Note", note)
+
+
+def _entry(label: str, text: str) -> Iterator[str]:
+    lines = textwrap.wrap(text, WIDTH - _MARGIN, break_on_hyphens=False) or [""]
+    yield f"{label:<{_MARGIN - 1}} {lines[0]}"
+    for line in lines[1:]:
+        yield " " * _MARGIN + line
+
+
+def _request(explanation: Explanation) -> str:
+    if explanation.operation is None and explanation.authorization:
+        asked = explanation.authorization[0]
+        return f"{asked.action} on {asked.resource}"
+    place = f"s3://{explanation.bucket}" if explanation.bucket else ""
+    if explanation.bucket and explanation.key is not None:
+        place += f"/{explanation.key}"
+    return f"{explanation.operation or 'not recognised'} {place}".strip()
+
+
+def _principal(explanation: Explanation) -> str:
+    principal = explanation.principal
+    name = principal.arn or principal.type
+    key = f", access key {principal.access_key_id}" if principal.access_key_id else ""
+    return f"{name} ({principal.type}, known by {principal.known_by}{key})"
+
+
+def _place(cause: Cause) -> str:
+    path = " > ".join(filter(None, (cause.layer, cause.policy, cause.statement, cause.element)))
+    facts = "; ".join(
+        f"{label} {value}"
+        for label, value in (("expected", cause.expected), ("actual", cause.actual))
+        if value is not None
+    )
+    return f"{path} ({facts})" if facts else path

@@ -1,0 +1,217 @@
+"""One verdict from all findings and from what S3 itself said.
+
+The 403 is evidence: what would not have led to it is excluded, and what S3's message names comes first. Where the
+message contradicts the snapshot, the snapshot is stale or incomplete; no culprit is invented.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from denyproxy.explain.findings import Finding
+from denyproxy.explain.model import Verdict
+from denyproxy.iam.truth import Truth
+from denyproxy.s3.authorization import Authorization
+from denyproxy.s3.error import DenialMessage
+from denyproxy.s3.gates import REQUEST_GATES, STATE_GATES
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What S3's answer says, as evidence."""
+
+    answered: bool = False
+    """False: a question; S3 was not asked."""
+    not_policy: Finding | None = None
+    """The reason that is no policy's, where code or message names one."""
+    denial: DenialMessage | None = None
+    """The long form of the message."""
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict with the findings behind it."""
+
+    verdict: Verdict
+    certain: bool = False
+    cause: Finding | None = None
+    candidates: tuple[Finding, ...] = ()
+    also_blocking: tuple[Finding, ...] = ()
+    agrees: bool | None = None
+    missing_key: bool = False
+    eliminated: bool = False
+    """The cause was found by elimination: nothing else can account for the 403."""
+    differs: tuple[str, ...] = field(default=())
+    """What S3's message says that the snapshot does not bear out."""
+
+
+_VERDICTS = {
+    "explicit": Verdict.EXPLICIT_DENY,
+    "implicit": Verdict.IMPLICIT_DENY,
+    "not-policy": Verdict.NOT_POLICY,
+}
+
+
+def judge(
+    found: tuple[Finding, ...],
+    said: Said,
+    *,
+    caller_known: bool,
+    missing_key: tuple[Finding, ...] = (),
+    missing_for_sure: bool = False,
+    authorizations: tuple[Authorization, ...] = (),
+) -> Judgement:
+    """The verdict. `missing_key`: what keeps S3 from saying 404, if the key is missing and its read is allowed."""
+    if said.not_policy is not None:
+        return _not_policy(said.not_policy, found)
+    consistent = tuple(finding for finding in found if _consistent(finding, said))
+    if said.denial is not None:
+        return _by_message(consistent, said.denial, missing_key)
+    definite = tuple(finding for finding in consistent if finding.truth is Truth.YES)
+    if definite:
+        return _definite(definite)
+    possible = tuple(finding for finding in consistent if finding.truth is Truth.UNKNOWN)
+    sure_miss = tuple(finding for finding in missing_key if finding.truth is Truth.YES)
+    if sure_miss and (missing_for_sure or (said.answered and not possible)):
+        return replace(_definite(sure_miss), missing_key=True)
+    if not said.answered and not possible:
+        return Judgement(Verdict.ALLOWED, certain=True)
+    candidates = tuple(sorted(possible + (missing_key if said.answered else ()), key=likelihood))
+    if not caller_known:
+        return Judgement(Verdict.UNKNOWN_CALLER, candidates=candidates)
+    if not candidates:
+        return Judgement(Verdict.UNEXPLAINED)
+    if said.answered and len(candidates) == 1 and candidates[0].evidence is not None:
+        cause = candidates[0]
+        return Judgement(_VERDICTS[cause.effect], cause=cause, candidates=candidates, eliminated=True)
+    if all(finding.evidence is None and finding.effect != "not-policy" for finding in candidates):
+        return Judgement(Verdict.POLICIES_MISSING, candidates=candidates)
+    return Judgement(Verdict.CANDIDATES, candidates=candidates, missing_key=any(c in missing_key for c in candidates))
+
+
+def _not_policy(said: Finding, found: tuple[Finding, ...]) -> Judgement:
+    """S3 names a reason of its own; what is known locally adds the details."""
+    own = next((finding for finding in found if finding.layer == said.layer and finding.truth is Truth.YES), None)
+    if own is not None and (said.element is None or own.element == said.element):
+        said = own
+    others: tuple[Finding, ...] = ()
+    if said.layer not in STATE_GATES:
+        others = tuple(item for item in found if item.truth is Truth.YES and item.layer != said.layer)
+    return Judgement(Verdict.NOT_POLICY, certain=True, cause=said, also_blocking=others, agrees=True)
+
+
+def _consistent(finding: Finding, said: Said) -> bool:
+    """Could this finding account for what S3 answered? S3 names some reasons by a code or message of their own."""
+    if not said.answered or said.code is None:
+        return True
+    if finding.layer in ("archived-object", "clock-skew"):
+        return said.code != "AccessDenied"
+    return finding.layer not in REQUEST_GATES
+
+
+def _definite(definite: tuple[Finding, ...]) -> Judgement:
+    cause = definite[0]
+    return Judgement(
+        _VERDICTS[cause.effect],
+        certain=not is_doubtful(cause),
+        cause=cause,
+        also_blocking=tuple(item for item in definite[1:] if not _same_place(item, cause)),
+    )
+
+
+def _same_place(one: Finding, other: Finding) -> bool:
+    return (
+        one.layer == other.layer
+        and one.effect == other.effect
+        and one.policy_name == other.policy_name
+        and one.statement == other.statement
+        and one.authorization is other.authorization
+    )
+
+
+def is_doubtful(finding: Finding) -> bool:
+    """Does the finding rest on a rule on which AWS's sources disagree?"""
+    conflict = finding.authorization is not None and finding.authorization.requirement.conflict is not None
+    flagged = finding.effect == "explicit" and finding.evidence is not None and bool(finding.evidence.flags)
+    return conflict or flagged
+
+
+def _by_message(found: tuple[Finding, ...], denial: DenialMessage, missing_key: tuple[Finding, ...]) -> Judgement:
+    matching = tuple(item for item in (*found, *missing_key) if named_by(item, denial))
+    definite = tuple(item for item in matching if item.truth is Truth.YES)
+    others = tuple(item for item in found if item.truth is Truth.YES)
+    if definite:
+        cause = definite[0]
+        blocking = tuple(item for item in others if not _same_place(item, cause))
+        return Judgement(
+            _VERDICTS[cause.effect],
+            certain=True,
+            cause=cause,
+            also_blocking=blocking,
+            agrees=True,
+            missing_key=cause in missing_key,
+        )
+    with_evidence = tuple(item for item in matching if item.evidence is not None or item.effect == "not-policy")
+    if len(with_evidence) == 1:
+        cause = with_evidence[0]
+        return Judgement(_VERDICTS[cause.effect], cause=cause, also_blocking=others, agrees=True, eliminated=True)
+    if with_evidence:
+        return Judgement(Verdict.CANDIDATES, candidates=tuple(sorted(with_evidence, key=likelihood)), agrees=True)
+    if matching:
+        return Judgement(Verdict.POLICIES_MISSING, cause=matching[0], candidates=matching, agrees=True)
+    return Judgement(Verdict.STALE_POLICIES, also_blocking=others, agrees=False, differs=(denial_in_words(denial),))
+
+
+def named_by(finding: Finding, denial: DenialMessage) -> bool:
+    """Is this finding what S3's message names?"""
+    if finding.layer not in denial.layers:
+        return False
+    if finding.layer == "block-public-access":
+        return denial.effect == "not-policy" or finding.element in (
+            "setting:RestrictPublicBuckets" if denial.effect == "explicit" else "setting:IgnorePublicAcls",
+        )
+    if denial.effect is not None and finding.effect != denial.effect:
+        return False
+    if finding.authorization is not None:
+        requirement = finding.authorization.requirement
+        if denial.action is not None and denial.action.lower() != requirement.action.lower():
+            return False
+        if denial.resource is not None and denial.resource != requirement.resource:
+            return False
+    known_arn = finding.policy.arn if finding.policy is not None else None
+    return denial.policy_arn is None or known_arn is None or known_arn.startswith(denial.policy_arn)
+
+
+def denial_in_words(denial: DenialMessage) -> str:
+    """What S3's message claims, for the note that the policies at hand do not bear it out."""
+    kind = {"explicit": "an explicit deny", "implicit": "no Allow"}.get(denial.effect or "", "a refusal")
+    where = f" ({denial.policy_arn})" if denial.policy_arn else ""
+    return f"S3 names {kind} in {' or '.join(denial.layers)}{where} for {denial.action or 'the request'}"
+
+
+_UNKNOWN_LAYERS = (
+    "identity",
+    "bucket-policy",
+    "access-point-policy",
+    "kms-key-policy",
+    "session-policy",
+    "scp",
+    "vpc-endpoint-policy",
+    "permissions-boundary",
+    "rcp",
+)
+_LIKELY_EXPLICIT = frozenset({"scp", "rcp", "bucket-policy"})
+
+
+def likelihood(finding: Finding) -> tuple[int, int, int]:
+    """Sort key of candidates, most likely first: statements at hand before layers that are not loaded."""
+    if finding.evidence is not None:
+        if finding.truth is Truth.UNKNOWN:
+            return (0 if finding.effect == "explicit" else 1, finding.stage, 0)
+        return (2, finding.stage, 0)
+    if finding.layer in _UNKNOWN_LAYERS:
+        order = _UNKNOWN_LAYERS.index(finding.layer)
+        expected = "explicit" if finding.layer in _LIKELY_EXPLICIT else "implicit"
+        return (3 if order < 4 else 5, order, int(finding.effect != expected))
+    return (4, finding.stage, 0)
