@@ -43,6 +43,11 @@ class Case:
     """Sign a URL with boto3 and open it with urllib."""
     wrong_secret: bool = False
 
+    @property
+    def api_name(self) -> str:
+        """The operation's name in S3's API."""
+        return "".join(word.capitalize() for word in self.operation.split("_"))
+
 
 CASES: tuple[Case, ...] = (
     Case("Ana reads a photo", "ana", "get_object", {"Bucket": "holiday-photos", "Key": "beach.jpg"}, None),

@@ -1,0 +1,120 @@
+"""The screen of the demo: plain words in 80 columns, with colour only where there is a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+from rich.rule import Rule
+from rich.table import Table
+from rich.text import Text
+
+from denyproxy.demo.cases import Answer, Case, Cause
+from denyproxy.demo.front import Front
+from denyproxy.demo.world import World
+
+Record = Mapping[str, Any]
+
+
+def differences(expected: Cause, record: Record | None) -> list[str]:
+    """What an explanation's cause says that it should not, in words; empty: it is the expected one."""
+    if record is None:
+        return ["there is no denial record"]
+    cause = record.get("cause")
+    if cause is None:
+        return [f"no cause was named (verdict {record['verdict']})"]
+    return [
+        f"{name}: {cause.get(name) or 'none'}, expected {wanted or 'none'}"
+        for name, wanted in asdict(expected).items()
+        if cause.get(name) != wanted
+    ]
+
+
+def request(console: Console, number: int, case: Case) -> None:
+    """What is about to be sent, and by whom."""
+    console.print()
+    console.print(Rule(Text(f" {number} {case.title} ", style="bold"), align="left", characters="-"))
+    bucket, key = case.parameters["Bucket"], case.parameters.get("Key") or case.parameters.get("Prefix", "")
+    how = " by presigned URL" if case.presigned else ""
+    _row(console, "request", f"{case.api_name} s3://{bucket}/{key} as {case.who}{how}")
+
+
+def success(console: Console, answer: Answer) -> None:
+    """A request that went through."""
+    _row(console, "S3", f"{answer.status}, relayed untouched", "green" if answer.status < 300 else "red")
+
+
+def denial(console: Console, answer: Answer, record: Record | None) -> None:
+    """What S3 said, and what denyproxy says."""
+    upstream = (record or {}).get("upstream", {})
+    message = upstream.get("message") or ("(no message)" if answer.code else "(a HEAD has no body)")
+    _row(console, "S3", f"{answer.status} {upstream.get('code') or answer.code or ''} {message}".replace("  ", " "))
+    _row(console, "denyproxy", answer.headers.get("x-deny-explanation", "(no X-Deny-Explanation header)"), "bold")
+    cause = (record or {}).get("cause")
+    if cause:
+        words = (cause["layer"], cause["effect"], cause["policy"], cause["statement"], cause["element"])
+        _row(console, "cause", " > ".join(word for word in words if word), "cyan")
+
+
+def verdict(console: Console, problems: list[str]) -> None:
+    """Whether the case went as the demo says."""
+    for problem in problems:
+        _row(console, "UNEXPECTED", problem, "bold red")
+
+
+def summary(console: Console, denied: int, failed: int) -> None:
+    """The count at the end."""
+    console.print()
+    console.print(Rule(characters="-"))
+    if failed:
+        console.print(Text(f"{failed} of the requests did not go as they should.", style="bold red"))
+    else:
+        console.print(Text(f"{denied} denials, each explained by its true cause.", style="bold green"))
+
+
+def next_steps(console: Console, front: Front, kept: bool) -> None:
+    """Where to look next."""
+    steps = [
+        ("denyproxy demo --serve", "leaves it running, with endpoint and credentials to play with"),
+        ("denyproxy serve --help", "your own S3: --upstream URL --policies DIRECTORY"),
+        ("denyproxy explain FILE", "explains a denial that was written down as a scenario"),
+    ]
+    if kept:
+        steps.insert(0, (str(front.log.parent), "the policy directory, the configuration and the denial log"))
+    console.print()
+    for what, why in steps:
+        console.print(Text(f"  {what}", style="bold"))
+        console.print(Text(f"      {why}"))
+
+
+def playground(console: Console, world: World, front: Front) -> None:
+    """Endpoint and credentials of a world that is left running."""
+    console.print()
+    console.print(Rule(Text(" It is running. Ctrl-C ends it. ", style="bold"), align="left", characters="-"))
+    for what, value in (
+        ("endpoint", front.endpoint),
+        ("directly", world.backend.endpoint),
+        ("policies", str(front.log.parent / "policies")),
+        ("denial log", str(front.log)),
+    ):
+        _row(console, what, value)
+    console.print()
+    for name, who in world.people.items():
+        console.print(Text(f"# {name}", style="bold"))
+        token = f" AWS_SESSION_TOKEN={who.session_token}" if who.session_token else ""
+        line = f"AWS_ACCESS_KEY_ID={who.access_key_id} AWS_SECRET_ACCESS_KEY={who.secret_access_key}{token}"
+        console.print(Text(f"export {line}"), soft_wrap=True)
+    console.print()
+    console.print(Text("Paste one of them, then for example:"))
+    command = f"aws --region us-east-1 --endpoint-url {front.endpoint} s3 cp s3://holiday-photos/beach.jpg -"
+    console.print(Text(command, style="bold"), soft_wrap=True)
+
+
+def _row(console: Console, label: str, text: str, style: str = "") -> None:
+    row = Table.grid(padding=(0, 1))
+    row.add_column(width=10, style="dim")
+    row.add_column(overflow="fold")
+    row.add_row(label, Text(text, style=style))
+    console.print(row)
