@@ -1,0 +1,5 @@
+"""`python -m denyproxy`."""
+
+from denyproxy.cli import main
+
+main()

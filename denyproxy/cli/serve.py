@@ -1,0 +1,155 @@
+"""`denyproxy serve`: the proxy itself."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+from typer import Option
+
+if TYPE_CHECKING:
+    from denyproxy.app import App
+    from denyproxy.settings import Settings
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("serve")(serve)
+
+
+_OPTIONS = {
+    "listen": "--listen",
+    "upstream.url": "--upstream",
+    "upstream.kind": "--upstream-kind",
+    "upstream.ca_file": "--ca-file",
+    "upstream.verify": "--verify",
+    "forward.enabled": "--forward",
+    "forward.allowed_hosts": "--allow-host",
+    "policies.directory": "--policies",
+    "log.destination": "--log",
+    "response.message": "--message",
+    "disclosure": "--disclosure",
+    "console.listen": "--console",
+}
+"""Setting -> the option that gives it."""
+
+
+def serve(
+    upstream: Annotated[
+        Optional[str],  # noqa: UP045 - typer evaluates it
+        Option(metavar="URL", help="S3 server to relay to; it has to accept any Host. (upstream.url)"),
+    ] = None,
+    policies: Annotated[
+        Optional[Path],  # noqa: UP045
+        Option(metavar="DIR", help="Policy directory. (policies.directory)"),
+    ] = None,
+    listen: Annotated[
+        Optional[str],  # noqa: UP045
+        Option(metavar="HOST:PORT", help="Where to listen; default 127.0.0.1:9090, port 0 for any free one. (listen)"),
+    ] = None,
+    config: Annotated[
+        Optional[Path],  # noqa: UP045
+        Option(metavar="FILE", help="Configuration file (TOML); default: the one that DENYPROXY_CONFIG names."),
+    ] = None,
+    forward: Annotated[
+        Optional[bool],  # noqa: UP045
+        Option(
+            "--forward/--no-forward",
+            help="Be an HTTP forward proxy (HTTP_PROXY) too, which speaks TLS to S3. (forward.enabled)",
+        ),
+    ] = None,
+    allow_host: Annotated[
+        Optional[list[str]],  # noqa: UP045
+        Option(metavar="HOST", help="Host to forward to, once per host; default: aws. (forward.allowed_hosts)"),
+    ] = None,
+    upstream_kind: Annotated[
+        Optional[str],  # noqa: UP045
+        Option(metavar="KIND", help="aws, minio, ceph or other; default: guessed from the host. (upstream.kind)"),
+    ] = None,
+    ca_file: Annotated[
+        Optional[Path],  # noqa: UP045
+        Option(metavar="FILE", help="Certificate authorities to trust upstream (PEM). (upstream.ca_file)"),
+    ] = None,
+    verify: Annotated[
+        Optional[bool],  # noqa: UP045
+        Option("--verify/--no-verify", help="Check the upstream's certificate; default: yes. (upstream.verify)"),
+    ] = None,
+    message: Annotated[
+        Optional[str],  # noqa: UP045
+        Option(metavar="HOW", help="append the explanation to the error's message, or original. (response.message)"),
+    ] = None,
+    disclosure: Annotated[
+        Optional[str],  # noqa: UP045
+        Option(metavar="LEVEL", help="What a denied caller may learn: full, summary, id or auto. (disclosure)"),
+    ] = None,
+    log: Annotated[
+        Optional[str],  # noqa: UP045
+        Option(metavar="FILE", help="Denial log, one JSON object per line; default: - for stdout. (log.destination)"),
+    ] = None,
+    console: Annotated[
+        Optional[str],  # noqa: UP045
+        Option(metavar="HOST:PORT", help="Listen there for GET /healthz; default: off. (console.listen)"),
+    ] = None,
+) -> None:
+    """Relay S3 traffic, and explain what is denied.
+
+    Give your SDK the address as its endpoint_url. In brackets: the keys of the configuration file; upstream.url is
+    DENYPROXY_UPSTREAM__URL in the environment. The command line wins over the environment, and that over the file.
+    """
+    from denyproxy.app import run
+    from denyproxy.settings import SettingsError, load
+
+    given = _nested(
+        {
+            "upstream.url": upstream,
+            "policies.directory": policies,
+            "listen": listen,
+            "forward.enabled": forward,
+            "forward.allowed_hosts": allow_host or None,
+            "upstream.kind": upstream_kind,
+            "upstream.ca_file": ca_file,
+            "upstream.verify": verify,
+            "response.message": message,
+            "disclosure": disclosure,
+            "log.destination": log,
+            "console.listen": console,
+        }
+    )
+    try:
+        settings = load(given, config=config, options=_OPTIONS)
+        run(settings, lambda app: typer.echo(announcement(settings, app), err=True))
+    except SettingsError as error:
+        for line in str(error).splitlines():
+            typer.echo(f"denyproxy: {line}", err=True)
+        raise typer.Exit(2) from None
+
+
+def announcement(settings: Settings, app: App) -> str:
+    """One line: where it listens, where requests go, with which policies, and what to tell the SDK."""
+    address = app.address
+    host = "127.0.0.1" if address.host in ("0.0.0.0", "::") else address.host
+    endpoint = f"http://{type(address)(host=host, port=address.port)}"
+    routes = []
+    if settings.upstream.url is not None:
+        routes.append(f"upstream {settings.upstream.url}")
+    if settings.forward.enabled:
+        routes.append(f"forwarding to {', '.join(settings.forward.allowed_hosts)}")
+    clients = [f"endpoint_url={endpoint}"] if settings.upstream.url is not None else []
+    if settings.forward.enabled:
+        clients.append(f"HTTP_PROXY={endpoint} with an http:// endpoint_url")
+    known = settings.policies.directory or "none (S3's own messages only)"
+    return (
+        f"denyproxy listens on {address}; {', '.join(routes)}; policies: {known}; "
+        f"give your client {' or '.join(clients)}"
+    )
+
+
+def _nested(flat: dict[str, Any]) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for key, value in flat.items():
+        if value is None:
+            continue
+        table, _, member = key.rpartition(".")
+        (tree.setdefault(table, {}) if table else tree)[member] = value
+    return tree

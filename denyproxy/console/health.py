@@ -1,0 +1,22 @@
+"""`GET /healthz`: is it up, since when, with which policies, and how much has passed through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from aiohttp import web
+
+Status = Callable[[], Mapping[str, Any]]
+"""What `app` knows at this moment, as JSON values."""
+
+
+def console(status: Status) -> web.Application:
+    """The console's application."""
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.json_response(dict(status()))
+
+    application = web.Application()
+    application.router.add_get("/healthz", healthz)
+    return application

@@ -1,0 +1,5 @@
+"""The denial log: one JSON record per line, to where it goes. I/O."""
+
+from denyproxy.denylog.sink import DenyLog
+
+__all__ = ["DenyLog"]

@@ -1,0 +1,146 @@
+"""The client's body on its way upstream, and the few small bodies of which a copy is kept.
+
+Authorization depends on them: the keys of DeleteObjects, a bucket policy, ACL XML, tags, a POST form's fields.
+What is kept is decided from the head alone and bounded; nothing waits for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from denyproxy.exchange import RequestHead
+from denyproxy.proxy.errors import CannotRelay, ClientStalled, ProxyError
+
+_KEPT_SUBRESOURCES = {
+    "POST": frozenset({"delete"}),
+    "PUT": frozenset(
+        {"acl", "legal-hold", "object-lock", "ownershipControls", "policy", "publicAccessBlock", "retention", "tagging"}
+    ),
+}
+"""Method -> subresources whose request body decides which actions and condition keys apply."""
+
+_CREATE_BUCKET_BYTES = 8 * 1024
+"""A CreateBucketConfiguration is smaller; a longer body of `PUT /name` is an object's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """How much of a body to keep. `prefix`: the first bytes are of use without the rest (a POST form)."""
+
+    limit: int = 0
+    prefix: bool = False
+
+
+def what_to_keep(head: RequestHead, limit: int) -> Keep:
+    """Decide from the head whether a copy of the body is kept, at most `limit` bytes."""
+    subresources = _KEPT_SUBRESOURCES.get(head.method)
+    if subresources is None:
+        return Keep()
+    names = {parameter.partition("=")[0] for parameter in head.query_string.split("&")}
+    if names & subresources:
+        return Keep(limit)
+    if head.method == "POST":
+        form = (head.header("Content-Type") or "").lower().startswith("multipart/form-data")
+        return Keep(limit, prefix=True) if form else Keep()
+    one_segment = head.path.strip("/") and "/" not in head.path.strip("/")
+    if not head.query_string and (one_segment or head.path == "/"):
+        return Keep(min(limit, _CREATE_BUCKET_BYTES))
+    return Keep()
+
+
+class ByteStream(Protocol):
+    """The part of aiohttp's StreamReader that is used."""
+
+    async def readany(self) -> bytes:
+        """The next bytes, as many as are there; empty at the end."""
+
+    def is_eof(self) -> bool:
+        """Has the last byte been received?"""
+
+
+class RequestBody:
+    """The client's body, read once, when the upstream is ready for it.
+
+    `on_start` is awaited before the first byte is read: that is the moment to send `100 Continue`.
+    """
+
+    def __init__(
+        self,
+        stream: ByteStream,
+        *,
+        keep: Keep = Keep(),
+        idle_seconds: float | None = None,
+        on_start: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._stream = stream
+        self._keep = keep
+        self._kept: list[bytes] | None = [] if keep.limit else None
+        self._kept_bytes = 0
+        self._idle_seconds = idle_seconds
+        self._on_start = on_start
+        self._closed = False
+        self.started = False
+        """Has the upstream asked for it?"""
+        self.error: ProxyError | None = None
+        """Why it could not be read to its end, if the client is to blame."""
+
+    async def read(self) -> bytes:
+        """The next bytes; empty at the end. Raises ProxyError if the client fails, EOFError once closed."""
+        if self._closed:
+            raise EOFError("the response is already there")
+        if not self.started:
+            self.started = True
+            if self._on_start is not None:
+                await self._on_start()
+        try:
+            async with asyncio.timeout(self._idle_seconds):
+                data = await self._stream.readany()
+        except TimeoutError:
+            self.error = ClientStalled("The request body did not arrive: the client sent nothing for too long.")
+            raise self.error from None
+        except ConnectionError:
+            raise
+        except Exception as exception:
+            self.error = CannotRelay(f"The request body is malformed ({type(exception).__name__}).")
+            raise self.error from None
+        if self._closed:
+            raise EOFError("the response is already there")
+        if self._kept is not None:
+            self._tee(data)
+        return data
+
+    def _tee(self, data: bytes) -> None:
+        assert self._kept is not None
+        room = self._keep.limit - self._kept_bytes
+        if len(data) > room:
+            if not self._keep.prefix:
+                self._kept = None
+                return
+            data = data[:room]
+        if data:
+            self._kept.append(data)
+            self._kept_bytes += len(data)
+
+    @property
+    def complete(self) -> bool:
+        """Has the client's last byte arrived?"""
+        return self._stream.is_eof()
+
+    @property
+    def awaits_continue(self) -> bool:
+        """Is the client still owed a 100?"""
+        return self._on_start is not None and not self.started
+
+    @property
+    def kept(self) -> bytes | None:
+        """The copy; None: none was wanted, it grew past the bound, or it did not arrive as a whole."""
+        if self._kept is None or not (self._keep.prefix or self.complete):
+            return None
+        return b"".join(self._kept)
+
+    def close(self) -> None:
+        """Read no more: the upstream has answered without it."""
+        self._closed = True

@@ -1,0 +1,87 @@
+"""From a denied exchange to a DeniedCall, and from an Answer to the response that goes out."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from denyproxy.exchange import Answer, DeniedCall, Headers, RequestHead, ResponseHead
+from denyproxy.proxy.heads import OWN_PREFIX, replace_header
+from denyproxy.proxy.upstream import UpstreamResponse
+
+ID_HEADER = "X-Deny-Explanation-Id"
+
+Answering = Callable[[DeniedCall], Answer]
+"""What `app` hands in: pure, synchronous; may raise."""
+
+_BASE32 = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")
+
+
+def new_id() -> str:
+    """16 characters that sort by time: 48 bits of milliseconds and 32 random ones, in Crockford's base 32."""
+    raw = int(time.time() * 1000).to_bytes(6, "big") + secrets.token_bytes(4)
+    return base64.b32encode(raw).translate(_BASE32).decode()
+
+
+def is_denial(response: ResponseHead) -> bool:
+    """Does the status say so?"""
+    return response.status == 403
+
+
+def may_carry_denials(request: RequestHead, response: ResponseHead) -> bool:
+    """A 200 of DeleteObjects names the keys that were denied in its body."""
+    return (
+        response.status == 200
+        and request.method == "POST"
+        and any(parameter.partition("=")[0] == "delete" for parameter in request.query_string.split("&"))
+    )
+
+
+def carries_denials(body: bytes) -> bool:
+    """Does a DeleteResult have an Error?"""
+    return b"<Error>" in body
+
+
+async def read_bounded(response: UpstreamResponse, limit: int) -> tuple[bytes, bool]:
+    """The first bytes of a body, and whether they are all of it. Nothing is read if it is known to be longer."""
+    length = response.head.header("Content-Length")
+    if length is not None and length.isdecimal() and int(length) > limit:
+        return b"", False
+    pieces, size = [], 0
+    while data := await response.read():
+        pieces.append(data)
+        size += len(data)
+        if size > limit:
+            return b"".join(pieces), False
+    return b"".join(pieces), True
+
+
+def apply_answer(
+    answer: Answer, call_id: str, head: ResponseHead, body: bytes | None, *, header_bytes: int
+) -> tuple[ResponseHead, bytes | None]:
+    """Head and body that go out. `body` None: not here as a whole (or HEAD), so it cannot be replaced.
+
+    An added field that is not one bounded line of printable ASCII under our own name is left out."""
+    added = tuple(field for field in answer.headers if _is_safe(field, header_bytes))
+    if not any(name.lower() == ID_HEADER.lower() for name, _ in added):
+        added = (*added, (ID_HEADER, call_id))
+    headers: Headers = (*head.headers, *added)
+    if body is not None and answer.body is not None:
+        body = answer.body
+        headers = replace_header(headers, "Content-Length", str(len(body)))
+    return replace(head, headers=headers), body
+
+
+def _is_safe(field: tuple[str, str], header_bytes: int) -> bool:
+    name, value = field
+    return (
+        name.lower().startswith(OWN_PREFIX)
+        and name.replace("-", "").isalnum()
+        and name.isascii()
+        and value.isascii()
+        and value.isprintable()
+        and len(value) <= header_bytes
+    )

@@ -1,0 +1,148 @@
+"""Upstream modes: how a client's request becomes the one that S3 sees, chosen by the shape of the request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+from denyproxy.exchange import RequestHead
+from denyproxy.proxy.bodies import RequestBody
+from denyproxy.proxy.errors import CannotRelay, HostNotAllowed
+from denyproxy.proxy.hosts import AllowedHosts, is_aws_s3, split_authority
+from denyproxy.proxy.upstream import Origin, UpstreamRequest
+
+_ABSOLUTE = re.compile(r"(?i)(https?)://([^/?#]*)(.*)", re.DOTALL)
+
+_NO_TUNNEL = (
+    "denyproxy does not tunnel HTTPS (CONNECT), since it could not see the request. Give the client an http:// "
+    "endpoint (with HTTP_PROXY set to denyproxy, which speaks TLS to S3), or set endpoint_url to denyproxy."
+)
+
+
+class UpstreamMode(Protocol):
+    """One way to reach S3."""
+
+    name: str
+
+    def accepts(self, head: RequestHead) -> bool:
+        """Is a request of this shape (target as sent: origin-form or absolute-form) this mode's?"""
+
+    async def prepare(self, head: RequestHead, body: RequestBody | None) -> UpstreamRequest:
+        """The request to send, from the client's with its hop-by-hop fields removed.
+
+        Raises ProxyError where it must not or cannot be sent."""
+
+
+class Passthrough:
+    """One upstream that accepts any Host: Host and every signed byte are kept."""
+
+    name = "passthrough"
+
+    def __init__(self, origin: Origin) -> None:
+        self.origin = origin
+
+    def accepts(self, head: RequestHead) -> bool:
+        """Every origin-form request."""
+        return head.target.startswith("/")
+
+    async def prepare(self, head: RequestHead, body: RequestBody | None) -> UpstreamRequest:
+        """The same request, sent to the upstream."""
+        return UpstreamRequest(self.origin, head, body)
+
+
+class Forward:
+    """A plain-HTTP forward proxy: the client signs for the real host, denyproxy speaks TLS to it."""
+
+    name = "forward"
+
+    def __init__(self, allowed: AllowedHosts) -> None:
+        self._allowed = allowed
+
+    def accepts(self, head: RequestHead) -> bool:
+        """Every absolute-form request, and an origin-form one whose Host is allowed."""
+        if _ABSOLUTE.match(head.target):
+            return True
+        try:
+            return _place(head.header("Host") or "") in self._allowed
+        except ValueError:
+            return False
+
+    async def prepare(self, head: RequestHead, body: RequestBody | None) -> UpstreamRequest:
+        """The same request in origin-form, sent with TLS to the host that it names."""
+        host_field = head.header("Host") or ""
+        try:
+            place = _place(host_field)
+            absolute = _ABSOLUTE.fullmatch(head.target)
+            if absolute is not None:
+                named = _place(absolute[2])
+                if host_field and named != place:
+                    raise ValueError("the target and the Host header name different hosts")
+                place = named
+                head = replace(head, target=origin_form(head.target))
+        except ValueError as error:
+            raise CannotRelay(f"denyproxy cannot forward this request: {error}.") from None
+        if place not in self._allowed:
+            raise HostNotAllowed(
+                f"denyproxy does not forward to {_show(place)}: it is not in forward.allowed_hosts. "
+                "This is denyproxy's own refusal, not a denial by S3."
+            )
+        host, port = place
+        return UpstreamRequest(Origin("https", host, port or 443, "aws" if is_aws_s3(host) else "other"), head, body)
+
+
+def choose(modes: Sequence[UpstreamMode], head: RequestHead) -> UpstreamMode:
+    """The first mode that accepts the request. Raises ProxyError saying what to do if there is none."""
+    if head.method == "CONNECT":
+        raise CannotRelay(
+            _NO_TUNNEL,
+            status=405,
+            code="MethodNotAllowed",
+            reason="denyproxy does not tunnel HTTPS: use an http:// endpoint",
+        )
+    for mode in modes:
+        if mode.accepts(head):
+            return mode
+    if head.target == "*":
+        raise CannotRelay("S3 has no resource `*`.")
+    if not head.target.startswith("/"):
+        raise CannotRelay(
+            "denyproxy got a request in proxy form (HTTP_PROXY points at it), but its forward mode is off: "
+            "enable forward, or set endpoint_url to denyproxy instead."
+        )
+    raise HostNotAllowed(
+        "denyproxy has no upstream for this host: set upstream.url, or add the host to forward.allowed_hosts. "
+        "This is denyproxy's own refusal, not a denial by S3."
+    )
+
+
+def origin_form(target: str) -> str:
+    """Path and query of a request target, raw; of an absolute-form one without its scheme and authority."""
+    absolute = _ABSOLUTE.fullmatch(target)
+    if absolute is None:
+        return target
+    return absolute[3] if absolute[3].startswith("/") else "/" + absolute[3]
+
+
+def guess_kind(host: str) -> str:
+    """Whose dialect a host speaks, as far as its name tells: aws, minio, ceph or other."""
+    host = host.lower()
+    if is_aws_s3(host):
+        return "aws"
+    if "minio" in host:
+        return "minio"
+    if any(word in host for word in ("ceph", "radosgw", "rgw")):
+        return "ceph"
+    return "other"
+
+
+def _place(authority: str) -> tuple[str, int | None]:
+    """Host in lower case and port; the default port of plain HTTP or of TLS is None."""
+    host, port = split_authority(authority)
+    return host.lower(), None if port in (80, 443) else port
+
+
+def _show(place: tuple[str, int | None]) -> str:
+    host, port = place
+    return host if port is None else f"{host}:{port}"

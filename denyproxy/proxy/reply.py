@@ -1,0 +1,106 @@
+"""Writing a response to the client: the head as bytes of our own making, the body framed for this connection."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import replace
+
+from aiohttp import web
+from aiohttp.http import HttpVersion11
+
+from denyproxy.exchange import ResponseHead
+from denyproxy.proxy.heads import serialize_response
+
+_BODILESS = frozenset({204, 304})
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER, no time: closing sends RST, so that no client takes the end of the connection for the end of a body."""
+
+
+class Sent(web.StreamResponse):
+    """Tells aiohttp that the response has been written, and whether the connection goes on."""
+
+    def __init__(self, status: int, keep_alive: bool) -> None:
+        super().__init__(status=status)
+        self._goes_on = keep_alive
+
+    @property
+    def keep_alive(self) -> bool:
+        """May another request follow?"""
+        return self._goes_on
+
+    async def prepare(self, request: web.BaseRequest) -> None:
+        """Everything is on its way."""
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        """Everything is on its way."""
+
+
+class Reply:
+    """One response on a client's connection."""
+
+    def __init__(self, request: web.BaseRequest, head: ResponseHead, *, keep_alive: bool) -> None:
+        """`head` has the end-to-end fields only, plus Transfer-Encoding where the body came in chunks."""
+        self._writer = request.writer
+        self._request = request
+        self.bodiless = request.method == "HEAD" or head.status in _BODILESS or head.status < 200
+        length_known = head.header("Content-Length") is not None
+        chunked = head.header("Transfer-Encoding") is not None
+        headers = head.headers
+        self._chunk = False
+        if not self.bodiless and not length_known:
+            if request.version >= HttpVersion11:
+                self._chunk = True
+                if not chunked:
+                    headers = (*headers, ("Transfer-Encoding", "chunked"))
+            else:
+                keep_alive = False
+        if chunked and not self._chunk:
+            headers = tuple(field for field in headers if field[0].lower() != "transfer-encoding")
+        if not keep_alive:
+            headers = (*headers, ("Connection", "close"))
+        elif request.version < HttpVersion11:
+            headers = (*headers, ("Connection", "keep-alive"))
+        self._head: bytes | None = serialize_response(replace(head, headers=headers))
+        self._status = head.status
+        self._keep_alive = keep_alive
+
+    async def write(self, data: bytes) -> None:
+        """Write a piece of the body, after the head if that is still to be written. Waits for a slow client."""
+        if self._head is None:
+            await self._writer.write(data)
+            return
+        head, self._head = self._head, None
+        if not self._chunk:
+            await self._writer.write(head + data)
+            return
+        await self._writer.write(head)
+        self._writer.enable_chunking()
+        if data:
+            await self._writer.write(data)
+
+    async def finish(self) -> Sent:
+        """End the body."""
+        if self._head is not None:
+            await self.write(b"")
+        await self._writer.write_eof()
+        if not self._keep_alive:
+            self._half_close()
+        return Sent(self._status, self._keep_alive)
+
+    def _half_close(self) -> None:
+        """The client sees the end at once; what it still sends is read and dropped: no RST destroys the answer."""
+        transport = self._request.transport
+        if transport is not None and transport.can_write_eof() and not transport.is_closing():
+            transport.write_eof()
+
+
+def break_off(request: web.BaseRequest) -> Sent:
+    """End the connection so that the client sees a broken transfer, never a short success."""
+    transport = request.transport
+    if transport is not None:
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        transport.abort()
+    return Sent(0, keep_alive=False)

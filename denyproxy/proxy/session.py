@@ -1,0 +1,263 @@
+"""The upstream client on aiohttp's ClientSession, with everything that ClientSession adds or mends switched off."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from aiohttp import ClientRequest, ClientResponse, hdrs
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.connector import Connection
+from aiohttp.payload import Payload
+from multidict import CIMultiDict
+from yarl import URL
+
+from denyproxy.exchange import RequestHead, ResponseHead
+from denyproxy.proxy.bodies import RequestBody
+from denyproxy.proxy.errors import CannotRelay, ProxyError, UpstreamTimeout, UpstreamUnreachable
+from denyproxy.proxy.heads import decode_headers
+from denyproxy.proxy.upstream import UpstreamLost, UpstreamRequest
+
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """Bounds of the upstream client. Times in seconds, sizes in bytes."""
+
+    connect_seconds: float = 10.0
+    idle_seconds: float = 300.0
+    """Longest silence of the upstream: before the response, inside a body, or without taking more of an upload."""
+    keepalive_seconds: float = 4.0
+    """Shorter than common servers' own, so that a kept connection is rarely a stale one."""
+    continue_seconds: float = 1.0
+    """How long to wait for `100 Continue` before the body is sent anyway."""
+    connections: int = 0
+    """0: as many as there are requests."""
+    line_bytes: int = 64 * 1024
+    field_bytes: int = 32 * 1024
+    fields: int = 256
+    tls: ssl.SSLContext | None = None
+
+
+class _ClientBody(Payload):
+    """The client's body as an aiohttp payload that sends the head before it asks for the first byte."""
+
+    def __init__(self, body: RequestBody, stall_seconds: float) -> None:
+        super().__init__(body)
+        self._body = body
+        self._stall_seconds = stall_seconds
+        self._at_rest = asyncio.Event()
+        self._at_rest.set()
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        self._at_rest.clear()
+        try:
+            writer.send_headers()
+            while data := await self._body.read():
+                async with asyncio.timeout(self._stall_seconds):
+                    await writer.write(data)
+        finally:
+            self._at_rest.set()
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        await self.write_with_length(writer, None)
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        raise TypeError("a streamed body has no text")
+
+    async def at_rest(self) -> None:
+        """Wait until nobody reads the client's body on behalf of this payload."""
+        await self._at_rest.wait()
+
+
+class _VerbatimRequest(ClientRequest):
+    """A request whose header fields are written as given: order, case, Host and framing included."""
+
+    continue_seconds = 1.0
+
+    def update_headers(self, headers: Any) -> None:
+        self.headers = CIMultiDict(headers)
+
+    def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
+        self._skip_auto_headers = CIMultiDict({hdrs.CONTENT_TYPE: None})
+
+    def update_body_from_data(self, body: Any, _stacklevel: int = 3) -> None:
+        self._body = body
+        self.chunked = True if hdrs.TRANSFER_ENCODING in self.headers else None
+
+    def update_transfer_encoding(self) -> None:
+        """The field is there already."""
+
+    async def write_bytes(
+        self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
+    ) -> None:
+        """Wait for 100 Continue only so long: a server that ignores Expect waits for the body."""
+        if self._continue is not None:
+            try:
+                writer.send_headers()
+                await writer.drain()
+                await asyncio.wait((self._continue,), timeout=self.continue_seconds)
+            except BaseException:
+                conn.close()
+                raise
+            self._continue = None
+        await super().write_bytes(writer, conn, content_length)
+
+
+class SessionResponse:
+    """A response of a ClientSession."""
+
+    def __init__(self, response: ClientResponse, body: _ClientBody | None) -> None:
+        self._response = response
+        self._body = body
+        self._protocol = response.connection.protocol if response.connection is not None else None
+        self.head = ResponseHead(response.status, response.reason or "", decode_headers(response.raw_headers))
+        self.chunked = "chunked" in response.headers.get(hdrs.TRANSFER_ENCODING, "").lower()
+        self._delimited = self.chunked or hdrs.CONTENT_LENGTH in response.headers
+
+    def ready(self) -> bytes:
+        """What is here already."""
+        content = self._response.content
+        return b"" if content.exception() is not None else content.read_nowait()
+
+    async def read(self) -> bytes:
+        """The next bytes of the body; empty at the end."""
+        try:
+            data = await self._response.content.readany()
+        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+            raise UpstreamLost(type(error).__name__) from error
+        if not data and not self._delimited and self._protocol is not None:
+            # The end of the connection is the end of such a body, unless it was a reset.
+            ended_by = self._protocol.exception()
+            if ended_by is not None and not isinstance(ended_by, aiohttp.ServerDisconnectedError):
+                raise UpstreamLost(type(ended_by).__name__)
+        return data
+
+    async def close(self) -> None:
+        """Release or end the connection, then wait until the request body is at rest."""
+        if self._response.content.at_eof():
+            self._response.release()
+        else:
+            self._response.close()
+        if self._body is not None:
+            await self._body.at_rest()
+
+
+class SessionUpstream:
+    """An `Upstream` on aiohttp's ClientSession. Create it inside a running loop."""
+
+    def __init__(self, options: SessionOptions = SessionOptions()) -> None:
+        self._options = options
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=options.connections,
+                keepalive_timeout=options.keepalive_seconds,
+                ssl=options.tls if options.tls is not None else True,
+            ),
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_connect=options.connect_seconds, sock_read=options.idle_seconds
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            request_class=type("_Request", (_VerbatimRequest,), {"continue_seconds": options.continue_seconds}),
+            auto_decompress=False,
+            trust_env=False,
+            requote_redirect_url=False,
+            max_line_size=options.line_bytes,
+            max_field_size=options.field_bytes,
+            max_headers=options.fields,
+        )
+        # aiohttp would also retry conditional writes.
+        self._session._retry_connection = False
+
+    async def send(self, request: UpstreamRequest) -> SessionResponse:
+        """Send a request; see `Upstream.send`."""
+        _check_relayable(request.head)
+        body = _ClientBody(request.body, self._options.idle_seconds) if request.body is not None else None
+        try:
+            try:
+                response = await self._attempt(request, body)
+            except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError):
+                raise
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                if not _may_retry(request):
+                    raise
+                response = await self._attempt(request, body)
+        except BaseException as error:
+            if body is not None:
+                await body.at_rest()
+            if request.body is not None and request.body.error is not None:
+                raise request.body.error from error
+            translated = _translate(error, request)
+            if translated is None:
+                raise
+            raise translated from error
+        return SessionResponse(response, body)
+
+    async def _attempt(self, request: UpstreamRequest, body: _ClientBody | None) -> ClientResponse:
+        origin, head = request.origin, request.head
+        # The whole target goes in as the path, so that neither `?` alone nor `#` is lost.
+        url = URL.build(scheme=origin.scheme, host=origin.host, port=origin.port, path=head.target, encoded=True)
+        return await self._session.request(head.method, url, headers=head.headers, data=body, allow_redirects=False)
+
+    async def close(self) -> None:
+        """End all connections."""
+        await self._session.close()
+
+
+def _check_relayable(head: RequestHead) -> None:
+    """aiohttp's writer drops bytes that are not UTF-8 without a word, so they are refused here."""
+    if not _is_text(head.target):
+        raise CannotRelay("The request target has bytes that are not UTF-8, which denyproxy cannot pass on.")
+    for name, value in head.headers:
+        if not (_is_text(name) and _is_text(value)):
+            raise CannotRelay(f"Header field {name!a} has bytes that are not UTF-8, which denyproxy cannot pass on.")
+
+
+def _is_text(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _may_retry(request: UpstreamRequest) -> bool:
+    """After a stale connection: nothing of the body was consumed, and doing it twice is doing it once."""
+    if request.body is not None and request.body.started:
+        return False
+    if request.head.method not in _IDEMPOTENT:
+        return False
+    return request.head.method in _SAFE or not any(
+        "if-" in name.lower() and ("match" in name.lower() or "modified" in name.lower())
+        for name, _ in request.head.headers
+    )
+
+
+def _translate(error: BaseException, request: UpstreamRequest) -> ProxyError | None:
+    origin = request.origin
+    match error:
+        case aiohttp.ServerTimeoutError() if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return UpstreamTimeout(f"denyproxy could not connect to the upstream {origin} in time.")
+        case TimeoutError():
+            return UpstreamTimeout(f"The upstream {origin} did not answer in time.")
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError():
+            return UpstreamUnreachable(f"denyproxy could not set up TLS with the upstream {origin}: {error}")
+        case aiohttp.ClientConnectorError():
+            return UpstreamUnreachable(f"denyproxy could not reach the upstream {origin}: {error.os_error.strerror}.")
+        case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
+            return UpstreamUnreachable(f"The upstream {origin} closed the connection without an answer.")
+        case aiohttp.ClientResponseError():
+            return UpstreamUnreachable(f"The upstream {origin} did not answer in HTTP that denyproxy understands.")
+        case aiohttp.ClientError():
+            return UpstreamUnreachable(f"The exchange with the upstream {origin} failed ({type(error).__name__}).")
+        case ValueError():
+            return CannotRelay("The request has header fields that denyproxy cannot pass on.")
+    return None
