@@ -85,7 +85,7 @@ def test_the_server_and_its_children_end_with_their_holder(ending: signal.Signal
 def test_a_server_that_ends_at_once_shows_its_last_lines(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "raise SystemExit('port is taken')"]
     never = leashed("a server", command, env=os.environ, log=tmp_path / "log", ready_url="http://127.0.0.1:1/")
-    with pytest.raises(ServerFailed, match="(?s)^a server ended.*port is taken$"), never:
+    with pytest.raises(ServerFailed, match=r"(?s)^a server ended.*port is taken$"), never:
         pass
 
 
