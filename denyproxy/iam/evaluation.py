@@ -1,148 +1,402 @@
 """From statements to a decision, layer by layer, with the evidence.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
-SKELETON: the iam developer owns this file; the names below are the contract with the other packages.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
-from denyproxy.iam.context import RequestContext
-from denyproxy.iam.document import PolicyList
-from denyproxy.iam.principal import Principal
+from denyproxy.iam.document import Policy, PolicyList
+from denyproxy.iam.layers import (
+    AuthorizationRequest,
+    Blocks,
+    Decision,
+    Evaluation,
+    Grant,
+    Layer,
+    LayerEvaluation,
+    Objection,
+    PolicySet,
+    ResourceLayer,
+)
+from denyproxy.iam.principal import PrincipalType, is_service_linked
+from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import Truth
 
+__all__ = [
+    "AuthorizationRequest",
+    "Blocks",
+    "Decision",
+    "Evaluation",
+    "Grant",
+    "Layer",
+    "LayerEvaluation",
+    "Objection",
+    "PolicySet",
+    "ResourceLayer",
+    "decide",
+    "evaluate",
+]
 
-class Decision(StrEnum):
-    """The three results of evaluation."""
+NO, UNSURE, YES = Truth.NO, Truth.UNKNOWN, Truth.YES
 
-    ALLOWED = "allowed"
-    EXPLICIT_DENY = "explicit-deny"
-    IMPLICIT_DENY = "implicit-deny"
-
-
-@dataclass(frozen=True, slots=True)
-class AuthorizationRequest:
-    """May this principal do this action on this resource, in this context?"""
-
-    principal: Principal
-    action: str
-    """`s3:GetObject`; compared without regard to case."""
-    resource: str
-    context: RequestContext
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """What the Allows on the resource's side are worth, one truth per row group of the grant matrix (evaluation.md 4).
-
-    `direct` grants alone (user ARN for that user, session ARN, federated-user ARN, `*`, aws:PrincipalArn);
-    `issuer` replaces the identity policy's Allow, while boundary and session policy still have to allow (role ARN for
-    its sessions, user ARN for a federated session of it); `account` only delegates (account id or root)."""
-
-    direct: Truth = Truth.NO
-    issuer: Truth = Truth.NO
-    account: Truth = Truth.NO
+Triples = tuple[tuple[Policy, Statement, Truth], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class ResourceLayer:
-    """One resource-based layer. All of them must grant where a resource-side grant is needed; a Deny in any one denies.
+class Said(NamedTuple):
+    """What the policies of one layer, or of one level of it, say."""
 
-    An access point brings two (its own policy, and the bucket's under the bucket's ARN)."""
-
-    layer: str
-    """Its name in evidence, such as `bucket-policy`."""
-    policies: PolicyList = PolicyList()
-    """None attached: an empty, complete list."""
-    resource: str | None = None
-    """Resource ARN under which this layer is evaluated, where it is not the request's."""
-    deny_only: bool = False
-    """Its Allows have no effect (a bucket policy on an object that another account owns)."""
-    other_grant: Grant = Grant()
-    """Granted on this layer by other means than a policy (ACLs); or-ed with the policy's Allows."""
-
-
-@dataclass(frozen=True, slots=True)
-class PolicySet:
-    """All that bears on one authorization request. For optional layers None means: does not apply, known."""
-
-    same_account: Truth
-    """Do caller and resource owner belong to one account?"""
-    identity: PolicyList = PolicyList()
-    boundary: PolicyList | None = None
-    session: PolicyList | None = None
-    scp: tuple[PolicyList, ...] | None = None
-    """Organization levels of the caller's account, root first. None: no organization, or exempt."""
-    rcp: tuple[PolicyList, ...] | None = None
-    """Organization levels of the resource's account (customer-managed policies; RCPFullAWSAccess is implied)."""
-    vpc_endpoint: PolicyList | None = None
-    resource: tuple[ResourceLayer, ...] = ()
-    resource_must_delegate: bool = False
-    """KMS keys and role trust: an identity policy counts only if the resource's policy delegates to the account."""
-
-
-class Blocks(StrEnum):
-    """How a layer stands in the way."""
-
-    EXPLICIT = "explicit"
-    IMPLICIT = "implicit"
-
-
-@dataclass(frozen=True, slots=True)
-class Objection:
-    """A layer that denies. `truth` YES: for every value of the unknowns; UNKNOWN: for some."""
-
-    layer: str
-    blocks: Blocks
-    truth: Truth
-    level: int | None = None
-    """For implicit objections of SCPs: the organization level (index, root first) that lacks an Allow."""
-
-
-@dataclass(frozen=True, slots=True)
-class LayerEvaluation:
-    """What one layer says. `allow` of a layer with nothing to say (no boundary ...) is YES; of no policy at all NO."""
-
-    layer: str
     deny: Truth
     allow: Truth
-    statements: tuple[Any, ...] = ()
-    """(Policy, Statement, Truth) for the statements that were considered, in document order."""
-    grant: Grant | None = None
-    """For resource-based layers."""
+    statements: Triples = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """The evidence for one authorization request."""
+class Granted(NamedTuple):
+    """What a resource-based layer says: see Grant."""
 
-    request: AuthorizationRequest
-    possible: frozenset[Decision]
-    """A sound superset of the decisions still possible given the unknowns; a singleton is a certainty."""
-    layers: Mapping[str, LayerEvaluation]
-    objections: tuple[Objection, ...]
-    """Every layer that denies or may deny: explicit ones first, then implicit, each in the order
-    scp, rcp, vpc-endpoint-policy, resource layers, identity, permissions-boundary, session-policy."""
-
-    @property
-    def decision(self) -> Decision | None:
-        """The decision, or None if the unknowns leave more than one."""
-        return next(iter(self.possible)) if len(self.possible) == 1 else None
+    deny: Truth
+    direct: Truth
+    issuer: Truth
+    account: Truth
+    statements: Triples = ()
 
 
-Layer = Literal[
-    "identity",
-    "bucket-policy",
-    "access-point-policy",
-    "permissions-boundary",
-    "session-policy",
-    "scp",
-    "rcp",
-    "vpc-endpoint-policy",
-    "kms-key-policy",
-]
+_NOTHING_TO_SAY = Said(NO, YES)
+_NOTHING_ALLOWED = Said(NO, NO)
+
+Judge = Callable[[PolicyList, str, AuthorizationRequest], Said]
+ResourceJudge = Callable[[ResourceLayer, str, AuthorizationRequest], Granted]
+
+
+class Assessment(NamedTuple):
+    """What every layer says, the layers that do not apply included (they have nothing to say)."""
+
+    scp: tuple[Said, ...]
+    """By level."""
+    rcp: tuple[Said, ...]
+    vpc_endpoint: Said
+    resource: tuple[Granted, ...]
+    identity: Said
+    boundary: Said
+    session: Said
+
+
+_OUTSIDERS = (PrincipalType.ANONYMOUS, PrincipalType.SERVICE)
+
+
+def _weakened(said: Said) -> Said:
+    """Of a layer that may not apply."""
+    return Said(min(said.deny, UNSURE), max(said.allow, UNSURE), said.statements)
+
+
+def _assess(
+    request: AuthorizationRequest, policies: PolicySet, judge: Judge, judge_resource: ResourceJudge
+) -> Assessment:
+    """Ask every layer that applies to this kind of principal."""
+    principal = request.principal
+    kind = principal.type
+    action = request.action.lower()
+    resource = tuple([judge_resource(layer, action, request) for layer in policies.resource])
+    endpoint = policies.vpc_endpoint
+    vpc_endpoint = _NOTHING_TO_SAY if endpoint is None else judge(endpoint, action, request)
+    rcp = tuple([judge(level, action, request) for level in policies.rcp or ()])
+    if kind in _OUTSIDERS:
+        nothing = _NOTHING_TO_SAY
+        return Assessment((), rcp, vpc_endpoint, resource, nothing, nothing, nothing)
+    scp = tuple([judge(level, action, request) for level in policies.scp or ()])
+    boundary = session = _NOTHING_TO_SAY
+    if policies.boundary is not None and kind is not PrincipalType.ROOT:
+        boundary = judge(policies.boundary, action, request)
+    if policies.session is not None:
+        session = judge(policies.session, action, request)
+    elif kind is PrincipalType.FEDERATED:
+        # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html
+        session = _NOTHING_ALLOWED
+    identity = _NOTHING_TO_SAY if kind is PrincipalType.ROOT else judge(policies.identity, action, request)
+    if kind is PrincipalType.UNKNOWN:
+        scp, identity = tuple(map(_weakened, scp)), _weakened(identity)
+        boundary, session = _weakened(boundary), _weakened(session)
+    linked = is_service_linked(principal)
+    if linked is YES:
+        scp, rcp, boundary = (), (), _NOTHING_TO_SAY
+    elif linked is UNSURE:
+        scp, rcp, boundary = tuple(map(_weakened, scp)), tuple(map(_weakened, rcp)), _weakened(boundary)
+    return Assessment(scp, rcp, vpc_endpoint, resource, identity, boundary, session)
+
+
+def decide(request: AuthorizationRequest, policies: PolicySet) -> frozenset[Decision]:
+    """The decisions that are possible, without the evidence."""
+    return _possible(request, policies, _assess(request, policies, _judge, _judge_resource))
+
+
+def evaluate(request: AuthorizationRequest, policies: PolicySet) -> Evaluation:
+    """The decisions that are possible, and what each layer has to do with it."""
+    said = _assess(request, policies, _hear, _hear_resource)
+    objections = (*_explicit(policies, said), *_implicit(request, policies, said))
+    return Evaluation(request, _possible(request, policies, said), _layers(policies, said), objections)
+
+
+# One layer, for the decision alone
+
+
+def _judge(policies: PolicyList, action: str, request: AuthorizationRequest) -> Said:
+    deny = allow = NO if policies.complete else UNSURE
+    resource, context = request.resource, request.context
+    for policy in policies.policies:
+        relevant = policy.relevant(action)
+        for statement in relevant.denies:
+            truth = statement.applies(resource, context)
+            if truth > deny:
+                if statement.principal is not None:
+                    truth = min(truth, statement.names(request.principal).truth)
+                deny = max(deny, truth)
+        for statement in relevant.allows:
+            if allow is YES:
+                break
+            truth = statement.applies(resource, context)
+            if truth > allow:
+                if statement.principal is not None:
+                    truth = min(truth, statement.names(request.principal).truth)
+                allow = max(allow, truth)
+    return Said(deny, allow)
+
+
+def _judge_resource(layer: ResourceLayer, action: str, request: AuthorizationRequest) -> Granted:
+    policies = layer.policies
+    deny = NO if policies.complete else UNSURE
+    other = layer.other_grant
+    direct, issuer, account = other.direct, other.issuer, other.account
+    if not policies.complete and not layer.deny_only:
+        direct, issuer, account = max(direct, deny), max(issuer, deny), max(account, deny)
+    resource = request.resource if layer.resource is None else layer.resource
+    context, principal = request.context, request.principal
+    for policy in policies.policies:
+        relevant = policy.relevant(action)
+        for statement in relevant.denies:
+            truth = statement.applies(resource, context)
+            if truth > deny:
+                deny = max(deny, min(truth, statement.names(principal).truth))
+        if layer.deny_only:
+            continue
+        for statement in relevant.allows:
+            if direct is YES:
+                break
+            truth = statement.applies(resource, context)
+            if truth is not NO:
+                naming = statement.names(principal)
+                direct = max(direct, min(truth, naming.direct))
+                issuer = max(issuer, min(truth, naming.issuer))
+                account = max(account, min(truth, naming.account))
+    return Granted(deny, direct, issuer, account)
+
+
+# One layer, with the evidence
+
+
+def _hear(policies: PolicyList, action: str, request: AuthorizationRequest) -> Said:
+    deny = allow = NO if policies.complete else UNSURE
+    resource, context = request.resource, request.context
+    statements: list[tuple[Policy, Statement, Truth]] = []
+    for policy in policies.policies:
+        for statement in policy.relevant(action).all:
+            truth = statement.applies(resource, context)
+            if statement.principal is not None:
+                truth = min(truth, statement.names(request.principal).truth)
+            statements.append((policy, statement, truth))
+            if statement.effect == "Deny":
+                deny = max(deny, truth)
+            else:
+                allow = max(allow, truth)
+    return Said(deny, allow, tuple(statements))
+
+
+def _hear_resource(layer: ResourceLayer, action: str, request: AuthorizationRequest) -> Granted:
+    policies = layer.policies
+    deny = NO if policies.complete else UNSURE
+    allow = NO if layer.deny_only else deny
+    other = layer.other_grant
+    direct, issuer, account = max(other.direct, allow), max(other.issuer, allow), max(other.account, allow)
+    resource = request.resource if layer.resource is None else layer.resource
+    context, principal = request.context, request.principal
+    statements: list[tuple[Policy, Statement, Truth]] = []
+    for policy in policies.policies:
+        for statement in policy.relevant(action).all:
+            truth = statement.applies(resource, context)
+            naming = statement.names(principal)
+            statements.append((policy, statement, min(truth, naming.truth)))
+            if statement.effect == "Deny":
+                deny = max(deny, min(truth, naming.truth))
+            elif not layer.deny_only:
+                direct = max(direct, min(truth, naming.direct))
+                issuer = max(issuer, min(truth, naming.issuer))
+                account = max(account, min(truth, naming.account))
+    return Granted(deny, direct, issuer, account, tuple(statements))
+
+
+# All layers together
+
+
+class _Side(NamedTuple):
+    """The resource's side as a whole: all its layers have to grant."""
+
+    direct: Truth
+    issuer: Truth
+    """Or better."""
+    any: Truth
+    """Of whatever kind."""
+
+
+_NO_SIDE = _Side(NO, NO, NO)
+
+
+def _side(granted: tuple[Granted, ...]) -> _Side:
+    if len(granted) == 1:
+        _, direct, issuer, account, _ = granted[0]
+        issuer = max(direct, issuer)
+        return _Side(direct, issuer, max(issuer, account))
+    if not granted:
+        return _NO_SIDE
+    return _Side(
+        min(one.direct for one in granted),
+        min(max(one.direct, one.issuer) for one in granted),
+        min(max(one.direct, one.issuer, one.account) for one in granted),
+    )
+
+
+_POSSIBLE = {
+    (deny, allow): frozenset(
+        decision
+        for decision, possible in (
+            (Decision.EXPLICIT_DENY, deny is not NO),
+            (Decision.ALLOWED, deny is not YES and allow is not NO),
+            (Decision.IMPLICIT_DENY, deny is not YES and allow is not YES),
+        )
+        if possible
+    )
+    for deny in Truth
+    for allow in Truth
+}
+
+
+def _denied(said: Assessment) -> Truth:
+    deny = max(said.vpc_endpoint.deny, said.identity.deny, said.boundary.deny, said.session.deny)
+    for layers in (said.scp, said.rcp, said.resource):
+        for one in layers:
+            if one[0] > deny:
+                deny = one[0]
+    return deny
+
+
+def _allowed(said: Assessment, side: _Side, *, own: bool, delegated: bool) -> Truth:
+    """Is it allowed, explicit denies aside? `own`: caller and resource belong to one account."""
+    identity = said.identity.allow
+    caller = min(said.boundary.allow, said.session.allow)
+    if own:
+        if delegated:
+            identity = min(identity, side.any)
+        allow = max(side.direct, min(max(identity, side.issuer), caller))
+    else:
+        allow = min(identity, caller, side.any)
+    allow = min(allow, said.vpc_endpoint.allow)
+    for level in said.scp:
+        if level.allow < allow:
+            allow = level.allow
+    return allow
+
+
+def _cases(request: AuthorizationRequest, policies: PolicySet) -> tuple[bool, ...]:
+    """Of one account or not; both, if that is not known. An outsider has no account, and so never the owner's."""
+    same = policies.same_account
+    if same is NO or request.principal.type in _OUTSIDERS:
+        return (False,)
+    return (True,) if same is YES else (True, False)
+
+
+def _possible(request: AuthorizationRequest, policies: PolicySet, said: Assessment) -> frozenset[Decision]:
+    deny = _denied(said)
+    if deny is YES:
+        return _POSSIBLE[YES, NO]
+    side = _side(said.resource)
+    delegated = policies.resource_must_delegate
+    result: frozenset[Decision] = frozenset()
+    for own in _cases(request, policies):
+        result |= _POSSIBLE[deny, _allowed(said, side, own=own, delegated=delegated)]
+    return result
+
+
+# Who stands in the way
+
+
+def _explicit(policies: PolicySet, said: Assessment) -> Iterator[Objection]:
+    resource = ((layer.layer, granted.deny) for layer, granted in zip(policies.resource, said.resource, strict=True))
+    for layer, truth in (
+        ("scp", _deny_of(said.scp)),
+        ("rcp", _deny_of(said.rcp)),
+        ("vpc-endpoint-policy", said.vpc_endpoint.deny),
+        *resource,
+        ("identity", said.identity.deny),
+        ("permissions-boundary", said.boundary.deny),
+        ("session-policy", said.session.deny),
+    ):
+        if truth is not NO:
+            yield Objection(layer, Blocks.EXPLICIT, truth)
+
+
+def _deny_of(levels: Iterable[Said]) -> Truth:
+    return max((level.deny for level in levels), default=NO)
+
+
+def _implicit(request: AuthorizationRequest, policies: PolicySet, said: Assessment) -> Iterator[Objection]:
+    cases = [_standing(request, policies, said, own=own) for own in _cases(request, policies)]
+    for index, (layer, level, truth) in enumerate(cases[0]):
+        certain = min(truth, *(case[index][2] for case in cases))
+        possible = max(truth, *(case[index][2] for case in cases))
+        if possible is not NO:
+            yield Objection(layer, Blocks.IMPLICIT, YES if certain is YES else UNSURE, level)
+
+
+def _standing(
+    request: AuthorizationRequest, policies: PolicySet, said: Assessment, *, own: bool
+) -> list[tuple[str, int | None, Truth]]:
+    """Every layer, with whether it withholds an Allow that is needed whatever the others say."""
+    side = _side(said.resource)
+    rows: list[tuple[str, int | None, Truth]] = []
+    rows.extend(("scp", level, ~one.allow) for level, one in enumerate(said.scp))
+    rows.append(("vpc-endpoint-policy", None, ~said.vpc_endpoint.allow))
+    needed = not own or policies.resource_must_delegate
+    if not policies.resource:
+        rows.append(("resource-policy", None, Truth.of(needed)))
+    for layer, one in zip(policies.resource, said.resource, strict=True):
+        rows.append((layer.layer, None, ~max(one.direct, one.issuer, one.account) if needed else NO))
+    rows.append(("identity", None, ~max(said.identity.allow, side.issuer if own else NO)))
+    spared = side.direct if own else NO
+    rows.append(("permissions-boundary", None, ~max(said.boundary.allow, spared)))
+    rows.append(("session-policy", None, ~max(said.session.allow, spared)))
+    return rows
+
+
+def _layers(policies: PolicySet, said: Assessment) -> dict[str, LayerEvaluation]:
+    layers = {
+        "scp": _levels("scp", said.scp),
+        "rcp": LayerEvaluation("rcp", _deny_of(said.rcp), YES, _statements(said.rcp)),
+        "vpc-endpoint-policy": LayerEvaluation("vpc-endpoint-policy", *said.vpc_endpoint),
+    }
+    for layer, one in zip(policies.resource, said.resource, strict=True):
+        allow = max(one.direct, one.issuer, one.account)
+        grant = Grant(one.direct, one.issuer, one.account)
+        layers[layer.layer] = LayerEvaluation(layer.layer, one.deny, allow, one.statements, grant)
+    layers["identity"] = LayerEvaluation("identity", *said.identity)
+    layers["permissions-boundary"] = LayerEvaluation("permissions-boundary", *said.boundary)
+    layers["session-policy"] = LayerEvaluation("session-policy", *said.session)
+    return layers
+
+
+def _levels(layer: str, levels: tuple[Said, ...]) -> LayerEvaluation:
+    allow = min((level.allow for level in levels), default=YES)
+    return LayerEvaluation(layer, _deny_of(levels), allow, _statements(levels))
+
+
+def _statements(levels: tuple[Said, ...]) -> Triples:
+    return tuple(triple for level in levels for triple in level.statements)

@@ -1,0 +1,231 @@
+"""Why an element of a policy missed, by general rules: a closed set of reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
+
+from denyproxy.iam.principal import Named, Principal, PrincipalType, account_of, named_aws
+from denyproxy.iam.wildcard import SEPARATORS, glob
+
+
+class Mismatch(StrEnum):
+    """Why expected and actual do not match; of negated elements, why they do."""
+
+    # What somebody meant is clear.
+    API_NAME_INSTEAD_OF_ACTION = "api-name-instead-of-action"
+    ACTION_WITHOUT_SERVICE = "action-without-service"
+    TRAILING_SLASH = "trailing-slash"
+    CASE_DIFFERS = "case-differs"
+    BUCKET_ARN_INSTEAD_OF_OBJECT = "bucket-arn-instead-of-object"
+    """The pattern names a container, and the resource lies below it."""
+    OBJECT_ARN_INSTEAD_OF_BUCKET = "object-arn-instead-of-bucket"
+    """The pattern names what is in a container, and the resource is the container."""
+    COLON_FOR_SLASH = "colon-for-slash"
+    OTHER_PARTITION = "other-partition"
+    OTHER_REGION = "other-region"
+    OTHER_ACCOUNT = "other-account"
+    NOT_AN_ARN = "not-an-arn"
+    PREFIX_LACKS_WILDCARD = "prefix-lacks-wildcard"
+    WILDCARD_IN_EXACT_OPERATOR = "wildcard-in-exact-operator"
+    SESSION_NAME_DIFFERS = "session-name-differs"
+    ROLE_NOT_SESSION = "role-not-session"
+    """The role is named where the ARN of the session is needed."""
+    PATH_DIFFERS = "path-differs"
+    """User or role of that name, under another path."""
+    DELETED_PRINCIPAL = "deleted-principal"
+    """A unique id in place of an ARN: the user or role was deleted after the policy was written."""
+    WILDCARD_IN_PRINCIPAL = "wildcard-in-principal"
+    GROUP_AS_PRINCIPAL = "group-as-principal"
+    ACCOUNT_NOT_LISTED = "account-not-listed"
+    """NotPrincipal lists the caller without the caller's account."""
+    PERMISSIONS_BOUNDARY = "permissions-boundary"
+    """NotPrincipal with Deny spares nobody who has one."""
+    VARIABLE_LITERAL = "variable-literal"
+    """Variables are not replaced before Version 2012-10-17."""
+    VARIABLE_UNRESOLVED = "variable-unresolved"
+    VALUE_UNREADABLE = "value-unreadable"
+    UNKNOWN_OPERATOR = "unknown-operator"
+    KEY_ABSENT = "key-absent"
+    KEY_UNKNOWN = "key-unknown"
+    SEVERAL_VALUES = "several-values"
+    """A key with several values and no ForAllValues or ForAnyValue."""
+    # It is just another one.
+    KEY_PRESENT = "key-present"
+    VALUE_DIFFERS = "value-differs"
+    VALUE_EXCLUDED = "value-excluded"
+    ACTION_NOT_LISTED = "action-not-listed"
+    ACTION_EXCLUDED = "action-excluded"
+    RESOURCE_NOT_LISTED = "resource-not-listed"
+    RESOURCE_EXCLUDED = "resource-excluded"
+    PRINCIPAL_NOT_LISTED = "principal-not-listed"
+    PRINCIPAL_EXCLUDED = "principal-excluded"
+
+
+class Doubt(StrEnum):
+    """Why a result is less than certain: AWS's own pages disagree, or say nothing."""
+
+    WILDCARD_CROSSES_COLON = "wildcard-crosses-colon"
+    """IAM lets `*` run over the segments of an ARN, the S3 page does not."""
+    WILDCARD_IN_SERVICE = "wildcard-in-service"
+    """AWS accepts no wildcard in the service segment."""
+    ANONYMOUS_AWS_STAR = "anonymous-aws-star"
+    """Whether {"AWS": "*"} means anonymous callers as "*" does."""
+    NOT_PRINCIPAL_ALLOW = "not-principal-allow"
+    """NotPrincipal with Allow is not supported, by AWS's current text."""
+    BOOL_VARIABLE = "bool-variable"
+    NEGATED_FOR_ALL_ABSENT = "negated-for-all-absent"
+    """ForAllValues with a negated operator and no values."""
+    SEVERAL_VALUES = "several-values"
+    UNKNOWN_OPERATOR = "unknown-operator"
+    UNREADABLE_VALUE = "unreadable-value"
+
+
+Rule = tuple[Mismatch, Callable[[str, str], bool]]
+
+
+def nearest(patterns: Iterable[str], actual: str, rules: Iterable[Rule]) -> tuple[str, Mismatch] | None:
+    """The first rule that explains a miss, and the pattern that it explains."""
+    known = tuple(patterns)
+    for reason, explains in rules:
+        for pattern in known:
+            if explains(pattern, actual):
+                return pattern, reason
+    return None
+
+
+def _trailing_slash(pattern: str, actual: str) -> bool:
+    return (pattern.endswith("/") and glob(pattern[:-1], actual)) or glob(pattern + "/", actual)
+
+
+def _case_differs(pattern: str, actual: str) -> bool:
+    return glob(pattern.lower(), actual.lower())
+
+
+def _segments(text: str) -> list[str] | None:
+    parts = text.split(":", SEPARATORS)
+    return parts if len(parts) > SEPARATORS and parts[0] == "arn" else None
+
+
+def _container_named(pattern: str, actual: str) -> bool:
+    parts = _segments(pattern)
+    return parts is not None and "/" not in parts[-1] and glob(pattern + "/*", actual)
+
+
+def _content_named(pattern: str, actual: str) -> bool:
+    cuts = [position for position, character in enumerate(pattern) if character == "/"]
+    return any(glob(pattern[:cut], actual) for cut in cuts)
+
+
+def _colon_for_slash(pattern: str, actual: str) -> bool:
+    parts = _segments(pattern)
+    if parts is None or ":" not in parts[-1]:
+        return False
+    return glob(":".join((*parts[:-1], parts[-1].replace(":", "/"))), actual)
+
+
+def _other_segment(index: int) -> Callable[[str, str], bool]:
+    def explains(pattern: str, actual: str) -> bool:
+        mine, theirs = _segments(pattern), _segments(actual)
+        if mine is None or theirs is None or glob(mine[index], theirs[index]):
+            return False
+        return glob(":".join((*mine[:index], "*", *mine[index + 1 :])), actual)
+
+    return explains
+
+
+def _not_an_arn(pattern: str, actual: str) -> bool:
+    return not pattern.startswith("arn:") and pattern != "*" and actual.startswith("arn:")
+
+
+def _prefix(pattern: str, actual: str) -> bool:
+    return pattern != "" and glob(pattern + "*", actual)
+
+
+RESOURCE_RULES: tuple[Rule, ...] = (
+    (Mismatch.TRAILING_SLASH, _trailing_slash),
+    (Mismatch.CASE_DIFFERS, _case_differs),
+    (Mismatch.BUCKET_ARN_INSTEAD_OF_OBJECT, _container_named),
+    (Mismatch.OBJECT_ARN_INSTEAD_OF_BUCKET, _content_named),
+    (Mismatch.COLON_FOR_SLASH, _colon_for_slash),
+    (Mismatch.OTHER_PARTITION, _other_segment(1)),
+    (Mismatch.OTHER_REGION, _other_segment(3)),
+    (Mismatch.OTHER_ACCOUNT, _other_segment(4)),
+    (Mismatch.PREFIX_LACKS_WILDCARD, _prefix),
+    (Mismatch.NOT_AN_ARN, _not_an_arn),
+)
+
+
+def action_rules(api_names: Mapping[str, str]) -> tuple[Rule, ...]:
+    """`api_names`: names that are no actions (lower case) -> the action that is meant."""
+    return (
+        (
+            Mismatch.API_NAME_INSTEAD_OF_ACTION,
+            lambda pattern, action: api_names.get(pattern.lower(), "").lower() == action.lower(),
+        ),
+        (
+            Mismatch.ACTION_WITHOUT_SERVICE,
+            lambda pattern, action: ":" not in pattern and _case_differs(pattern, action.partition(":")[2]),
+        ),
+        (
+            Mismatch.PREFIX_LACKS_WILDCARD,
+            lambda pattern, action: pattern.endswith(":") and _prefix(pattern.lower(), action.lower()),
+        ),
+    )
+
+
+EXACT_RULES: tuple[Rule, ...] = (
+    (Mismatch.WILDCARD_IN_EXACT_OPERATOR, glob),
+    (Mismatch.CASE_DIFFERS, lambda pattern, actual: pattern.lower() == actual.lower()),
+    (Mismatch.TRAILING_SLASH, lambda pattern, actual: pattern.rstrip("/") == actual.rstrip("/")),
+)
+
+FOLDED_RULES: tuple[Rule, ...] = ((Mismatch.WILDCARD_IN_EXACT_OPERATOR, _case_differs),)
+
+GLOB_RULES: tuple[Rule, ...] = (
+    (Mismatch.CASE_DIFFERS, _case_differs),
+    (Mismatch.TRAILING_SLASH, _trailing_slash),
+    (Mismatch.PREFIX_LACKS_WILDCARD, _prefix),
+)
+
+ARN_RULES: tuple[Rule, ...] = (
+    (Mismatch.NOT_AN_ARN, lambda pattern, actual: _segments(pattern) is None),
+    (Mismatch.CASE_DIFFERS, _case_differs),
+    (Mismatch.OTHER_PARTITION, _other_segment(1)),
+    (Mismatch.OTHER_REGION, _other_segment(3)),
+    (Mismatch.OTHER_ACCOUNT, _other_segment(4)),
+    (Mismatch.TRAILING_SLASH, _trailing_slash),
+    (Mismatch.PREFIX_LACKS_WILDCARD, _prefix),
+)
+
+
+def principal_mismatch(entry: Named, principal: Principal) -> Mismatch:
+    """Why an entry of a Principal element does not name a caller."""
+    if entry.kind == "deleted":
+        return Mismatch.DELETED_PRINCIPAL
+    if entry.kind == "invalid":
+        return _invalid(entry.text)
+    arn = principal.issuer if entry.kind == "role" else principal.arn
+    if principal.type in (PrincipalType.ANONYMOUS, PrincipalType.UNKNOWN) or arn is None:
+        return Mismatch.PRINCIPAL_NOT_LISTED
+    if entry.kind == "account":
+        same = entry.account == account_of(principal)
+        return Mismatch.OTHER_PARTITION if same else Mismatch.OTHER_ACCOUNT
+    if entry.text.lower() == arn.lower():
+        return Mismatch.CASE_DIFFERS
+    mine = named_aws(arn)
+    if mine.kind != entry.kind:
+        return Mismatch.PRINCIPAL_NOT_LISTED
+    if mine.name != entry.name:
+        if entry.account != mine.account or entry.role_name != mine.role_name:
+            return Mismatch.PRINCIPAL_NOT_LISTED
+        return Mismatch.SESSION_NAME_DIFFERS if entry.kind == "assumed-role" else Mismatch.PATH_DIFFERS
+    return Mismatch.OTHER_ACCOUNT if entry.account != mine.account else Mismatch.OTHER_PARTITION
+
+
+def _invalid(text: str) -> Mismatch:
+    if "*" in text:
+        return Mismatch.WILDCARD_IN_PRINCIPAL
+    if ":group/" in text:
+        return Mismatch.GROUP_AS_PRINCIPAL
+    return Mismatch.ROLE_NOT_SESSION if ":assumed-role/" in text else Mismatch.PRINCIPAL_NOT_LISTED

@@ -1,0 +1,291 @@
+"""The condition operators, one row each.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
+from operator import eq, ge, gt, le, lt
+from typing import TypeVar
+
+from denyproxy.iam.wildcard import Predicate, Tokens, any_arn, any_glob, arn_segments, literal, may_match, nothing
+
+_V = TypeVar("_V")
+_P = TypeVar("_P")
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """A condition operator without its prefixes and suffixes."""
+
+    name: str
+    any_of: Callable[[Iterable[Tokens]], Predicate]
+    """Compile policy values: does a request value match one of them? Values that cannot be read match nothing."""
+    readable: Callable[[str], bool]
+    """Can this policy value be read at all?"""
+    may: Callable[[Tokens, str], bool]
+    """Can a policy value with unknown variables in it match this request value?"""
+    negated: bool = False
+    """True where no policy value matches, and where the key is absent."""
+    globs: bool = False
+    """Are `*` and `?` wildcards in policy values?"""
+    substitutes: bool = False
+    """Are variables replaced in policy values?"""
+    doubtful_variables: bool = False
+    """AWS's pages disagree on whether variables are replaced here."""
+
+
+def _texts(patterns: Iterable[Tokens]) -> list[str]:
+    return [text for text in map(literal, patterns) if text is not None]
+
+
+def _any_folded(patterns: Iterable[Tokens]) -> Predicate:
+    wanted = frozenset(text.casefold() for text in _texts(patterns))
+    return (lambda value: value.casefold() in wanted) if wanted else nothing
+
+
+def _may_glob(tokens: Tokens, value: str) -> bool:
+    return may_match(tokens, value)
+
+
+def _may_folded(tokens: Tokens, value: str) -> bool:
+    folded = tuple(token.casefold() if isinstance(token, str) else token for token in tokens)
+    return may_match(folded, value.casefold())
+
+
+def _may_arn(tokens: Tokens, value: str) -> bool:
+    return may_match(tokens, value, arn=True)
+
+
+def _always(text: str) -> bool:
+    return True
+
+
+def _is_arn_pattern(text: str) -> bool:
+    return arn_segments((text,)) is not None
+
+
+def _typed(
+    read: Callable[[str], _V | None], operand_of: Callable[[str], _P | None], holds: Callable[[_V, _P], bool]
+) -> Callable[[Iterable[Tokens]], Predicate]:
+    """Request values and policy values are read as some type, then compared."""
+
+    def any_of(patterns: Iterable[Tokens]) -> Predicate:
+        operands = tuple(operand for operand in map(operand_of, _texts(patterns)) if operand is not None)
+        if not operands:
+            return nothing
+
+        def matches(text: str) -> bool:
+            value = read(text)
+            if value is not None:
+                for operand in operands:
+                    if holds(value, operand):
+                        return True
+            return False
+
+        return matches
+
+    return any_of
+
+
+def _never(tokens: Tokens, value: str) -> bool:
+    return False
+
+
+_NUMBER = re.compile(r"[+-]?(\d{1,64}(\.\d{0,64})?|\.\d{1,64})([eE][+-]?\d{1,3})?", re.ASCII)
+
+
+def read_number(text: str) -> Decimal | None:
+    """An integer or decimal number."""
+    return Decimal(text) if _NUMBER.fullmatch(text) else None
+
+
+_DATE = re.compile(
+    r"(\d{4})-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:?\d\d)?)?)?", re.ASCII
+)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def read_date(text: str) -> Decimal | None:
+    """Seconds since 1970 from an ISO 8601 date (W3C profile; UTC if no zone is given) or a number of seconds."""
+    seconds = read_number(text)
+    if seconds is not None:
+        return seconds
+    found = _DATE.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    try:
+        moment = datetime(
+            int(year), int(month), int(day or 1), int(hour or 0), int(minute or 0), int(second or 0), tzinfo=_zone(zone)
+        )
+    except ValueError:
+        return None
+    # The difference is taken in whole seconds: as a float it would be inexact.
+    whole = (moment - _EPOCH) // timedelta(seconds=1)
+    return whole + Decimal(f"0.{fraction or 0}")
+
+
+def _zone(text: str | None) -> timezone:
+    if text is None or text == "Z":
+        return UTC
+    offset = timedelta(hours=int(text[1:3]), minutes=int(text[-2:]))
+    return timezone(-offset if text[0] == "-" else offset)
+
+
+def read_bool(text: str) -> str | None:
+    """`true` or `false`, in any case."""
+    folded = text.lower()
+    return folded if folded in ("true", "false") else None
+
+
+def read_binary(text: str) -> bytes | None:
+    """The bytes behind base64 text."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+
+
+Address = tuple[int, int]
+"""IP version, address."""
+Network = tuple[int, int, int]
+"""IP version, first address without its host bits, number of host bits."""
+
+
+def read_address(text: str) -> Address | None:
+    """An IPv4 or IPv6 address."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return address.version, int(address)
+
+
+_PREFIX_LENGTH = re.compile(r"\d{1,3}", re.ASCII)
+
+
+def read_network(text: str) -> Network | None:
+    """An address or CIDR block, IPv4 or IPv6. A bare address is a block of one."""
+    _, slash, length = text.partition("/")
+    if slash and not _PREFIX_LENGTH.fullmatch(length):
+        return None
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+    host_bits = network.max_prefixlen - network.prefixlen
+    return network.version, int(network.network_address) >> host_bits, host_bits
+
+
+def _is_within(address: Address, network: Network) -> bool:
+    return address[0] == network[0] and address[1] >> network[2] == network[1]
+
+
+def _string(name: str, *, negated: bool = False, globs: bool = False) -> Operator:
+    return Operator(name, any_glob, _always, _may_glob, negated=negated, globs=globs, substitutes=True)
+
+
+def _folded(name: str, *, negated: bool = False) -> Operator:
+    return Operator(name, _any_folded, _always, _may_folded, negated=negated, substitutes=True)
+
+
+def _arn(name: str, *, negated: bool = False) -> Operator:
+    return Operator(name, any_arn, _is_arn_pattern, _may_arn, negated=negated, globs=True, substitutes=True)
+
+
+def _read(
+    name: str,
+    read: Callable[[str], _V | None],
+    operand_of: Callable[[str], _P | None],
+    holds: Callable[[_V, _P], bool],
+    *,
+    negated: bool = False,
+) -> Operator:
+    readable = _readable(operand_of)
+    return Operator(name, _typed(read, operand_of, holds), readable, _never, negated=negated)
+
+
+def _readable(operand_of: Callable[[str], _P | None]) -> Callable[[str], bool]:
+    return lambda text: operand_of(text) is not None
+
+
+def _ordered(prefix: str, read: Callable[[str], Decimal | None]) -> Sequence[Operator]:
+    return (
+        _read(f"{prefix}Equals", read, read, eq),
+        _read(f"{prefix}NotEquals", read, read, eq, negated=True),
+        _read(f"{prefix}LessThan", read, read, lt),
+        _read(f"{prefix}LessThanEquals", read, read, le),
+        _read(f"{prefix}GreaterThan", read, read, gt),
+        _read(f"{prefix}GreaterThanEquals", read, read, ge),
+    )
+
+
+def _may_bool(tokens: Tokens, value: str) -> bool:
+    return read_bool(value) is not None and _may_folded(tokens, value)
+
+
+_ROWS = (
+    _string("StringEquals"),
+    _string("StringNotEquals", negated=True),
+    _folded("StringEqualsIgnoreCase"),
+    _folded("StringNotEqualsIgnoreCase", negated=True),
+    _string("StringLike", globs=True),
+    _string("StringNotLike", globs=True, negated=True),
+    *_ordered("Numeric", read_number),
+    *_ordered("Date", read_date),
+    Operator(
+        "Bool",
+        _typed(read_bool, read_bool, eq),
+        _readable(read_bool),
+        _may_bool,
+        substitutes=True,
+        doubtful_variables=True,
+    ),
+    _read("BinaryEquals", read_binary, read_binary, eq),
+    _read("IpAddress", read_address, read_network, _is_within),
+    _read("NotIpAddress", read_address, read_network, _is_within, negated=True),
+    _arn("ArnEquals"),
+    _arn("ArnLike"),
+    _arn("ArnNotEquals", negated=True),
+    _arn("ArnNotLike", negated=True),
+)
+
+OPERATORS = {row.name: row for row in _ROWS}
+"""Name -> row. `Null` is none of them: it compares no values."""
+
+NULL = "Null"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorName:
+    """The name of an operator in a policy, taken apart: `ForAnyValue:StringLikeIfExists`."""
+
+    stem: str
+    """A key of OPERATORS, or `Null`."""
+    every: bool = False
+    """ForAllValues."""
+    some: bool = False
+    """ForAnyValue."""
+    if_exists: bool = False
+
+
+def operator_name(text: str) -> OperatorName | None:
+    """Take the name of an operator apart, or None: there is no such operator."""
+    qualifier, colon, rest = text.rpartition(":")
+    if colon and qualifier not in ("ForAllValues", "ForAnyValue"):
+        return None
+    if rest == NULL:
+        return None if colon else OperatorName(NULL)
+    stem = rest.removesuffix("IfExists")
+    if stem not in OPERATORS:
+        return None
+    return OperatorName(stem, qualifier == "ForAllValues", qualifier == "ForAnyValue", stem != rest)

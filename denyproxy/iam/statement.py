@@ -1,0 +1,191 @@
+"""A statement of a policy, compiled: does it match a request? Cheapest element first; no evidence is kept here.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_statement.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Literal
+
+from denyproxy.iam.condition import Condition
+from denyproxy.iam.context import RequestContext
+from denyproxy.iam.evidence import ElementEvidence, StatementEvidence, examine
+from denyproxy.iam.mismatch import Doubt, Mismatch
+from denyproxy.iam.principal import EVERYBODY, NOBODY, Naming, Principal, PrincipalElement
+from denyproxy.iam.truth import Truth
+from denyproxy.iam.variables import Template, fixed, resource_template, substitute
+from denyproxy.iam.wildcard import Wild, any_glob, everything, may_match, tokens_of
+
+if TYPE_CHECKING:
+    from denyproxy.iam.document import Policy
+    from denyproxy.iam.evidence import ElementEvidence, StatementEvidence, examine
+    from denyproxy.iam.layers import AuthorizationRequest
+
+__all__ = ["Doubt", "Effect", "ElementEvidence", "Mismatch", "Statement", "StatementEvidence"]
+
+Effect = Literal["Allow", "Deny"]
+NO, UNSURE, YES = Truth.NO, Truth.UNKNOWN, Truth.YES
+
+ResourceTest = Callable[[str, RequestContext], Truth]
+
+
+class Statement:
+    """A compiled statement. Never changed after its policy is parsed."""
+
+    __slots__ = (
+        "_covers",
+        "_resource_test",
+        "_tests",
+        "actions",
+        "conditions",
+        "effect",
+        "index",
+        "label",
+        "not_action",
+        "not_principal",
+        "not_resource",
+        "place",
+        "policy",
+        "principal",
+        "resource_templates",
+        "resources",
+        "sid",
+        "substitutes",
+    )
+
+    policy: Policy
+    """The policy in which it stands."""
+
+    def __init__(
+        self,
+        *,
+        index: int,
+        place: str,
+        sid: str | None,
+        effect: Effect,
+        actions: tuple[str, ...],
+        not_action: bool,
+        resources: tuple[str, ...] | None,
+        not_resource: bool,
+        principal: PrincipalElement | None,
+        not_principal: bool,
+        conditions: tuple[Condition, ...],
+        substitutes: bool,
+    ) -> None:
+        self.index = index
+        self.place = place
+        """`Statement[0]`, or `Statement` where a single object stands in place of a list."""
+        self.sid = sid
+        self.label = sid or f"Statement[{index}]"
+        self.effect = effect
+        self.actions = actions
+        """Patterns of Action or NotAction, as written."""
+        self.not_action = not_action
+        self.resources = resources
+        """Patterns of Resource or NotResource, as written; None: neither element is there (role trust policies)."""
+        self.not_resource = not_resource
+        self.principal = principal
+        """None: neither Principal nor NotPrincipal is there."""
+        self.not_principal = not_principal
+        self.conditions = conditions
+        self.substitutes = substitutes
+        """Are policy variables replaced (Version 2012-10-17)?"""
+        self.resource_templates = tuple(resource_template(text, substitutes=substitutes) for text in resources or ())
+        self._covers = any_glob(tokens_of(pattern.lower()) for pattern in actions)
+        self._resource_test = _resource_test(self.resource_templates, negated=not_resource) if resources else None
+        self._tests = tuple(condition.test for condition in conditions)
+
+    def __repr__(self) -> str:
+        return f"<Statement {self.label}>"
+
+    def concerns(self, action: str) -> bool:
+        """Does Action or NotAction cover this action (lower case)?"""
+        return self._covers(action) is not self.not_action
+
+    def applies(self, resource: str, context: RequestContext) -> Truth:
+        """Do Resource and Condition match, Action and Principal aside?"""
+        result = YES
+        if self._resource_test is not None:
+            result = self._resource_test(resource, context)
+            if result is NO:
+                return NO
+        for test in self._tests:
+            truth = test(context)
+            if truth is NO:
+                return NO
+            if truth is UNSURE:
+                result = UNSURE
+        return result
+
+    def names(self, principal: Principal) -> Naming:
+        """How does Principal or NotPrincipal name this caller? Without either, everyone is meant."""
+        element = self.principal
+        if element is None:
+            return EVERYBODY
+        if not self.not_principal:
+            return element.names(principal)
+        return _excluded(element, principal, denies=self.effect == "Deny")
+
+    def matches(self, request: AuthorizationRequest, resource: str | None = None) -> Truth:
+        """Does it match a request? `resource` stands in for the request's own."""
+        if not self.concerns(request.action.lower()):
+            return NO
+        named = YES if self.principal is None else self.names(request.principal).truth
+        if named is NO:
+            return NO
+        return min(named, self.applies(request.resource if resource is None else resource, request.context))
+
+    def examine(
+        self,
+        request: AuthorizationRequest,
+        resource: str | None = None,
+        *,
+        api_names: Mapping[str, str] | None = None,
+    ) -> StatementEvidence:
+        """Evaluate every element, and say why those that do not match do not.
+
+        `api_names`: names that are no actions but taken for some (lower case) -> the action that is meant."""
+        return examine(self, request, resource, api_names or {})
+
+
+def _excluded(element: PrincipalElement, principal: Principal, *, denies: bool) -> Naming:
+    """NotPrincipal. A Deny spares only who is listed in full, and nobody who has a permissions boundary.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html"""
+    listed = element.lists(principal)
+    if denies:
+        truth = max(~listed, principal.bounded)
+    else:
+        # What an Allow means for a caller who is listed in part, by role but not session say, is not documented.
+        partly = element.names(principal).truth
+        truth = ~listed if partly is listed else UNSURE
+    return EVERYBODY if truth is YES else NOBODY if truth is NO else Naming(direct=truth)
+
+
+def _resource_test(templates: tuple[Template, ...], *, negated: bool) -> ResourceTest | None:
+    """The test of Resource or NotResource; None: it matches whatever is asked for."""
+    matches = any_glob(tokens for tokens in map(fixed, templates) if tokens is not None)
+    dynamic = tuple(template for template in templates if fixed(template) is None)
+    hit, miss = (NO, YES) if negated else (YES, NO)
+    if matches is everything and hit is YES:
+        return None
+    if not dynamic:
+        return lambda resource, context: hit if matches(resource) else miss
+
+    def test(resource: str, context: RequestContext) -> Truth:
+        if matches(resource):
+            return hit
+        result = miss
+        for template in dynamic:
+            tokens = substitute(template, context)
+            if tokens is None:
+                continue
+            if Wild.ANYTHING in tokens:
+                if may_match(tokens, resource):
+                    result = UNSURE
+            elif any_glob((tokens,))(resource):
+                return hit
+        return result
+
+    return test
