@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from denyproxy.exchange import DeniedCall
+from denyproxy.exchange import Declared, DeniedCall
 from denyproxy.explain.findings import Finding, as_near_miss, findings
 from denyproxy.explain.model import (
     AuthorizationResult,
@@ -21,15 +21,16 @@ from denyproxy.explain.record import CallFacts, DenialRecord, kept_headers, kept
 from denyproxy.explain.sentences import near_miss_sentence, notes, rank_reason, sentence, summary
 from denyproxy.explain.verdict import Judgement, Said, judge
 from denyproxy.iam.principal import Principal, PrincipalType
-from denyproxy.iam.truth import UNKNOWN, Truth
+from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
+from denyproxy.s3.arn import Arn
 from denyproxy.s3.authorization import Authorization, authorize
 from denyproxy.s3.caller import identify_caller
 from denyproxy.s3.context import request_context
 from denyproxy.s3.error import S3Error, kind_of_403, parse_denial_message, parse_error
 from denyproxy.s3.gates import Refusal, refusals, same_account
 from denyproxy.s3.operation import OperationTable, identify_call
-from denyproxy.s3.permissions import declared_requirement, requirements
-from denyproxy.s3.request import Caller, KnownBy, Requirement, Role, S3Request
+from denyproxy.s3.permissions import missing_key_requirement, requirements
+from denyproxy.s3.request import Caller, Requirement, Role, S3Request
 from denyproxy.s3.snapshot import PolicySnapshot
 
 _READS_A_KEY = frozenset({"GetObject", "HeadObject", "GetObjectAttributes"})
@@ -65,7 +66,7 @@ class Explainer:
         """Why the call was denied, or would be. Pure."""
         request = identify_call(call, snapshot, table=self.operations, base_domains=self.base_domains)
         error = parse_error(call.response, call.response_body, call.request.method) if call.response else None
-        caller = _caller(call, snapshot, error)
+        caller = identify_caller(call, snapshot)
         evidence = Evidence.gather(call, request, caller, snapshot)
         judgement = judge(
             evidence.findings,
@@ -100,7 +101,7 @@ class Evidence:
             context = request_context(requirement, request, caller, call, snapshot)
             return authorize(requirement, context, caller, snapshot, call.declared)
 
-        authorizations = tuple(decide(requirement) for requirement in _requirements(call, request, snapshot))
+        authorizations = tuple(decide(requirement) for requirement in _requirements(call, request, caller, snapshot))
         gates = () if call.declared.action is not None else refusals(request, caller, snapshot)
         listing = _listing_for_missing_key(request, snapshot, authorizations)
         authorization = decide(listing) if listing is not None else None
@@ -114,12 +115,14 @@ class Evidence:
         )
 
 
-def _requirements(call: DeniedCall, request: S3Request, snapshot: PolicySnapshot) -> Iterator[Requirement]:
+def _requirements(
+    call: DeniedCall, request: S3Request, caller: Caller, snapshot: PolicySnapshot
+) -> Iterator[Requirement]:
     """What had to be allowed, filters aside; bounded, since one DeleteObjects may name a thousand keys."""
     if call.declared.action is not None:
-        yield declared_requirement(call.declared, snapshot)
+        yield _declared_requirement(call.declared, snapshot)
         return
-    for number, requirement in enumerate(requirements(request, snapshot)):
+    for number, requirement in enumerate(requirements(request, snapshot, caller)):
         if number >= MAX_REQUIREMENTS:
             return
         if requirement.role is not Role.FILTER and requirement.needed is not Truth.NO:
@@ -136,7 +139,7 @@ def _listing_for_missing_key(
     exists = facts is not None and facts.exists is True
     if exists or any(item.allowed is Truth.NO for item in authorizations):
         return None
-    return authorizations[0].requirement.listing(request.partition)
+    return missing_key_requirement(request, snapshot)
 
 
 def _object_is_missing(request: S3Request, snapshot: PolicySnapshot) -> bool:
@@ -146,15 +149,32 @@ def _object_is_missing(request: S3Request, snapshot: PolicySnapshot) -> bool:
     return facts is None or facts.exists is False or facts.delete_marker is True
 
 
-def _caller(call: DeniedCall, snapshot: PolicySnapshot, error: S3Error | None) -> Caller:
-    """Whom S3 saw; its own message, which names the principal, corrects what the access key told."""
-    caller = identify_caller(call, snapshot)
-    denial = parse_denial_message(error.message) if error is not None and error.message else None
-    named = denial.principal if denial is not None else None
-    if named is None or call.declared.principal is not None or named == caller.principal.arn:
-        return caller
-    corrected = identify_caller(replace(call, declared=replace(call.declared, principal=named)), snapshot)
-    return replace(corrected, known_by=KnownBy.UPSTREAM_MESSAGE, access_key_id=caller.access_key_id)
+def _declared_requirement(declared: Declared, snapshot: PolicySnapshot) -> Requirement:
+    """One authorization request given directly, of any service."""
+    assert declared.action is not None
+    resource = declared.resource or "*"
+    service = declared.action.partition(":")[0].lower()
+    if service == "kms":
+        return Requirement(declared.action, resource, Role.KMS, kms_key=resource)
+    arn = Arn.parse(resource)
+    if service != "s3" or arn is None or arn.service != "s3":
+        return Requirement(declared.action, resource)
+    if arn.resource.startswith("accesspoint"):
+        point, _, key = resource.partition("/object/")
+        facts = snapshot.access_points.get(point)
+        if facts is None:
+            return Requirement(declared.action, resource)
+        own = f"arn:{arn.partition}:s3:::{facts.bucket}" + (f"/{key}" if key else "")
+        return Requirement(
+            declared.action,
+            resource,
+            bucket=facts.bucket,
+            key=key or None,
+            via_access_point=point,
+            bucket_resource=own,
+        )
+    bucket, slash, key = arn.resource.partition("/")
+    return Requirement(declared.action, resource, bucket=bucket or None, key=key if slash else None)
 
 
 def _said(error: S3Error | None, request: S3Request, caller: Caller, call: DeniedCall) -> Said:
@@ -180,9 +200,10 @@ def _said(error: S3Error | None, request: S3Request, caller: Caller, call: Denie
     )
 
 
-def _owner(request: S3Request, call: DeniedCall, snapshot: PolicySnapshot) -> object:
-    declared = call.declared.resource_account
-    return declared or (snapshot.bucket(request.bucket).account if request.bucket is not None else UNKNOWN)
+def _owner(request: S3Request, call: DeniedCall, snapshot: PolicySnapshot) -> str | Unknown:
+    if call.declared.resource_account is not None:
+        return call.declared.resource_account
+    return snapshot.bucket(request.bucket).account if request.bucket is not None else UNKNOWN
 
 
 def _explanation(

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from denyproxy.explain.model import Cause, EffectOfCause, Mismatch, NearMiss
 from denyproxy.explain.near_misses import first_failing, ranked, telling_element, was_meant_for
 from denyproxy.iam.document import Policy, PolicyList
-from denyproxy.iam.evaluation import Blocks, Objection, PolicySet
-from denyproxy.iam.statement import ElementEvidence, StatementEvidence
+from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
+from denyproxy.iam.layers import Blocks, Objection, PolicySet
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.authorization import Authorization
 from denyproxy.s3.gates import REQUEST_GATES, STATE_GATES, Refusal

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from denyproxy.iam.document import PolicyList
-from denyproxy.iam.evaluation import AuthorizationRequest
-from denyproxy.iam.statement import ElementEvidence, Mismatch, StatementEvidence
+from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
+from denyproxy.iam.layers import AuthorizationRequest
+from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.truth import Truth
 
-_PREFERENCE = ("condition", "variable", "version", "resource", "action", "principal", "notprincipal")
+_PREFERENCE = ("condition", "resource", "action", "principal")
 """On a tie, a statement that fails in its condition was meant more than one that fails in its action."""
 
 _SAME_NAME = frozenset(
@@ -44,21 +45,9 @@ def _examined(request: AuthorizationRequest, policies: PolicyList, resource: str
 
 
 def _rank(evidence: StatementEvidence, action: str) -> tuple[int, int, int]:
-    kinds = {kind_of(element.element) for element in evidence.failing}
-    families = {_FAMILY[kind] for kind in kinds}
-    preference = min((_PREFERENCE.index(kind) for kind in kinds), default=0)
-    return len(families), preference, int(not _same_service(evidence, action))
-
-
-_FAMILY = {
-    "condition": "condition",
-    "variable": "resource",
-    "version": "resource",
-    "resource": "resource",
-    "action": "action",
-    "principal": "principal",
-    "notprincipal": "principal",
-}
+    parts = {element.part for element in evidence.failing}
+    preference = min((_PREFERENCE.index(part) for part in parts), default=0)
+    return len(parts), preference, int(not _same_service(evidence, action))
 
 
 def kind_of(element: str) -> str:
@@ -68,9 +57,9 @@ def kind_of(element: str) -> str:
 
 def _same_service(evidence: StatementEvidence, action: str) -> bool:
     """Does the statement speak of the action's service at all?"""
-    service = action.partition(":")[0].lower() + ":"
-    expected = next((element.expected for element in evidence.elements if element.element == "action"), None)
-    return expected is None or expected == "*" or service in expected.lower()
+    service = action.partition(":")[0].lower()
+    services = {pattern.partition(":")[0].lower() for pattern in evidence.statement.actions}
+    return evidence.statement.not_action or bool(services & {service, "*"})
 
 
 def first_failing(evidence: StatementEvidence) -> ElementEvidence | None:
@@ -81,7 +70,7 @@ def first_failing(evidence: StatementEvidence) -> ElementEvidence | None:
 
 def was_meant_for(evidence: StatementEvidence) -> bool:
     """Was a statement of a resource-based policy meant for this caller, judged by its Principal?"""
-    principals = [item for item in evidence.failing if kind_of(item.element) in ("principal", "notprincipal")]
+    principals = [item for item in evidence.failing if item.part == "principal"]
     return all(item.reason in _SAME_NAME for item in principals)
 
 
@@ -94,9 +83,9 @@ def telling_element(evidence: StatementEvidence) -> ElementEvidence | None:
 
     A condition before NotPrincipal, a named principal, a named action, a named resource; among conditions one on the
     request or the network before one on who calls, and that before exemptions for AWS services."""
-    conditions = [item for item in evidence.elements if kind_of(item.element) == "condition"]
+    conditions = [item for item in evidence.elements if item.part == "condition"]
     if conditions:
-        return min(conditions, key=lambda item: _condition_rank(item.element))
+        return min(conditions, key=lambda item: _condition_rank(item.key or ""))
     elements = {item.element: item for item in evidence.elements}
     if "notprincipal" in elements:
         return elements["notprincipal"]
@@ -104,8 +93,8 @@ def telling_element(evidence: StatementEvidence) -> ElementEvidence | None:
     return named[0] if named else elements.get("action")
 
 
-def _condition_rank(element: str) -> int:
-    key = element.partition(":")[2].lower()
+def _condition_rank(key: str) -> int:
+    key = key.lower()
     if key.startswith(_EXEMPTIONS):
         return 2
     return int(key.startswith(_CALLER_SAYS))
@@ -114,8 +103,3 @@ def _condition_rank(element: str) -> int:
 def _names_something(item: ElementEvidence | None) -> bool:
     """Is the element narrower than everything?"""
     return item is not None and item.expected not in (None, "*", "s3:*", "arn:aws:s3:::*")
-
-
-def strongest(evidences: Iterable[StatementEvidence]) -> StatementEvidence | None:
-    """The first of a ranked list, if any."""
-    return next(iter(evidences), None)

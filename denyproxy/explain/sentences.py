@@ -12,9 +12,9 @@ from denyproxy.explain.findings import Finding
 from denyproxy.explain.model import Verdict
 from denyproxy.explain.near_misses import kind_of
 from denyproxy.explain.verdict import Judgement
-from denyproxy.iam.statement import ElementEvidence, Mismatch, StatementEvidence
+from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
+from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.truth import Truth
-from denyproxy.s3.permissions import action_for_api_name
 from denyproxy.s3.request import Caller, S3Request
 from denyproxy.s3.snapshot import PolicySnapshot
 
@@ -133,8 +133,10 @@ def _why_deny_applies(finding: Finding) -> str:
     element = finding.element or ""
     kind, _, key = element.partition(":")
     if kind == "condition":
-        actual = f"{key} is {_quoted(finding.actual)}" if finding.actual is not None else f"{key} is absent"
-        return f" because {actual} (condition: {finding.expected})"
+        assert finding.evidence is not None
+        item = next(item for item in finding.evidence.elements if item.element == element)
+        actual = f"{key} is {_quoted(item.actual)}" if item.actual is not None else f"the request has no {key}"
+        return f" because {actual} (its condition: {item.operator} {key} {_quoted(item.expected)})"
     if kind == "notprincipal":
         return (
             f" to everyone but the principals in its NotPrincipal ({finding.expected}), which do not name this caller"
@@ -156,19 +158,16 @@ def near_miss_phrase(evidence: StatementEvidence, item: ElementEvidence) -> str:
 
 
 def _action(item: ElementEvidence) -> str:
-    written = item.expected or ""
-    for name in written.replace("not ", "").split(", "):
-        real = action_for_api_name(name)
-        if real is not None:
-            return f"{name} is not an IAM action; the action is {real}"
-    return f"its Action ({_short(written)}) does not include {item.actual}"
+    if item.negated:
+        return f"its NotAction ({_short(item.expected)}) leaves out {item.actual}"
+    return f"its Action ({_short(item.expected)}) does not include {item.actual}"
 
 
 def _condition(item: ElementEvidence) -> str:
-    key = item.element.partition(":")[2]
+    written = f"{item.operator} {item.key} {_quoted(item.expected)}"
     if item.actual is None:
-        return f"its condition ({item.expected}) needs {key}, which this request does not have"
-    return f"its condition ({item.expected}) does not hold: {key} is {_quoted(item.actual)}"
+        return f"its condition ({written}) needs {item.key}, which this request does not have"
+    return f"its condition ({written}) does not hold: {item.key} is {_quoted(item.actual)}"
 
 
 _DEFAULTS: Mapping[str, ElementPhrase] = {
@@ -188,6 +187,9 @@ _DEFAULTS: Mapping[str, ElementPhrase] = {
 }
 
 _PHRASES: Mapping[Mismatch, ElementPhrase] = {
+    Mismatch.API_NAME_INSTEAD_OF_ACTION: lambda item: (
+        f"{item.expected} is not an IAM action; the action is {item.actual}"
+    ),
     Mismatch.BUCKET_ARN_INSTEAD_OF_OBJECT: lambda item: (
         f"its Resource lists {_short(item.expected)}, the bucket; objects are {_bucket_of(item.expected)}/*"
     ),

@@ -12,7 +12,7 @@ from denyproxy.explain.findings import Finding
 from denyproxy.explain.model import Verdict
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.authorization import Authorization
-from denyproxy.s3.error import DenialMessage
+from denyproxy.s3.denial_message import DenialMessage
 from denyproxy.s3.gates import REQUEST_GATES, STATE_GATES
 
 
@@ -133,7 +133,11 @@ def _same_place(one: Finding, other: Finding) -> bool:
 def is_doubtful(finding: Finding) -> bool:
     """Does the finding rest on a rule on which AWS's sources disagree?"""
     conflict = finding.authorization is not None and finding.authorization.requirement.conflict is not None
-    flagged = finding.effect == "explicit" and finding.evidence is not None and bool(finding.evidence.flags)
+    flagged = (
+        finding.effect == "explicit"
+        and finding.evidence is not None
+        and any(item.flags for item in finding.evidence.elements)
+    )
     return conflict or flagged
 
 

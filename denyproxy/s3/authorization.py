@@ -11,15 +11,8 @@ from dataclasses import dataclass, replace
 from denyproxy.exchange import Declared
 from denyproxy.iam.context import RequestContext
 from denyproxy.iam.document import UNKNOWN_POLICIES, PolicyList
-from denyproxy.iam.evaluation import (
-    AuthorizationRequest,
-    Decision,
-    Evaluation,
-    Grant,
-    PolicySet,
-    ResourceLayer,
-    evaluate,
-)
+from denyproxy.iam.evaluation import evaluate
+from denyproxy.iam.layers import AuthorizationRequest, Decision, Evaluation, Grant, PolicySet, ResourceLayer
 from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
 from denyproxy.s3.acl import BUCKET_PERMISSIONS, PUBLIC_GROUPS, grant_by_acl, needed_permission

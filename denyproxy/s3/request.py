@@ -132,16 +132,3 @@ class Requirement:
     kms_key: str | None = None
     conflict: str | None = None
     """Sources disagree on whether it is needed: say "likely", not "certain"."""
-
-    def listing(self, partition: str) -> Requirement:
-        """s3:ListBucket on this requirement's bucket: what decides between 404 and 403 for a missing key."""
-        point = self.via_access_point
-        own = f"arn:{partition}:s3:::{self.bucket}"
-        return Requirement(
-            action="s3:ListBucket",
-            resource=own if point is None else point,
-            bucket=self.bucket,
-            key=self.key,
-            via_access_point=point,
-            bucket_resource=None if point is None else own,
-        )
