@@ -39,7 +39,7 @@ class Front:
 
 
 @contextlib.contextmanager
-def running(directory: Path, upstream: str, policies: Path) -> Iterator[Front]:
+def running(directory: Path, upstream: str, policies: Path | None) -> Iterator[Front]:
     """Run `denyproxy serve` on free loopback ports, its files in `directory`, until the block ends.
 
     Raises ServerFailed.
@@ -50,8 +50,8 @@ def running(directory: Path, upstream: str, policies: Path) -> Iterator[Front]:
         f"listen = {json.dumps(endpoint)}\n"
         f"upstream.url = {json.dumps(upstream)}\n"
         'upstream.kind = "aws"  # the server plays AWS\n'
-        f"policies.directory = {json.dumps(str(policies))}\n"
-        f"log.destination = {json.dumps(str(front.log))}\n"
+        + (f"policies.directory = {json.dumps(str(policies))}\n" if policies else "")
+        + f"log.destination = {json.dumps(str(front.log))}\n"
         f"console.listen = {json.dumps(console)}\n"
     )
     env = {name: value for name, value in os.environ.items() if not name.startswith("DENYPROXY_")}

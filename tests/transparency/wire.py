@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,6 +21,9 @@ VOLATILE_HEADERS = {
     "x-amz-copy-source-version-id",
 }
 """Differ between two equal requests to one server."""
+
+HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding"}
+"""Of one connection, not of the response (RFC 9110, section 7.6.1)."""
 
 VOLATILE_ELEMENTS = re.compile(
     rb"<(LastModified|CreationDate|Initiated|RequestId|HostId|UploadId|VersionId|VersionIdMarker|NextVersionIdMarker"
@@ -62,7 +66,13 @@ class Recorder:
         self._keep(request.method, request.url, response.raw, response.content)
         return response
 
-    def open(self, method: str, url: str, body: bytes | None = None, headers: dict[str, str] | None = None) -> None:
+    def open(
+        self,
+        method: str,
+        url: str,
+        body: bytes | Iterable[bytes] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
         """Send a request that is signed in its URL, or not at all."""
         with urllib3.PoolManager() as pool:
             raw = pool.urlopen(
@@ -78,12 +88,17 @@ class Recorder:
         parts = urlsplit(url)
         query = VOLATILE_PARAMETERS.sub(r"\1=", parts.query)
         headers = tuple(
-            (name, "" if name.lower() in VOLATILE_HEADERS else value) for name, value in raw.headers.items()
+            (name, "" if name.lower() in VOLATILE_HEADERS else value)
+            for name, value in raw.headers.items()
+            if name.lower() not in HOP_BY_HOP
         )
-        self.answers.append(Answer(f"{method} {parts.path}?{query}", raw.status, raw.reason, headers, _body(body)))
+        self.answers.append(
+            Answer(f"{method} {parts.path}?{query}", raw.status, raw.reason, headers, _body(body, parts.netloc))
+        )
 
 
-def _body(body: bytes) -> bytes | str:
+def _body(body: bytes, netloc: str) -> bytes | str:
     if len(body) > 64 * 1024:
         return f"{len(body)} bytes, SHA-256 {hashlib.sha256(body).hexdigest()}"
-    return VOLATILE_ELEMENTS.sub(rb"<\1/>", body)
+    # S3 names itself as the client addressed it.
+    return VOLATILE_ELEMENTS.sub(rb"<\1/>", body).replace(netloc.encode(), b"HOST")
