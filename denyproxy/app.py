@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import signal
 import ssl
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -34,8 +33,8 @@ log = logging.getLogger(__name__)
 _CUT_OFF_SECONDS = 1.0
 """What a connection gets to end after the drain limit."""
 
-Explainer = Callable[[DeniedCall, PolicySnapshot], tuple[Answer, Mapping[str, Any] | None]]
-"""The cold path: what goes to the client, and the denial record. None: nothing was denied after all."""
+Explainer = Callable[[DeniedCall, PolicySnapshot], tuple[Answer, str | None]]
+"""The cold path: what goes to the client, and the denial record as JSON. None: nothing was denied after all."""
 
 
 class Policies(Protocol):
@@ -128,7 +127,7 @@ class App:
         """Explain a denial, put its record on the log, and give back what the client gets."""
         answer, record = self._explainer(call, self._policies.snapshot)
         if record is not None:
-            self._denylog.put(json.dumps(record, separators=(",", ":")))
+            self._denylog.put(record)
         return answer
 
     def status(self) -> dict[str, Any]:
@@ -212,11 +211,32 @@ def policies(settings: Settings) -> Policies:
 
 def explainer(settings: Settings) -> Explainer:
     """The cold path with the settings of its delivery."""
+    from denyproxy.explain.explainer import Explainer as Explain
+    from denyproxy.explain.presentation import Disclosure, Presentation, present
+    from denyproxy.service_model import s3_operations
 
-    def unexplained(call: DeniedCall, snapshot: PolicySnapshot) -> tuple[Answer, Mapping[str, Any]]:
-        return Answer(), {"schema": 1, "id": call.id, "time": call.received.isoformat(), "verdict": "unexplained"}
+    explain = Explain(s3_operations(), settings.base_domains)
+    presentation = Presentation(
+        disclosure=Disclosure(settings.disclosure),
+        loopback=settings.listen.loopback,
+        append_message=settings.response.message == "append",
+        header_bytes=settings.response.header_bytes,
+    )
 
-    return unexplained
+    def answer(call: DeniedCall, snapshot: PolicySnapshot) -> tuple[Answer, str | None]:
+        explained = explain(call, snapshot)
+        if explained is None:
+            return Answer(), None
+        delivered = present(
+            explained.explanation,
+            own_account=explained.own_account,
+            presentation=presentation,
+            method=call.request.method,
+            body=call.response_body,
+        )
+        return delivered, explained.record.to_json()
+
+    return answer
 
 
 def modes(settings: Settings) -> list[UpstreamMode]:

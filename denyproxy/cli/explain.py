@@ -33,6 +33,9 @@ def explain(
             typer.echo(f"{path}: {error}", err=True)
             failed = True
             continue
+        if explained is None:
+            typer.echo(f"{path}: the response denies nothing", err=True)
+            continue
         if as_json:
             typer.echo(explained.explanation.to_json())
         else:

@@ -16,9 +16,10 @@ from denyproxy.explain.model import (
     PoliciesUsed,
     PrincipalSeen,
     UpstreamAnswer,
+    Verdict,
 )
 from denyproxy.explain.record import CallFacts, DenialRecord, kept_headers, kept_query
-from denyproxy.explain.sentences import near_miss_sentence, notes, rank_reason, sentence, summary
+from denyproxy.explain.sentences import keys_denied, near_miss_sentence, notes, rank_reason, sentence, summary
 from denyproxy.explain.verdict import Judgement, Said, judge
 from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
@@ -26,7 +27,7 @@ from denyproxy.s3.arn import Arn
 from denyproxy.s3.authorization import Authorization, authorize
 from denyproxy.s3.caller import identify_caller
 from denyproxy.s3.context import request_context
-from denyproxy.s3.error import S3Error, kind_of_403, parse_denial_message, parse_error
+from denyproxy.s3.error import S3Error, errors_in_success, kind_of_403, parse_denial_message, parse_error
 from denyproxy.s3.gates import Refusal, refusals, same_account
 from denyproxy.s3.operation import OperationTable, identify_call
 from denyproxy.s3.permissions import missing_key_requirement, requirements
@@ -37,7 +38,9 @@ _READS_A_KEY = frozenset({"GetObject", "HeadObject", "GetObjectAttributes"})
 """Operations that answer 403 instead of 404 for a missing key, unless the caller may list the bucket.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
 
+_DENIED_IN_SUCCESS = frozenset({"AccessDenied", "InvalidObjectState", "ObjectNotInActiveTierError"})
 MAX_REQUIREMENTS = 1000
+"""As many as keys in one DeleteObjects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +65,44 @@ class Explainer:
     operations: OperationTable
     base_domains: Sequence[str] = ()
 
-    def __call__(self, call: DeniedCall, snapshot: PolicySnapshot) -> Explained:
-        """Why the call was denied, or would be. Pure."""
+    def __call__(self, call: DeniedCall, snapshot: PolicySnapshot) -> Explained | None:
+        """Why the call was denied, or would be. Pure. None: nothing in it was denied."""
         request = identify_call(call, snapshot, table=self.operations, base_domains=self.base_domains)
-        error = parse_error(call.response, call.response_body, call.request.method) if call.response else None
         caller = identify_caller(call, snapshot)
-        evidence = Evidence.gather(call, request, caller, snapshot)
-        judgement = judge(
-            evidence.findings,
-            _said(error, request, caller, call),
-            caller_known=caller.principal.type is not PrincipalType.UNKNOWN,
-            missing_key=evidence.missing_key,
-            missing_for_sure=evidence.missing_for_sure,
-        )
+        errors = _errors(call, request)
+        if not errors:
+            return None
+        answers = tuple(_judged(call, request, caller, error, snapshot) for error in errors)
+        error, evidence, judgement = answers[0]
         explanation = _explanation(call, request, caller, error, evidence, judgement, snapshot)
+        explanation = with_denied_keys(explanation, [(error, judgement) for error, _, judgement in answers])
         own = same_account(caller, _owner(request, call, snapshot)) is Truth.YES
-        authenticated = own and judgement.verdict != "not-policy"
+        authenticated = own and judgement.verdict is not Verdict.NOT_POLICY
         return Explained(explanation, _call_facts(call, request, caller, evidence), authenticated)
+
+
+def _errors(call: DeniedCall, request: S3Request) -> tuple[S3Error | None, ...]:
+    """What was denied: the call, or the keys that a successful answer names; one None for a question."""
+    if call.response is None:
+        return (None,)
+    if call.response.status != 200:
+        return (parse_error(call.response, call.response_body, call.request.method),)
+    errors = errors_in_success(request.operation, call.response_body)
+    return tuple(error for error in errors if error.code in _DENIED_IN_SUCCESS)[:MAX_REQUIREMENTS]
+
+
+def _judged(
+    call: DeniedCall, request: S3Request, caller: Caller, error: S3Error | None, snapshot: PolicySnapshot
+) -> tuple[S3Error | None, Evidence, Judgement]:
+    evidence = Evidence.gather(call, request, caller, snapshot, key=error.key if error else None)
+    judgement = judge(
+        evidence.findings,
+        _said(error, request, caller, call),
+        caller_known=caller.principal.type is not PrincipalType.UNKNOWN,
+        missing_key=evidence.missing_key,
+        missing_for_sure=evidence.missing_for_sure,
+    )
+    return error, evidence, judgement
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +118,22 @@ class Evidence:
     missing_key_authorization: Authorization | None = None
 
     @classmethod
-    def gather(cls, call: DeniedCall, request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Evidence:
-        """Authorize every requirement of the call, and ask S3's own gates."""
+    def gather(
+        cls,
+        call: DeniedCall,
+        request: S3Request,
+        caller: Caller,
+        snapshot: PolicySnapshot,
+        key: str | None = None,
+    ) -> Evidence:
+        """Authorize every requirement of the call (or only those on one of its keys), and ask S3's own gates."""
 
         def decide(requirement: Requirement) -> Authorization:
             context = request_context(requirement, request, caller, call, snapshot)
             return authorize(requirement, context, caller, snapshot, call.declared)
 
-        authorizations = tuple(decide(requirement) for requirement in _requirements(call, request, caller, snapshot))
+        needed = _requirements(call, request, caller, snapshot)
+        authorizations = tuple(decide(item) for item in needed if key is None or item.key in (key, None))
         gates = () if call.declared.action is not None else refusals(request, caller, snapshot)
         listing = _listing_for_missing_key(request, snapshot, authorizations)
         authorization = decide(listing) if listing is not None else None
@@ -333,6 +365,19 @@ def _call_facts(call: DeniedCall, request: S3Request, caller: Caller, evidence: 
         headers=kept_headers(dict(request.headers)),
         context=context,
     )
+
+
+def with_denied_keys(explanation: Explanation, denied: Sequence[tuple[S3Error | None, Judgement]]) -> Explanation:
+    """Keys denied inside a successful answer, grouped by cause: the first group's explanation, and a note."""
+    keys = [error.key for error, _ in denied if error is not None and error.key is not None]
+    if not keys:
+        return explanation
+    groups: dict[Cause | None, int] = {}
+    for _, judgement in denied:
+        cause = judgement.cause.as_cause().model_copy(update={"resource": None}) if judgement.cause else None
+        groups[cause] = groups.get(cause, 0) + 1
+    note = keys_denied(list(groups.items()))
+    return explanation.model_copy(update={"key": keys[0], "notes": (note, *explanation.notes)})
 
 
 def with_id(explained: Explained, call_id: str) -> Explained:

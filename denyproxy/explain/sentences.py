@@ -5,11 +5,11 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from denyproxy.exchange import DeniedCall
 from denyproxy.explain.findings import Finding
-from denyproxy.explain.model import Verdict
+from denyproxy.explain.model import Cause, Verdict
 from denyproxy.explain.near_misses import kind_of
 from denyproxy.explain.verdict import Judgement
 from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
@@ -347,3 +347,18 @@ _HIDDEN_CALLS: Mapping[str, str] = {
     "to tell a missing key from a forbidden one.",
     "ListMultipartUploads": "Some tools look for unfinished uploads first; that is s3:ListBucketMultipartUploads.",
 }
+
+
+def keys_denied(groups: Sequence[tuple[Cause | None, int]]) -> str:
+    """How many keys of a DeleteObjects were denied, by cause."""
+    total = sum(count for _, count in groups)
+    if len(groups) == 1:
+        return f"{total} key(s) of this request were denied, all for this reason."
+    parts = (f"{count} by {_group(cause)}" for cause, count in groups)
+    return f"{total} keys of this request were denied for {len(groups)} reasons: {'; '.join(parts)}."
+
+
+def _group(cause: Cause | None) -> str:
+    if cause is None:
+        return "a reason that is not known"
+    return " > ".join(filter(None, (cause.layer, cause.policy, cause.statement, cause.element)))

@@ -24,7 +24,9 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 def explain(document: dict[str, Any]) -> Explanation:
     scenario = Scenario.validate_document(document)
-    return Explainer(s3_operations())(scenario.denied_call(NOW), scenario.snapshot()).explanation
+    explained = Explainer(s3_operations())(scenario.denied_call(NOW), scenario.snapshot())
+    assert explained is not None
+    return explained.explanation
 
 
 def acceptable(expect: dict[str, Any]) -> list[dict[str, Any]]:
