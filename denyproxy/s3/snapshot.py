@@ -57,6 +57,8 @@ class AccountFacts:
 
     id: str | None = None
     canonical_id: str | Unknown = UNKNOWN
+    alias: str | None | Unknown = UNKNOWN
+    """The account alias. None: it has none."""
     block_public_access: BlockPublicAccess = UNKNOWN_BLOCK_PUBLIC_ACCESS
     organization_id: str | None | Unknown = UNKNOWN
     """None: in no organization."""
@@ -95,6 +97,8 @@ class BucketFacts:
     mfa_delete: bool | Unknown = UNKNOWN
     tags: Mapping[str, str] | Unknown = UNKNOWN
     abac: bool | Unknown = UNKNOWN
+    object_lock: bool | Unknown = UNKNOWN
+    """Object Lock is enabled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +178,7 @@ class PolicySnapshot:
     """By ARN, and by alias."""
     vpc_endpoints: Mapping[str, PolicyList] = field(default_factory=dict)
     kms_keys: Mapping[str, KmsKeyFacts] = field(default_factory=dict)
-    """By ARN, by key id and by alias."""
+    """By ARN, by key id and by alias (ARN or name); ids and names only where one key alone has them."""
     problems: tuple[PolicyProblem, ...] = ()
     default_principal: PrincipalFacts = PrincipalFacts("")
     default_account: AccountFacts = AccountFacts()
