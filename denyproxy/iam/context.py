@@ -24,6 +24,9 @@ class RequestContext:
     absent: frozenset[str] = frozenset()
     """Known to be absent, families included; matters only in an open world."""
     open_world: bool = False
+    margin: Mapping[str, float] = field(default_factory=dict)
+    """Key -> how far its true value may be from the one present, in the key's unit: a numeric comparison that the
+    margin can turn is unknown."""
 
     def lookup(self, key: str) -> Values | Unknown | None:
         """The values of a key (any case), UNKNOWN, or None: absent."""

@@ -1,0 +1,246 @@
+"""The request context of one requirement: every condition key present, absent or unknown.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Mapping
+from datetime import UTC
+
+from denyproxy.exchange import DeniedCall
+from denyproxy.iam.context import RequestContext, Values
+from denyproxy.iam.truth import UNKNOWN
+from denyproxy.s3.arn import bucket_arn, dns_suffix, object_arn
+from denyproxy.s3.condition_keys import RETENTION_DAYS_MARGIN, SIGNATURE_AGE_MARGIN, keys_of_action
+from denyproxy.s3.principal_keys import principal_keys, principal_tags
+from denyproxy.s3.request import Caller, Requirement, Role, S3Request
+from denyproxy.s3.snapshot import PolicySnapshot
+from denyproxy.s3.view import Family, Value, View, one
+
+_ENDPOINT_KEYS = (
+    "aws:sourcevpc",
+    "aws:sourcevpcarn",
+    "aws:sourcevpce",
+    "aws:vpceaccount",
+    "aws:vpceorgid",
+    "aws:vpceorgpaths",
+    "aws:vpcsourceip",
+)
+"""Present on requests through a VPC endpoint; aws:SourceIp on all others."""
+_MCP_KEYS = ("aws:calledviaawsmcp", "aws:viaawsmcpservice", "aws:ismcpserviceaction")
+_READS_CONTENT = frozenset({"GetObject", "HeadObject", "GetObjectAttributes", "SelectObjectContent"})
+_CALLED_VIA = ("aws:calledvia", "aws:calledviafirst", "aws:calledvialast")
+
+
+def request_context(
+    requirement: Requirement, request: S3Request, caller: Caller, call: DeniedCall, snapshot: PolicySnapshot
+) -> RequestContext:
+    """The context in which S3 (or, for derived checks, KMS) authorizes one requirement of a call.
+
+    What the call declares takes precedence over what is derived, and what it declares unknown over both."""
+    view = View(requirement, request, caller, call, snapshot)
+    context = _Context()
+    context.put(principal_keys(view))
+    context.put_family("aws:principaltag", principal_tags(view))
+    context.put(_resource_keys(view))
+    context.put(_time_keys(view))
+    context.put(dict.fromkeys(_MCP_KEYS, None))
+    context.put(_network_keys(view))
+    if requirement.role is Role.KMS:
+        context.put(_forwarded_keys(view))
+        context.put(_kms_keys(view))
+    else:
+        context.put(_direct_keys(view))
+    keys = keys_of_action(requirement.action.lower())
+    context.absent |= keys.unsupported
+    context.put({key.name: key.derive(view) for key in keys.keys})
+    for family in keys.families:
+        context.put_family(family.name, family.derive(view))
+    context.put(call.declared.context)
+    if requirement.role is Role.KMS:
+        context.put({key: (value,) for key, value in call.declared.kms_context.items()})
+    context.forget(call.declared.unknown)
+    return context.finish(view)
+
+
+class _Context:
+    """A context in the making."""
+
+    def __init__(self) -> None:
+        self.present: dict[str, Values] = {}
+        self.unknown: set[str] = set()
+        self.absent: set[str] = set()
+
+    def put(self, keys: Mapping[str, Value]) -> None:
+        """Later values replace earlier ones."""
+        for name, value in keys.items():
+            key = name.lower()
+            self.present.pop(key, None)
+            self.unknown.discard(key)
+            self.absent.discard(key)
+            if value is UNKNOWN:
+                self.unknown.add(key)
+            elif value is None:
+                self.absent.add(key)
+            else:
+                self.present[key] = value
+
+    def put_family(self, name: str, family: Family) -> None:
+        if family is UNKNOWN:
+            self.unknown.add(f"{name}/*")
+            return
+        self.absent.add(f"{name}/*")
+        self.put({f"{name}/{member}": value for member, value in family.items()})
+
+    def forget(self, keys: Iterable[str]) -> None:
+        """These are not known, whatever was derived."""
+        self.put(dict.fromkeys(keys, UNKNOWN))
+
+    def finish(self, view: View) -> RequestContext:
+        # A scenario's clocks are exact; a live call's are those of two machines.
+        margin = {"s3:object-lock-remaining-retention-days": RETENTION_DAYS_MARGIN}
+        if not view.closed:
+            margin["s3:signatureage"] = SIGNATURE_AGE_MARGIN
+        return RequestContext(
+            present=self.present,
+            unknown=frozenset(self.unknown),
+            absent=frozenset(self.absent),
+            open_world=not view.closed,
+            margin={key: width for key, width in margin.items() if key in self.present},
+        )
+
+
+def _resource_keys(view: View) -> Mapping[str, Value]:
+    account = view.resource_account
+    owner = view.snapshot.account(account)
+    unknown = account is UNKNOWN and not view.closed
+    return {
+        "aws:resourceaccount": one(account),
+        "aws:resourceorgid": UNKNOWN if unknown else one(owner.organization_id),
+        "aws:resourceorgpaths": UNKNOWN if unknown else one(owner.organization_path),
+    }
+
+
+def _time_keys(view: View) -> Mapping[str, Value]:
+    time = view.request.time
+    if time is None:
+        return {"aws:currenttime": UNKNOWN, "aws:epochtime": UNKNOWN}
+    return {
+        "aws:currenttime": (time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),),
+        "aws:epochtime": (str(int(time.timestamp())),),
+    }
+
+
+def _network_keys(view: View) -> Mapping[str, Value]:
+    """What only the network between caller and S3 knows, as far as something here tells it."""
+    request, declared = view.request, view.declared
+    through = request.vpc_endpoint is not None or any(declared.get(key) is not None for key in _ENDPOINT_KEYS)
+    elsewhere = view.call.upstream_kind != "aws" or declared.get("aws:sourceip") is not None
+    direct = not through and (elsewhere or declared.get("aws:sourcevpce", ()) is None)
+    keys: dict[str, Value] = dict.fromkeys(_ENDPOINT_KEYS, None if direct else view.unsaid)
+    keys["aws:sourceip"] = None if through else view.unsaid
+    if request.vpc_endpoint is not None:
+        keys["aws:sourcevpce"] = (request.vpc_endpoint,)
+    return keys
+
+
+def _direct_keys(view: View) -> Mapping[str, Value]:
+    """Of a request that reaches S3 from the caller itself."""
+    request, secure = view.request, view.call.secure
+    transport: Value = one("true" if view.closed else UNKNOWN) if secure is None else (str(secure).lower(),)
+    return {
+        "aws:securetransport": transport,
+        "aws:useragent": one(request.header("user-agent") or UNKNOWN),
+        "aws:referer": one(request.header("referer")),
+        "aws:requestedregion": _region(view),
+        "aws:viaawsservice": ("false",),
+        **dict.fromkeys(_CALLED_VIA, None),
+        **({"iam:passedtoservice": ("s3.amazonaws.com",)} if view.requirement.action == "iam:PassRole" else {}),
+    }
+
+
+def _region(view: View) -> Value:
+    """The region of the endpoint. The global endpoint may hand on to the bucket's own."""
+    request = view.request
+    if request.region is None:
+        return UNKNOWN
+    if request.global_endpoint and request.bucket is not None:
+        region = view.snapshot.bucket(request.bucket).region
+        if region is not UNKNOWN and region != request.region:
+            return UNKNOWN
+    return (request.region,)
+
+
+def _forwarded_keys(view: View) -> Mapping[str, Value]:
+    """Of the call that S3 makes to KMS with the caller's identity (forward access session).
+
+    Whether it carries the caller's address and transport is documented both ways."""
+    service = "s3.amazonaws.com"
+    network = {key: UNKNOWN for key in (*_ENDPOINT_KEYS, "aws:sourceip") if view.declared.get(key) is not None}
+    return {
+        **network,
+        "aws:securetransport": ("true",) if view.closed and view.call.secure is not False else UNKNOWN,
+        "aws:useragent": UNKNOWN,
+        "aws:referer": view.unsaid,
+        "aws:requestedregion": one(view.request.region or UNKNOWN),
+        "aws:viaawsservice": ("true",),
+        **dict.fromkeys(_CALLED_VIA, (service,)),
+    }
+
+
+def _kms_keys(view: View) -> Mapping[str, Value]:
+    """https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html"""
+    requirement, request = view.requirement, view.request
+    facts = view.snapshot.kms_key(requirement.kms_key)
+    region = request.region
+    named = request.header("x-amz-server-side-encryption-aws-kms-key-id")
+    alias = named.partition(":alias/")[2] or named.removeprefix("alias/") if named and "alias/" in named else None
+    context = _encryption_context(view)
+    return {
+        "kms:viaservice": UNKNOWN if region is None else (f"s3.{region}.{dns_suffix(request.partition)}",),
+        "kms:calleraccount": one(view.caller.principal.account or UNKNOWN),
+        "kms:encryptionalgorithm": ("SYMMETRIC_DEFAULT",),
+        "kms:encryptioncontextkeys": UNKNOWN if context is None else ("aws:s3:arn", *context),
+        "kms:encryptioncontext:aws:s3:arn": _encrypted_arn(view),
+        **({} if context is None else {f"kms:encryptioncontext:{key}": (text,) for key, text in context.items()}),
+        "kms:resourcealiases": facts.aliases or view.unsaid,
+        "kms:requestalias": None if alias is None else (f"alias/{alias}",),
+        "kms:grantisforawsresource": None,
+    }
+
+
+def _encrypted_arn(view: View) -> Value:
+    """The object's ARN; with an S3 Bucket Key the bucket's."""
+    requirement, request = view.requirement, view.request
+    if requirement.bucket is None or requirement.key is None:
+        return UNKNOWN
+    bucket = view.snapshot.bucket(requirement.bucket)
+    facts = view.snapshot.object(requirement.bucket, requirement.key)
+    asked = request.header("x-amz-server-side-encryption-bucket-key-enabled")
+    if requirement.source or request.operation in _READS_CONTENT:
+        uses = UNKNOWN if facts is None else facts.bucket_key
+    else:
+        uses = bucket.bucket_key if asked is None else asked.strip().lower() == "true"
+    if uses is UNKNOWN:
+        return UNKNOWN
+    if uses:
+        return (bucket_arn(request.partition, requirement.bucket),)
+    return (object_arn(request.partition, requirement.bucket, requirement.key),)
+
+
+def _encryption_context(view: View) -> dict[str, str] | None:
+    """Further pairs of the request's own encryption context; None: it cannot be read."""
+    header = view.request.header("x-amz-server-side-encryption-context")
+    if header is None or view.requirement.source:
+        return {}
+    try:
+        pairs = json.loads(base64.b64decode(header))
+    except (ValueError, binascii.Error, RecursionError):
+        return None
+    if not isinstance(pairs, dict):
+        return None
+    return {str(key).lower(): str(text) for key, text in pairs.items() if key != "aws:s3:arn"}
