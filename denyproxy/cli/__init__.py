@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
+import importlib
+
+import click
 import typer
+from typer.core import TyperGroup
 
 from denyproxy import __version__
-from denyproxy.cli import serve
+
+_COMMANDS = {
+    "serve": "Relay S3 traffic, and explain what is denied.",
+    "explain": "Explain denied calls from scenario files.",
+    "demo": "Play with users who are denied, on a local S3 server.",
+}
+"""Name of a command, and of the module and the function that are it -> what it does."""
+
+
+class _Commands(TyperGroup):
+    """Commands that are imported when they are asked for: `denyproxy --help` loads none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"denyproxy.cli.{cmd_name}")
+        single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+        single.command(cmd_name)(getattr(module, cmd_name))
+        return typer.main.get_command(single)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
 
 app = typer.Typer(
     name="denyproxy",
-    help="A local S3-compatible proxy that explains Access Denied.",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-serve.add_to(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -13,11 +13,6 @@ if TYPE_CHECKING:
     from denyproxy.settings import Settings
 
 
-def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command("serve")(serve)
-
-
 _OPTIONS = {
     "listen": "--listen",
     "upstream.url": "--upstream",
