@@ -89,9 +89,17 @@ def authorize(
     else:
         endpoint = vpc_endpoint_policy(context, snapshot, declared)
         bucket = _Bucket(requirement, caller, snapshot, declared, replace(policies, vpc_endpoint=endpoint))
-        return bucket.authorize(request)
+        authorization = bucket.authorize(request)
+        return replace(authorization, possible=_counted(authorization.possible, requirement))
     evaluation = evaluate(request, policies)
-    return Authorization(requirement, policies, evaluation, (), evaluation.possible)
+    return Authorization(requirement, policies, evaluation, (), _counted(evaluation.possible, requirement))
+
+
+def _counted(possible: frozenset[Decision], requirement: Requirement) -> frozenset[Decision]:
+    """Where only an explicit Deny matters, no Allow is needed."""
+    if requirement.role is not Role.DENY_ONLY or Decision.IMPLICIT_DENY not in possible:
+        return possible
+    return possible - {Decision.IMPLICIT_DENY} | {Decision.ALLOWED}
 
 
 def caller_policies(principal: Principal, snapshot: PolicySnapshot) -> PolicySet:

@@ -267,12 +267,12 @@ OPERATIONS: Mapping[str, tuple[Row, ...]] = {
         _COMPARES_ETAG,
     ),
     "CopyObject": (
-        _PUT,
-        *_NEW_OBJECT,
         *_READ_SOURCE,
         Row("s3:GetObjectTagging", Target.SOURCE, both(_COPIES_TAGS, no(source_has_version))),
         Row("s3:GetObjectVersionTagging", Target.SOURCE, both(_COPIES_TAGS, source_has_version)),
         Row("s3:GetObjectAnnotation", Target.SOURCE, perhaps(header_is("x-amz-object-annotation-directive", "COPY"))),
+        _PUT,
+        *_NEW_OBJECT,
         _COMPARES_ETAG,
     ),
     "CreateBucket": (
@@ -370,10 +370,10 @@ OPERATIONS: Mapping[str, tuple[Row, ...]] = {
         Row("organizations:DescribeAccount", Target.SERVICE, perhaps(body_has("KMSKeyArn"))),
     ),
     "UploadPart": (_PUT, *_PART_KEY),
-    "UploadPartCopy": (_PUT, *_PART_KEY, *_READ_SOURCE),
+    "UploadPartCopy": (*_READ_SOURCE, _PUT, *_PART_KEY),
     "WriteGetObjectResponse": (Row("s3-object-lambda:WriteGetObjectResponse", Target.SERVICE),),
 }
-"""Operation -> rows, in the order in which they are checked as far as it is known."""
+"""Operation -> rows, in the order in which they are checked as far as it is known: a copy reads before it writes."""
 
 DIRECTORY_BUCKET_OPERATIONS: Mapping[str, str] = {
     "CreateBucket": "s3express:CreateBucket",

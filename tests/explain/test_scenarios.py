@@ -19,6 +19,8 @@ from denyproxy.service_model import s3_operations
 FILES = sorted((Path(__file__).parent.parent / "scenarios").glob("*.json"))
 SCENARIOS = {path.stem: json.loads(path.read_text()) for path in FILES}
 COMPARED = ("layer", "effect", "action", "resource", "policy", "statement", "element")
+RULED = {"mpu-03"}
+"""Decided by a rule on which AWS's pages disagree (ForAllValues with a negated operator and no values)."""
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -53,7 +55,7 @@ def test_cause(name: str) -> None:
     cause = explanation.cause.model_dump()
     expected = {field: document["expect"][field] for field in COMPARED if field in document["expect"]}
     assert agrees(explanation, document["expect"]), {field: (cause[field], expected[field]) for field in expected}
-    assert explanation.certain
+    assert explanation.certain or name in RULED
 
 
 def asked(document: dict[str, Any]) -> dict[str, Any]:
