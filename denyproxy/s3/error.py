@@ -1,101 +1,249 @@
-"""What S3 answered: the error document in all its forms, and the denials inside successful answers.
+"""What kind of 403 is this? S3's codes and messages, sorted into the families that have a cause of their own.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html
 """
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from xml.etree.ElementTree import Element
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
-from denyproxy.exchange import ResponseHead
+from denyproxy.exchange import RequestHead
 from denyproxy.s3.denial_message import DenialMessage, parse_denial_message
-from denyproxy.s3.xml import children, local_name, parse_xml
+from denyproxy.s3.error_document import S3Error, errors_in_success, parse_error
+from denyproxy.s3.request import Caller, S3Request
+from denyproxy.sigv4.canonical import canonical_request, first_difference
+from denyproxy.sigv4.credential import SIGV4, SIGV4A, parse_credential
+from denyproxy.sigv4.wire import parse_date
 
-__all__ = ["DenialMessage", "S3Error", "errors_in_success", "parse_denial_message", "parse_error"]
+__all__ = [
+    "DenialMessage",
+    "Family",
+    "Kind",
+    "S3Error",
+    "errors_in_success",
+    "kind_of_403",
+    "parse_denial_message",
+    "parse_error",
+]
 
-_MAX_HTML = 64 * 1024
-_LISTED = re.compile(r"<li>\s*(Code|Message|RequestId|HostId):\s*(.*?)</li>", re.IGNORECASE | re.DOTALL)
-_NEVER_KEPT = frozenset(
-    {"SignatureProvided", "StringToSign", "StringToSignBytes", "CanonicalRequest", "CanonicalRequestBytes", "Token-0"}
-)
-_NAMED = ("Code", "Message", "RequestId", "HostId")
+
+class Family(StrEnum):
+    """Families of 403. All but POLICY and PLAIN are layers of their own, under this name."""
+
+    POLICY = "policy"
+    """The message names a policy layer."""
+    PLAIN = "plain"
+    """S3 does not say: policies, or a state of its own."""
+    SIGNATURE_MISMATCH = "signature-mismatch"
+    UNKNOWN_ACCESS_KEY = "unknown-access-key"
+    CLOCK_SKEW = "clock-skew"
+    PRESIGNED_EXPIRED = "presigned-expired"
+    HEADERS_NOT_SIGNED = "headers-not-signed"
+    ARCHIVED_OBJECT = "archived-object"
+    OBJECT_LOCK = "object-lock"
+    MFA_DELETE = "mfa-delete"
+    SSE_C_BLOCKED = "sse-c-blocked"
+    POST_POLICY = "post-policy"
+    CORS = "cors"
+    ACCOUNT_PROBLEM = "account-problem"
+    BLOCK_PUBLIC_ACCESS = "block-public-access"
 
 
 @dataclass(frozen=True, slots=True)
-class S3Error:
-    """An error of S3. Members are None where the answer does not say."""
+class Kind:
+    """What S3 says of its own 403."""
 
-    status: int | None = None
-    code: str | None = None
-    message: str | None = None
-    request_id: str | None = None
-    host_id: str | None = None
-    elements: Mapping[str, str] = field(default_factory=dict)
-    """Further elements by name, without signatures and what was signed."""
-    canonical_request: str | None = field(default=None, repr=False)
-    """With SignatureDoesNotMatch: what S3 computed. May hold secrets: compare it, never keep or show it."""
-    key: str | None = None
-    """In a DeleteObjects answer: the object concerned,"""
-    version_id: str | None = None
-    """and its version."""
+    family: Family
+    element: str | None = None
+    expected: str | None = None
+    actual: str | None = None
+    seconds: int | None = None
+    """presigned-expired: how long ago; clock-skew: how far the caller's clock is ahead (negative: behind)."""
+    headers: tuple[str, ...] = ()
+    """headers-not-signed: which."""
 
-
-def parse_error(response: ResponseHead, body: bytes | None, method: str = "GET") -> S3Error:
-    """The error of a response: XML, a website endpoint's HTML, or (HEAD) the status alone. Never raises."""
-    request_id, host_id = response.header("x-amz-request-id"), response.header("x-amz-id-2")
-    head = S3Error(response.status, request_id=request_id, host_id=host_id)
-    if method == "HEAD" or not body:
-        return head
-    root = parse_xml(body)
-    if root is not None and local_name(root) == "Error":
-        return _of_element(root, head)
-    if b"<li>" in body[:_MAX_HTML].lower():
-        return _of_html(body[:_MAX_HTML].decode("utf-8", "replace"), head)
-    return head
+    @property
+    def layer(self) -> str | None:
+        """The layer that denies, where it is not a policy's; None: the policies have to be asked."""
+        return None if self.family in (Family.POLICY, Family.PLAIN) else self.family.value
 
 
-def errors_in_success(operation: str | None, body: bytes | None) -> tuple[S3Error, ...]:
-    """The errors in the body of a 200: per key of DeleteObjects, or the whole answer of a copy or completion."""
-    root = parse_xml(body)
-    if root is None:
-        return ()
-    if operation == "DeleteObjects":
-        return tuple(_of_element(error, S3Error()) for error in children(root, "Error"))
-    return (_of_element(root, S3Error()),) if local_name(root) == "Error" else ()
+@dataclass(frozen=True, slots=True)
+class _Case:
+    error: S3Error
+    request: S3Request
+    caller: Caller
+    head: RequestHead | None
 
 
-def _of_element(error: Element, head: S3Error) -> S3Error:
-    elements = {local_name(child): child.text or "" for child in error if len(child) == 0}
-    return S3Error(
-        status=head.status,
-        code=elements.get("Code"),
-        message=elements.get("Message"),
-        request_id=elements.get("RequestId") or head.request_id,
-        host_id=elements.get("HostId") or head.host_id,
-        elements={name: text for name, text in elements.items() if name not in _NEVER_KEPT and name not in _NAMED},
-        canonical_request=elements.get("CanonicalRequest"),
-        key=elements.get("Key"),
-        version_id=elements.get("VersionId"),
-    )
+def kind_of_403(error: S3Error, request: S3Request, caller: Caller, head: RequestHead | None = None) -> Kind:
+    """The family of an error, with what S3 and the request tell of it. Never raises.
+
+    `head` is the request as the client sent it: with it, a SignatureDoesNotMatch names the line that differs."""
+    case = _Case(error, request, caller, head)
+    for code, message, kind, details in _RULES:
+        if error.code == code and (message is None or (error.message or "").startswith(message)):
+            return kind if details is None else details(case, kind)
+    return Kind(Family.PLAIN)
 
 
-def _of_html(page: str, head: S3Error) -> S3Error:
-    listed: dict[str, str] = {}
-    for name, text in _list_items(page):
-        listed.setdefault(name.lower(), text)
-    return S3Error(
-        status=head.status,
-        code=listed.get("code"),
-        message=listed.get("message"),
-        request_id=listed.get("requestid") or head.request_id,
-        host_id=listed.get("hostid") or head.host_id,
-    )
+def _by_message(case: _Case, kind: Kind) -> Kind:
+    denial = parse_denial_message(case.error.message)
+    if denial is None:
+        return Kind(Family.PLAIN)
+    if denial.setting is not None:
+        return Kind(Family.BLOCK_PUBLIC_ACCESS, f"setting:{denial.setting}")
+    if denial.blocks_sse_c:
+        return Kind(Family.SSE_C_BLOCKED, "setting:BlockedEncryptionTypes")
+    return kind
 
 
-def _list_items(page: str) -> Iterator[tuple[str, str]]:
-    for found in _LISTED.finditer(page):
-        yield found[1], html.unescape(found[2]).strip()
+def _difference(case: _Case, kind: Kind) -> Kind:
+    """The line of the canonical request in which S3's differs from what the client sent; if none, the secret."""
+    theirs, head = case.error.canonical_request, case.head
+    if theirs is None or head is None:
+        return kind
+    credential = parse_credential(head)
+    if credential.algorithm not in (SIGV4, SIGV4A) or credential.signed_headers is None:
+        return kind
+    difference = first_difference(canonical_request(head, credential), theirs)
+    if difference is None:
+        return replace(kind, element="secret")
+    element, ours, seen = difference
+    return replace(kind, element=element, expected=ours, actual=seen)
+
+
+def _missing_parameter(case: _Case, kind: Kind) -> Kind:
+    names = ("Signature", "Expires", "AWSAccessKeyId")
+    missing = next((name for name in names if case.request.parameter(name) is None), None)
+    return kind if missing is None else replace(kind, element=f"query:{missing}")
+
+
+def _access_key(case: _Case, kind: Kind) -> Kind:
+    return replace(kind, actual=case.error.elements.get("AWSAccessKeyId") or case.caller.access_key_id)
+
+
+def _skew(case: _Case, kind: Kind) -> Kind:
+    server = parse_date(case.error.elements.get("ServerTime")) or case.request.time
+    client = parse_date(case.error.elements.get("RequestTime")) or case.request.signed_time
+    if server is None or client is None:
+        return kind
+    seconds = round((client - server).total_seconds())
+    return replace(kind, expected=server.isoformat(), actual=client.isoformat(), seconds=seconds)
+
+
+def _expiry(case: _Case, kind: Kind) -> Kind:
+    version2 = case.request.parameter("Expires") is not None and case.request.parameter("X-Amz-Expires") is None
+    if version2:
+        kind = replace(kind, element="query:Expires")
+    server = parse_date(case.error.elements.get("ServerTime")) or case.request.time
+    expires = parse_date(case.error.elements.get("Expires")) or _end_of_life(case.request)
+    if server is None or expires is None:
+        return kind
+    seconds = round((server - expires).total_seconds())
+    return replace(kind, expected=expires.isoformat(), actual=server.isoformat(), seconds=seconds)
+
+
+def _end_of_life(request: S3Request) -> datetime | None:
+    lifetime, expires = request.parameter("X-Amz-Expires"), request.parameter("Expires")
+    try:
+        if lifetime is not None and request.signed_time is not None:
+            return request.signed_time + timedelta(seconds=int(lifetime))
+        return datetime.fromtimestamp(int(expires), UTC) if expires is not None else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _unsigned(case: _Case, kind: Kind) -> Kind:
+    named = case.error.elements.get("HeadersNotSigned")
+    if named is not None:
+        headers = tuple(name.lower() for name in re.split(r"[,;\s]+", named) if name)
+    else:
+        unsigned = case.request.sent_headers - (case.request.signed_headers or frozenset())
+        headers = tuple(sorted(name for name in unsigned if name.startswith("x-amz-")))
+    if not headers:
+        return kind
+    signed = case.request.signed_headers
+    expected = None if signed is None else ";".join(sorted(signed))
+    return replace(kind, element=f"header:{headers[0]}", expected=expected, headers=headers)
+
+
+def _storage_class(case: _Case, kind: Kind) -> Kind:
+    elements = case.error.elements
+    return replace(kind, actual=elements.get("StorageClass") or elements.get("AccessTier"))
+
+
+def _named(case: _Case, kind: Kind) -> Kind:
+    return replace(kind, element=case.error.code, actual=case.error.message)
+
+
+def _condition(case: _Case, kind: Kind) -> Kind:
+    said = (case.error.message or "").removeprefix(_POST_POLICY).strip()
+    return replace(kind, element=said or None)
+
+
+_POST_POLICY = "Invalid according to Policy:"
+_NO_SECRET_KEY = (
+    "Requests specifying Server Side Encryption with Customer provided keys must provide the correct secret"
+)
+_Details = Callable[[_Case, Kind], Kind]
+_SIGNATURE = Kind(Family.SIGNATURE_MISMATCH)
+_ARCHIVED = Kind(Family.ARCHIVED_OBJECT, "state:storage-class")
+
+_RULES: tuple[tuple[str, str | None, Kind, _Details | None], ...] = (
+    ("SignatureDoesNotMatch", None, _SIGNATURE, _difference),
+    ("MissingAuthenticationToken", None, replace(_SIGNATURE, element="header:authorization"), None),
+    *(
+        (code, None, Kind(Family.UNKNOWN_ACCESS_KEY, element), _access_key)
+        for code, element in (
+            ("InvalidAccessKeyId", "access-key-id"),
+            ("InvalidSecurity", "access-key-id"),
+            ("InvalidToken", "header:x-amz-security-token"),
+            ("InvalidTokenId", "header:x-amz-security-token"),
+            ("ExpiredToken", "header:x-amz-security-token"),
+        )
+    ),
+    ("RequestTimeTooSkewed", None, Kind(Family.CLOCK_SKEW, "date"), _skew),
+    ("InvalidObjectState", None, _ARCHIVED, _storage_class),
+    ("ObjectNotInActiveTierError", None, _ARCHIVED, _storage_class),
+    ("AccessForbidden", None, Kind(Family.CORS), _named),
+    *(
+        (code, None, Kind(Family.ACCOUNT_PROBLEM), _named)
+        for code in (
+            "AccountProblem",
+            "AllAccessDisabled",
+            "CrossLocationLoggingProhibited",
+            "CrossLocationLoggingProhibitted",
+            "InvalidPayer",
+            "InvalidRegion",
+            "NotSignedUp",
+            "UnauthorizedAccessError",
+            "UnexpectedIPError",
+        )
+    ),
+    ("AccessDenied", "Request has expired", Kind(Family.PRESIGNED_EXPIRED, "query:X-Amz-Expires"), _expiry),
+    (
+        "AccessDenied",
+        "There were headers present in the request which were not signed",
+        Kind(Family.HEADERS_NOT_SIGNED),
+        _unsigned,
+    ),
+    ("AccessDenied", "Query-string authentication requires the Signature", _SIGNATURE, _missing_parameter),
+    ("AccessDenied", "AWS authentication requires a valid Date", Kind(Family.CLOCK_SKEW, "date"), None),
+    ("AccessDenied", _POST_POLICY, Kind(Family.POST_POLICY), _condition),
+    (
+        "AccessDenied",
+        _NO_SECRET_KEY,
+        Kind(Family.SSE_C_BLOCKED, "header:x-amz-server-side-encryption-customer-key"),
+        None,
+    ),
+    ("AccessDenied", "Access Denied because object protected by object lock", Kind(Family.OBJECT_LOCK), None),
+    ("AccessDenied", "Mfa Authentication must be used", Kind(Family.MFA_DELETE, "header:x-amz-mfa"), None),
+    ("AccessDenied", None, Kind(Family.POLICY), _by_message),
+)
+"""Code, start of the message, kind, and what completes it. The first that fits counts."""

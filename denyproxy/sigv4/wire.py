@@ -40,6 +40,7 @@ SIGNING_PARAMETERS = frozenset(
 """Query parameters (lower case) of a presigned URL that stand for no header of the operation."""
 
 _BASIC_DATE = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
+_EXTENDED_DATE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z")
 _ABSOLUTE_FORM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)(.*)", re.DOTALL)
 
 
@@ -77,14 +78,15 @@ def first_parameter(parameters: Sequence[tuple[str, str]], name: str) -> str | N
 
 
 def parse_date(text: str | None) -> datetime | None:
-    """Aware UTC from `20260102T030405Z` or an HTTP date; None: not a date."""
+    """Aware UTC from `20260102T030405Z`, `2026-01-02T03:04:05Z` or an HTTP date; None: not a date."""
     if text is None:
         return None
     basic = _BASIC_DATE.fullmatch(text.strip())
     try:
         if basic is not None:
             return datetime(*(int(part) for part in basic.groups()), tzinfo=UTC)  # type: ignore[misc,arg-type]
-        date = parsedate_to_datetime(text)
+        extended = _EXTENDED_DATE.fullmatch(text.strip())
+        date = parsedate_to_datetime(text) if extended is None else datetime.fromisoformat(f"{extended[1]}+00:00")
         return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
