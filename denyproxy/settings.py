@@ -27,8 +27,8 @@ from pydantic_settings import (
 
 CONFIG_VARIABLE = "DENYPROXY_CONFIG"
 _PREFIX = "DENYPROXY_"
-_NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "DENYPROXY_MINISTACK_VENV"})
-"""Variables with our prefix that mean something else; the second one is the demo's."""
+_NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "DENYPROXY_MINISTACK", "DENYPROXY_MINISTACK_VENV", "DENYPROXY_REQUIRE_ALL"})
+"""Variables with our prefix that mean something else: the demo's, and the test suite's."""
 _DELIMITER = "__"
 
 KiB = 1024
