@@ -13,6 +13,7 @@ from denyproxy import __version__
 _COMMANDS = {
     "serve": "Relay S3 traffic, and explain what is denied.",
     "explain": "Explain denied calls from scenario files.",
+    "policies": "Read a policy directory and say what is wrong with it.",
     "demo": "Play with users who are denied, on a local S3 server.",
 }
 """Name of a command, and of the module and the function that are it -> what it does."""

@@ -26,6 +26,8 @@ from denyproxy.policies.directory import (
 from denyproxy.s3.snapshot import PolicyProblem, PolicySnapshot
 
 logger = logging.getLogger(__name__)
+# It announces every burst of changes at INFO; the line about the reload says more.
+logging.getLogger("watchfiles").setLevel(logging.WARNING)
 
 _QUIET_MS = 100
 """A burst of changes ends when nothing changed for so long: an editor's truncate and write are one reload."""
