@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
-import click
 import typer
 from typer.core import TyperGroup
 
@@ -20,12 +20,14 @@ _COMMANDS = {
 
 
 class _Commands(TyperGroup):
-    """Commands that are imported when they are asked for: `denyproxy --help` loads none of them."""
+    """Commands that are imported when they are asked for: `denyproxy --help` loads none of them.
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    Recent typer carries its own copy of click, so that click's types are not there to be named."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in _COMMANDS:
             return None
         module = importlib.import_module(f"denyproxy.cli.{cmd_name}")
@@ -33,7 +35,7 @@ class _Commands(TyperGroup):
         single.command(cmd_name)(getattr(module, cmd_name))
         return typer.main.get_command(single)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
