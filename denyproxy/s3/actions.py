@@ -112,10 +112,7 @@ def actions_for_api_name(name: str) -> tuple[str, ...]:
     operation = _OPERATIONS.get(bare)
     if operation is None:
         return _SLIPS.get(bare, ())
-    rows = OPERATIONS[operation]
-    wanted = (row.action for row in rows if row.action in ACTIONS and _is_meant(row.role, row.target))
-    return tuple(dict.fromkeys(wanted))[:1] if operation != "CopyObject" else ("s3:GetObject", "s3:PutObject")
-
-
-def _is_meant(role: Role, target: Target) -> bool:
-    return role in (Role.GATE, Role.GATE_PER_KEY) and target is not Target.SOURCE
+    gates = [row for row in OPERATIONS[operation] if row.role in (Role.GATE, Role.GATE_PER_KEY)]
+    source = [row.action for row in gates if row.target is Target.SOURCE]
+    own = [row.action for row in gates if row.target is not Target.SOURCE]
+    return (*source[:1], *own[:1])
