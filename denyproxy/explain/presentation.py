@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from denyproxy.exchange import Answer, Headers
 from denyproxy.explain.model import Explanation, Verdict
+from denyproxy.s3.xml import local_name, parse_xml
 
 HEADER = "X-Deny-Explanation"
 ID_HEADER = "X-Deny-Explanation-Id"
@@ -90,13 +90,8 @@ _CODE_END = b"</Code>"
 
 def append_to_message(body: bytes, text: str) -> bytes | None:
     """An S3 error document with `text` appended to its Message; None: it is not one, and is left alone."""
-    if b"<!DOCTYPE" in body:
-        return None
-    try:
-        root = ElementTree.fromstring(body)
-    except (ElementTree.ParseError, ValueError, LookupError):
-        return None
-    if root.tag.rpartition("}")[2] != "Error":
+    root = parse_xml(body)
+    if root is None or local_name(root) != "Error":
         return None
     addition = escape("".join(char if char.isprintable() else " " for char in text)).encode(
         "ascii", "xmlcharrefreplace"

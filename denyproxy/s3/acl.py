@@ -6,13 +6,13 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from xml.etree import ElementTree
 
 from denyproxy.iam.layers import Grant
 from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
 from denyproxy.s3.request import S3Request
 from denyproxy.s3.snapshot import AclGrant
+from denyproxy.s3.xml import descendants, parse_xml
 
 PUBLIC_GROUPS = frozenset({"AllUsers", "AuthenticatedUsers"})
 
@@ -115,10 +115,4 @@ def _names_public_group(text: str) -> bool:
 
 def _uris(body: bytes) -> str:
     """The text of all URI elements of an AccessControlPolicy document; of one that is not XML, nothing."""
-    if b"<!DOCTYPE" in body:
-        return ""
-    try:
-        root = ElementTree.fromstring(body)
-    except ElementTree.ParseError:
-        return ""
-    return " ".join(element.text or "" for element in root.iter() if element.tag.rpartition("}")[2] == "URI")
+    return " ".join(element.text or "" for element in descendants(parse_xml(body), "URI"))
