@@ -15,7 +15,8 @@ from denyproxy.exchange import DeniedCall
 from denyproxy.iam.context import RequestContext, Values
 from denyproxy.iam.truth import UNKNOWN
 from denyproxy.s3.arn import bucket_arn, dns_suffix, object_arn
-from denyproxy.s3.condition_keys import RETENTION_DAYS_MARGIN, SIGNATURE_AGE_MARGIN, keys_of_action
+from denyproxy.s3.condition_keys import keys_of_action
+from denyproxy.s3.condition_values import RETENTION_DAYS_MARGIN, SIGNATURE_AGE_MARGIN
 from denyproxy.s3.principal_keys import principal_keys, principal_tags
 from denyproxy.s3.request import Caller, Requirement, Role, S3Request
 from denyproxy.s3.snapshot import PolicySnapshot
