@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import ssl
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -45,21 +46,27 @@ class SessionOptions:
     tls: ssl.SSLContext | None = None
 
 
-class _ClientBody(Payload):
-    """The client's body as an aiohttp payload that sends the head before it asks for the first byte."""
+class _Outgoing(Payload):
+    """A request as an aiohttp payload: the one way past ClientSession, which would merge and reorder its fields.
 
-    def __init__(self, body: RequestBody, stall_seconds: float) -> None:
+    Writes the head before it asks for the first byte of the body."""
+
+    def __init__(self, head: RequestHead, body: RequestBody | None, stall_seconds: float) -> None:
         super().__init__(body)
-        self._body = body
+        self.head = head
+        self.body = body
         self._stall_seconds = stall_seconds
         self._at_rest = asyncio.Event()
         self._at_rest.set()
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        assert self.body is not None
         self._at_rest.clear()
         try:
             writer.send_headers()
-            while data := await self._body.read():
+            incoming = _Incoming(writer)
+            while data := await self.body.read():
+                await incoming.let_in()
                 async with asyncio.timeout(self._stall_seconds):
                     await writer.write(data)
         finally:
@@ -72,8 +79,28 @@ class _ClientBody(Payload):
         raise TypeError("a streamed body has no text")
 
     async def at_rest(self) -> None:
-        """Wait until nobody reads the client's body on behalf of this payload."""
+        """Wait until nobody reads the client's body on behalf of this request."""
         await self._at_rest.wait()
+
+
+class _Incoming:
+    """Has the upstream sent something already?
+
+    A server that refuses an upload and closes resets the connection; asyncio's next write would then end it, and with
+    it the refusal that waits unread in the socket. So what is there is read before more is written."""
+
+    def __init__(self, writer: AbstractStreamWriter) -> None:
+        transport: asyncio.Transport | None = getattr(writer, "transport", None)
+        self._poll = select.poll()
+        self._transport = transport
+        if transport is not None and not transport.is_closing():
+            self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+
+    async def let_in(self) -> None:
+        """Give the loop a turn to read, if there is something to read."""
+        if self._transport is not None and not self._transport.is_closing() and self._poll.poll(0):
+            for _ in range(2):  # the loop polls in the first turn, and reads in the second
+                await asyncio.sleep(0)
 
 
 class _VerbatimRequest(ClientRequest):
@@ -81,14 +108,13 @@ class _VerbatimRequest(ClientRequest):
 
     continue_seconds = 1.0
 
-    def update_headers(self, headers: Any) -> None:
-        self.headers = CIMultiDict(headers)
-
     def update_auto_headers(self, skip_auto_headers: Iterable[str] | None) -> None:
         self._skip_auto_headers = CIMultiDict({hdrs.CONTENT_TYPE: None})
 
     def update_body_from_data(self, body: Any, _stacklevel: int = 3) -> None:
-        self._body = body
+        """`body` is an _Outgoing, also where there is no body."""
+        self.headers = CIMultiDict(body.head.headers)
+        self._body = body if body.body is not None else None
         self.chunked = True if hdrs.TRANSFER_ENCODING in self.headers else None
 
     def update_transfer_encoding(self) -> None:
@@ -113,9 +139,9 @@ class _VerbatimRequest(ClientRequest):
 class SessionResponse:
     """A response of a ClientSession."""
 
-    def __init__(self, response: ClientResponse, body: _ClientBody | None) -> None:
+    def __init__(self, response: ClientResponse, outgoing: _Outgoing) -> None:
         self._response = response
-        self._body = body
+        self._outgoing = outgoing
         self._protocol = response.connection.protocol if response.connection is not None else None
         self.head = ResponseHead(response.status, response.reason or "", decode_headers(response.raw_headers))
         self.chunked = "chunked" in response.headers.get(hdrs.TRANSFER_ENCODING, "").lower()
@@ -145,8 +171,7 @@ class SessionResponse:
             self._response.release()
         else:
             self._response.close()
-        if self._body is not None:
-            await self._body.at_rest()
+        await self._outgoing.at_rest()
 
 
 class SessionUpstream:
@@ -178,32 +203,31 @@ class SessionUpstream:
     async def send(self, request: UpstreamRequest) -> SessionResponse:
         """Send a request; see `Upstream.send`."""
         _check_relayable(request.head)
-        body = _ClientBody(request.body, self._options.idle_seconds) if request.body is not None else None
+        outgoing = _Outgoing(request.head, request.body, self._options.idle_seconds)
         try:
             try:
-                response = await self._attempt(request, body)
+                response = await self._attempt(request, outgoing)
             except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError):
                 raise
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 if not _may_retry(request):
                     raise
-                response = await self._attempt(request, body)
+                response = await self._attempt(request, outgoing)
         except BaseException as error:
-            if body is not None:
-                await body.at_rest()
+            await outgoing.at_rest()
             if request.body is not None and request.body.error is not None:
                 raise request.body.error from error
             translated = _translate(error, request)
             if translated is None:
                 raise
             raise translated from error
-        return SessionResponse(response, body)
+        return SessionResponse(response, outgoing)
 
-    async def _attempt(self, request: UpstreamRequest, body: _ClientBody | None) -> ClientResponse:
+    async def _attempt(self, request: UpstreamRequest, outgoing: _Outgoing) -> ClientResponse:
         origin, head = request.origin, request.head
         # The whole target goes in as the path, so that neither `?` alone nor `#` is lost.
         url = URL.build(scheme=origin.scheme, host=origin.host, port=origin.port, path=head.target, encoded=True)
-        return await self._session.request(head.method, url, headers=head.headers, data=body, allow_redirects=False)
+        return await self._session.request(head.method, url, data=outgoing, allow_redirects=False)
 
     async def close(self) -> None:
         """End all connections."""

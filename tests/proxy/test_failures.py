@@ -1,0 +1,390 @@
+"""What goes wrong in the middle: refusals during an upload, lost upstreams, stale connections, lost clients."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from denyproxy.proxy.handler import RelayOptions
+from denyproxy.proxy.modes import Passthrough
+from denyproxy.proxy.server import ServerOptions
+from denyproxy.proxy.session import SessionOptions
+from denyproxy.proxy.upstream import Origin
+from tests.proxy.wire import (
+    ACCESS_DENIED,
+    FORBIDDEN,
+    OK,
+    BrokenTransfer,
+    Message,
+    Wire,
+    answering,
+    relaying,
+    upstream,
+)
+
+GET = b"GET /b/k HTTP/1.1\r\nHost: h\r\n\r\n"
+MiB = 1 << 20
+
+
+@pytest.mark.parametrize("ending", ["reads on", "closes", "half-closes", "resets"])
+async def test_an_early_403_is_delivered(ending: str) -> None:
+    """wire.md 23: the client sends on while the refusal is there already; it gets to read it."""
+
+    async def script(wire: Wire) -> None:
+        await wire.head()
+        await wire.exactly(100_000)
+        await wire.send(FORBIDDEN)
+        if ending == "half-closes":
+            wire.writer.write_eof()
+        if ending == "resets":
+            await wire.delivered()
+            wire.reset()
+        elif ending != "closes":
+            await wire.ended()
+
+    async with upstream(script) as port, relaying(port) as proxy, proxy.connect() as wire:
+        await wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (64 * MiB))
+        # A client of the simple kind: the whole body first, then the answer.
+        for _ in range(64):
+            await wire.send(bytes(MiB))
+        answer = await wire.message()
+    assert (answer.status, answer.body) == (403, ACCESS_DENIED)
+    assert answer.get(b"connection") == b"close"
+
+
+async def test_an_early_403_ends_the_transfer_to_the_upstream() -> None:
+    """wire.md 15 and 23: what is refused is not sent on."""
+    received: list[int] = []
+
+    async def script(wire: Wire) -> None:
+        await wire.head()
+        await wire.exactly(1000)
+        await wire.send(FORBIDDEN)
+        received.append(len(await wire.ended()))
+
+    async with upstream(script) as port, relaying(port) as proxy, proxy.connect() as wire:
+        await wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (64 * MiB) + bytes(1000))
+        assert (await wire.message()).status == 403
+        while not received:
+            await asyncio.sleep(0)
+        await wire.send(bytes(MiB))
+    assert received == [0]
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nhello",
+    ],
+)
+@pytest.mark.parametrize("ending", ["close", "reset"])
+async def test_an_upstream_lost_in_a_body_is_a_broken_transfer(start: bytes, ending: str) -> None:
+    """Never a short success."""
+
+    async def script(wire: Wire) -> None:
+        await wire.message()
+        await wire.send(start)
+        await wire.delivered()
+        if ending == "reset":
+            wire.reset()
+
+    async with upstream(script) as port, relaying(port) as proxy, proxy.connect() as wire:
+        await wire.send(GET)
+        assert (await wire.head()).status == 200
+        with pytest.raises((BrokenTransfer, ConnectionError)):
+            await (wire.chunks() if b"chunked" in start else wire.exactly(1_000_000))
+        assert proxy.relay.counters.broken == 1
+
+
+async def test_a_broken_transfer_to_an_http_1_0_client_is_a_reset() -> None:
+    """Such a client takes a mere end for success."""
+
+    async def script(wire: Wire) -> None:
+        await wire.message()
+        await wire.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
+
+    async with upstream(script) as port, relaying(port) as proxy, proxy.connect() as wire:
+        await wire.send(b"GET /b/k HTTP/1.0\r\nHost: h\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            await wire.ended()
+
+
+async def test_a_body_without_a_length_that_is_reset_is_broken() -> None:
+    """The end of the connection would be its end; a reset is none."""
+
+    async def script(wire: Wire) -> None:
+        await wire.message()
+        await wire.send(b"HTTP/1.1 200 OK\r\n\r\nhello")
+        await wire.delivered()
+        wire.reset()
+
+    async with upstream(script) as port, relaying(port) as proxy, proxy.connect() as wire:
+        await wire.send(GET)
+        assert (await wire.head()).status == 200
+        with pytest.raises((BrokenTransfer, ConnectionError)):
+            await wire.chunks()
+
+
+async def test_an_error_document_that_breaks_off_is_a_broken_transfer() -> None:
+    """Also while the proxy reads it to explain it."""
+
+    async def script(wire: Wire) -> None:
+        await wire.message()
+        await wire.send(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 1000\r\n\r\n<Error>")
+
+    async with upstream(script) as port, relaying(port) as proxy:
+        with pytest.raises((BrokenTransfer, ConnectionError)):
+            await proxy.ask(GET)
+
+
+async def test_an_unreachable_upstream_is_a_502_that_names_it() -> None:
+    """In S3's form, so that the SDK shows it."""
+    async with upstream(answering(OK)) as port:
+        pass
+    async with relaying(port) as proxy:
+        answer = await proxy.ask(GET)
+        head = await proxy.ask(GET.replace(b"GET", b"HEAD"), bodiless=True)
+    assert answer.status == 502
+    assert answer.get(b"content-type") == b"application/xml"
+    assert b"<Code>BadGateway</Code>" in answer.body
+    assert b"http://127.0.0.1:%d" % port in answer.body
+    assert b"<Resource>/b/k</Resource>" in answer.body
+    assert answer.get(b"server") is None
+    assert b"<RequestId>%s</RequestId>" % (answer.get(b"x-amz-request-id") or b"none") in answer.body
+    assert head.status == 502
+    assert not any(name.lower().startswith(b"x-deny") for name, _ in answer.fields)
+
+
+async def test_an_unknown_host_is_a_502() -> None:
+    """The name does not resolve."""
+    async with relaying([Passthrough(Origin("http", "no-such-host.invalid", 80))]) as proxy:
+        answer = await proxy.ask(GET)
+    assert answer.status == 502
+    assert b"http://no-such-host.invalid:80" in answer.body
+
+
+async def test_an_upstream_that_hangs_up_without_an_answer_is_a_502() -> None:
+    """Nothing came: the client may try again."""
+
+    async def script(wire: Wire) -> None:
+        await wire.message()
+
+    async with upstream(script) as port, relaying(port) as proxy:
+        answer = await proxy.ask(b"POST /b/k HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert answer.status == 502
+
+
+async def test_an_upstream_that_does_not_speak_http_is_a_502() -> None:
+    """Not a traceback, and not its bytes."""
+    async with upstream(answering(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")) as port, relaying(port) as proxy:
+        answer = await proxy.ask(GET)
+    assert answer.status == 502
+    assert b"OpenSSH" not in answer.body
+
+
+async def test_a_forged_response_field_is_a_502() -> None:
+    """wire.md 24: a bare line break inside a value must not become another field."""
+    response = b"HTTP/1.1 200 OK\r\nx-amz-meta-a: a\rX-Forged: 1\r\nContent-Length: 0\r\n\r\n"
+    async with upstream(answering(response)) as port, relaying(port) as proxy:
+        answer = await proxy.ask(GET)
+    assert answer.status == 502
+    assert answer.get(b"x-forged") is None
+
+
+async def test_a_silent_upstream_is_a_504() -> None:
+    """A stall is bounded."""
+
+    async def script(wire: Wire) -> None:
+        await wire.ended()
+
+    session = SessionOptions(idle_seconds=0.05)
+    async with upstream(script) as port, relaying(port, session=session) as proxy:
+        answer = await proxy.ask(GET)
+        upload = await proxy.ask(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello")
+    assert (answer.status, upload.status) == (504, 504)
+    assert b"<Code>GatewayTimeout</Code>" in answer.body
+
+
+async def test_an_upstream_that_takes_no_more_of_an_upload_is_a_504() -> None:
+    """Backpressure has an end."""
+
+    async def script(wire: Wire) -> None:
+        wire.reader._transport.pause_reading()  # type: ignore[attr-defined]
+        await asyncio.Event().wait()
+
+    session = SessionOptions(idle_seconds=0.05)
+    async with upstream(script) as port, relaying(port, session=session) as proxy, proxy.connect() as wire:
+        await wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (64 * MiB))
+        sending = asyncio.create_task(wire.send(bytes(64 * MiB)))
+        answer = await wire.message()
+        assert answer.status == 504
+        await sending
+
+
+async def test_a_client_that_stalls_in_its_body_is_told() -> None:
+    """As S3 does: RequestTimeout."""
+    options = RelayOptions(client_idle_seconds=0.05)
+    async with upstream(answering(OK)) as port, relaying(port, options=options) as proxy, proxy.connect() as wire:
+        await wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe")
+        answer = await wire.message()
+    assert answer.status == 400
+    assert b"<Code>RequestTimeout</Code>" in answer.body
+
+
+async def test_a_malformed_body_is_a_400() -> None:
+    """Chunks that are none."""
+    async with upstream(answering(OK)) as port, relaying(port) as proxy, proxy.connect() as wire:
+        await wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nnot-hex\r\n")
+        answer = await wire.message()
+    assert answer.status == 400
+
+
+@pytest.mark.parametrize(
+    ("request_", "retried"),
+    [
+        (b"GET /b/k HTTP/1.1\r\nHost: h\r\n\r\n", True),
+        (b'GET /b/k HTTP/1.1\r\nHost: h\r\nIf-None-Match: "x"\r\n\r\n', True),
+        (b"PUT /b HTTP/1.1\r\nHost: h\r\n\r\n", True),
+        (b"DELETE /b/k HTTP/1.1\r\nHost: h\r\n\r\n", True),
+        (b"DELETE /b/k HTTP/1.1\r\nHost: h\r\nIf-Match: *\r\n\r\n", False),
+        (b"DELETE /b/k HTTP/1.1\r\nHost: h\r\nx-amz-if-match-size: 1\r\n\r\n", False),
+        (b"PUT /b/k HTTP/1.1\r\nHost: h\r\nIf-None-Match: *\r\nContent-Length: 0\r\n\r\n", False),
+        (b"PUT /b/k HTTP/1.1\r\nHost: h\r\nx-amz-copy-source-if-unmodified-since: x\r\n\r\n", False),
+        (b"POST /b/k?uploads HTTP/1.1\r\nHost: h\r\n\r\n", False),
+        (b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello", False),
+    ],
+)
+async def test_a_stale_connection_is_retried_only_where_that_is_safe(request_: bytes, retried: bool) -> None:
+    """wire.md 22: no body byte was consumed, and never a conditional write."""
+    connections = 0
+    seen: list[bytes] = []
+
+    async def script(wire: Wire) -> None:
+        nonlocal connections
+        connections += 1
+        if connections == 1:
+            await wire.message()
+            await wire.send(OK)
+        seen.append((await wire.head()).first_line)
+        if connections == 1:
+            wire.reset()
+        else:
+            await wire.send(OK)
+
+    async with upstream(script) as port, relaying(port) as proxy:
+        assert (await proxy.ask(GET)).status == 200
+        answer = await proxy.ask(request_)
+    assert answer.status == (200 if retried else 502)
+    assert len(seen) == (2 if retried else 1)
+
+
+async def test_an_upload_that_is_refused_early_on_a_kept_connection_is_not_sent_twice() -> None:
+    """wire.md 22: Expect or not, a body that was begun is never sent again."""
+    session = SessionOptions(continue_seconds=3600)
+    heads: list[Message] = []
+
+    async def script(wire: Wire) -> None:
+        heads.append(await wire.head())
+        await wire.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await wire.exactly(2)
+        wire.reset()
+
+    async with upstream(script) as port, relaying(port, session=session) as proxy, proxy.connect() as wire:
+        await wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+        await wire.head()
+        await wire.send(b"he")
+        assert (await wire.message()).status == 502
+    assert len(heads) == 1
+
+
+async def test_a_lost_client_ends_the_upstreams_work() -> None:
+    """No transfer goes on for nobody."""
+    ended = asyncio.Event()
+
+    async def script(wire: Wire) -> None:
+        await wire.message()
+        await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\nhello")
+        try:
+            while True:
+                await wire.send(bytes(MiB))
+        except ConnectionError:
+            ended.set()
+
+    async with upstream(script) as port, relaying(port) as proxy:
+        async with proxy.connect() as wire:
+            await wire.send(GET)
+            await wire.head()
+            wire.reset()
+        await asyncio.wait_for(ended.wait(), 20)
+
+
+async def test_a_client_lost_before_the_answer_ends_the_request() -> None:
+    """The upstream's connection goes with it."""
+    arrived, ended = asyncio.Event(), asyncio.Event()
+
+    async def script(wire: Wire) -> None:
+        await wire.message()
+        arrived.set()
+        await wire.ended()
+        ended.set()
+
+    async with upstream(script) as port, relaying(port) as proxy:
+        async with proxy.connect() as wire:
+            await wire.send(GET)
+            await arrived.wait()
+        await asyncio.wait_for(ended.wait(), 20)
+        assert proxy.relay.counters.in_flight == 0
+
+
+async def test_more_requests_than_allowed_are_told_to_slow_down() -> None:
+    """Bounded; SDKs retry a 503 SlowDown."""
+    go, waiting = asyncio.Event(), asyncio.Event()
+
+    async def script(wire: Wire) -> None:
+        await wire.message()
+        waiting.set()
+        await go.wait()
+        await wire.send(OK)
+
+    async with upstream(script) as port, relaying(port, options=RelayOptions(connections=1)) as proxy:
+        first = asyncio.create_task(proxy.ask(GET))
+        await waiting.wait()
+        second = await proxy.ask(GET)
+        go.set()
+        assert (await first).status == 200
+    assert second.status == 503
+    assert b"<Code>SlowDown</Code>" in second.body
+
+
+async def test_a_slow_header_writer_is_cut_off() -> None:
+    """A connection without a whole head is not kept for ever."""
+    server = ServerOptions(keepalive_seconds=0.1)
+    async with upstream(answering(OK)) as port, relaying(port, server=server) as proxy, proxy.connect() as wire:
+        await wire.send(b"GET /b/k HTTP/1.1\r\nHost:")
+        assert await wire.ended() == b""
+
+
+async def test_no_secret_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Not of requests that fail, nor of heads that cannot be parsed."""
+    caplog.set_level(logging.DEBUG)
+    secret = b"PLANTED5ECRET"
+    async with upstream(answering(OK)) as port:
+        pass
+    requests = [
+        b"GET /b/k?X-Amz-Signature=%s&X-Amz-Security-Token=%s HTTP/1.1\r\nHost: h\r\nAuthorization: %s\r\n\r\n"
+        % (secret, secret, secret),
+        b"GET /b/k HTTP/1.1\r\nHost: h\r\nAuthorization: %s %s\r\n\r\n" % (secret, b"a" * 40_000),
+        b"GET /b/k HTTP/1.1\r\nHost: h\r\nAuthorization: %s\xe9\r\n\r\n" % secret,
+        b"GET /b/k HTTP/1.1\r\nHost: h\r\nx-amz-security-token: %s\x01\r\n\r\n" % secret,
+        b"%s\r\n\r\n" % secret,
+        b"PUT /b/k HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\n" % secret,
+    ]
+    async with relaying(port) as proxy:
+        for request in requests:
+            assert (await proxy.ask(request)).status in (400, 502)
+    assert caplog.text
+    assert secret.decode() not in caplog.text
