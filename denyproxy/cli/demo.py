@@ -35,10 +35,17 @@ def demo(
         raise typer.Exit(2) from None
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        failed = play(Console(width=80, highlight=False), serve=serve, directory=directory)
+        failed = play(_console(), serve=serve, directory=directory)
     except (BackendMissing, ServerFailed) as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         raise typer.Exit(0 if serve else 130) from None
     raise typer.Exit(1 if failed else 0)
+
+
+def _console() -> Console:
+    """As wide as the terminal, but at most 80 columns."""
+    console = Console(highlight=False)
+    console.width = min(console.width, 80)
+    return console

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
-from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
 from denyproxy.demo.cases import Answer, Case, Cause
@@ -16,6 +15,8 @@ from denyproxy.demo.front import Front
 from denyproxy.demo.world import World
 
 Record = Mapping[str, Any]
+
+LABEL_WIDTH = 11
 
 
 def differences(expected: Cause, record: Record | None) -> list[str]:
@@ -34,8 +35,7 @@ def differences(expected: Cause, record: Record | None) -> list[str]:
 
 def request(console: Console, number: int, case: Case) -> None:
     """What is about to be sent, and by whom."""
-    console.print()
-    console.print(Rule(Text(f" {number} {case.title} ", style="bold"), align="left", characters="-"))
+    _rule(console, f"{number}. {case.title}")
     bucket, key = case.parameters["Bucket"], case.parameters.get("Key") or case.parameters.get("Prefix", "")
     how = " by presigned URL" if case.presigned else ""
     _row(console, "request", f"{case.api_name} s3://{bucket}/{key} as {case.who}{how}")
@@ -66,8 +66,7 @@ def verdict(console: Console, problems: list[str]) -> None:
 
 def summary(console: Console, denied: int, failed: int) -> None:
     """The count at the end."""
-    console.print()
-    console.print(Rule(characters="-"))
+    _rule(console, "Result")
     if failed:
         console.print(Text(f"{failed} of the requests did not go as they should.", style="bold red"))
     else:
@@ -91,8 +90,7 @@ def next_steps(console: Console, front: Front, kept: bool) -> None:
 
 def playground(console: Console, world: World, front: Front) -> None:
     """Endpoint and credentials of a world that is left running."""
-    console.print()
-    console.print(Rule(Text(" It is running. Ctrl-C ends it. ", style="bold"), align="left", characters="-"))
+    _rule(console, "It is running; Ctrl-C ends it")
     for what, value in (
         ("endpoint", front.endpoint),
         ("directly", world.backend.endpoint),
@@ -113,8 +111,12 @@ def playground(console: Console, world: World, front: Front) -> None:
 
 
 def _row(console: Console, label: str, text: str, style: str = "") -> None:
-    row = Table.grid(padding=(0, 1))
-    row.add_column(width=10, style="dim")
-    row.add_column(overflow="fold")
-    row.add_row(label, Text(text, style=style))
-    console.print(row)
+    lines = textwrap.wrap(text, console.width - LABEL_WIDTH, break_on_hyphens=False) or [""]
+    for line in lines:
+        console.print(Text.assemble((f"{label:{LABEL_WIDTH}}", "dim"), (line, style)))
+        label = ""
+
+
+def _rule(console: Console, title: str) -> None:
+    console.print()
+    console.print(Text(f"-- {title} ".ljust(console.width, "-"), style="bold"))

@@ -212,7 +212,7 @@ def _declared_requirement(declared: Declared, snapshot: PolicySnapshot) -> Requi
 def _said(error: S3Error | None, request: S3Request, caller: Caller, call: DeniedCall) -> Said:
     if error is None:
         return Said()
-    kind = kind_of_403(error, request, caller)
+    kind = kind_of_403(error, request, caller, call.upstream_request)
     named = None
     if kind.layer is not None:
         named = Finding(

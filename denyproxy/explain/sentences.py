@@ -241,11 +241,17 @@ def _no_details(finding: Finding) -> str:
     return ""
 
 
+def _signature_mismatch(element: str | None) -> str:
+    if element == "secret":
+        return ": S3 signed the same request as the client, so the secret access key is wrong"
+    return f": S3's request differs from the client's in its {element}" if element else ""
+
+
 _DETAILS: Mapping[str, Callable[[Finding], str]] = {
     "clock-skew": lambda f: f": it was signed at {f.actual}, and S3's clock said {f.expected}" if f.actual else "",
     "presigned-expired": lambda f: f": it expired at {f.expected} and was used at {f.actual}" if f.actual else "",
     "headers-not-signed": lambda f: f": {_key(f)} is sent but not among the signed headers" if f.element else "",
-    "signature-mismatch": lambda f: f": the difference is in the {f.element}" if f.element else "",
+    "signature-mismatch": lambda f: _signature_mismatch(f.element),
     "expected-bucket-owner": lambda f: f": {_key(f)} says {f.actual}, the bucket belongs to {f.expected}",
     "requester-pays": lambda f: ": x-amz-request-payer: requester is missing",
     "archived-object": lambda f: f" (storage class {f.actual})" if f.actual else "",
