@@ -70,8 +70,7 @@ def asked(document: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize("name", [name for name, document in SCENARIOS.items() if "allowed_if" in document])
 def test_the_established_remedy_allows(name: str) -> None:
     document = copy.deepcopy(SCENARIOS[name])
-    before = explain(asked(document))
-    assert before.verdict != "allowed"
+    assert explain(document).cause is not None
     patched = jsonpatch.apply_patch(document, document["allowed_if"]["patch"])
     after = explain(asked(patched))
     assert [item.decision for item in after.authorization] == ["allowed"] * len(after.authorization)
