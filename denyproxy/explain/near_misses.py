@@ -9,6 +9,7 @@ from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
 from denyproxy.iam.layers import AuthorizationRequest
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.truth import Truth
+from denyproxy.s3.actions import mistaken_for
 
 _PREFERENCE = ("condition", "resource", "action", "principal")
 """On a tie, a statement that fails in its condition was meant more than one that fails in its action."""
@@ -41,7 +42,7 @@ def _examined(request: AuthorizationRequest, policies: PolicyList, resource: str
     for policy in policies.policies:
         for statement in policy.statements:
             if statement.effect == "Allow":
-                yield statement.examine(request, resource)
+                yield statement.examine(request, resource, api_names=mistaken_for(request.action))
 
 
 def _rank(evidence: StatementEvidence, action: str) -> tuple[int, int, int]:

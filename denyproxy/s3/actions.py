@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 from denyproxy.s3.permission_table import OPERATIONS, Target
 from denyproxy.s3.request import Role
@@ -116,3 +117,11 @@ def actions_for_api_name(name: str) -> tuple[str, ...]:
     source = [row.action for row in gates if row.target is Target.SOURCE]
     own = [row.action for row in gates if row.target is not Target.SOURCE]
     return (*source[:1], *own[:1])
+
+
+@cache
+def mistaken_for(action: str) -> Mapping[str, str]:
+    """The names (lower case) that are no actions but are written where this one is meant, each with the action."""
+    names = (f"s3:{name}" for name in (*_OPERATIONS, *_SLIPS))
+    lower = action.lower()
+    return {name: action for name in names if lower in map(str.lower, actions_for_api_name(name))}
