@@ -68,7 +68,12 @@ READINGS: tuple[Reading, ...] = (
         lambda answer: {"Policy": json.loads(answer["Policy"])},
         {"Policy": None},
     ),
-    Reading("get_bucket_policy_status", frozenset({"NoSuchBucketPolicy"}), _member("PolicyStatus"), {}),
+    Reading(
+        "get_bucket_policy_status",
+        frozenset({"NoSuchBucketPolicy"}),
+        lambda answer: {"PolicyStatus": answer["PolicyStatus"]} if "IsPublic" in answer["PolicyStatus"] else {},
+        {},
+    ),
     BLOCK_PUBLIC_ACCESS,
     Reading(
         "get_bucket_ownership_controls",
