@@ -72,12 +72,12 @@ async def test_the_connection_goes_on_after_a_100() -> None:
 
 async def test_a_denied_upload_sends_no_body() -> None:
     """wire.md 14 and 15: the final reply comes without a 100, and ends the connection."""
-    bodies: list[bytes] = []
+    bodies: asyncio.Queue[bytes] = asyncio.Queue()
 
     async def script(wire: Wire) -> None:
         await wire.head()
         await wire.send(FORBIDDEN)
-        bodies.append(await wire.ended())
+        bodies.put_nowait(await wire.ended())
 
     async with upstream(script) as port, relaying(port, session=FOREVER) as proxy:
         async with proxy.connect() as wire:
@@ -88,9 +88,7 @@ async def test_a_denied_upload_sends_no_body() -> None:
             assert answer.get(b"connection") == b"close"
             assert await wire.ended() == b""
         assert proxy.explained.calls[0].body is None
-        while not bodies:
-            await asyncio.sleep(0)
-    assert bodies == [b""]
+        assert await bodies.get() == b""
 
 
 async def test_a_client_that_does_not_wait_gets_its_answer_and_then_the_end() -> None:

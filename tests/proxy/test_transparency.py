@@ -108,11 +108,10 @@ async def test_a_request_without_a_body_gets_no_framing(method: str) -> None:
 async def test_content_length_zero_is_relayed(method: str) -> None:
     """wire.md 12: Content-Length: 0 on PUT and POST, and accepted on GET and HEAD."""
     seen: list[Message] = []
-    async with upstream(answering(EMPTY, seen)) as port, relaying(port) as proxy:
-        async with proxy.connect() as wire:
-            for _ in range(2):
-                await wire.send(b"%s /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n" % method.encode())
-                assert (await wire.message(bodiless=True)).status == 200
+    async with upstream(answering(EMPTY, seen)) as port, relaying(port) as proxy, proxy.connect() as wire:
+        for _ in range(2):
+            await wire.send(b"%s /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n" % method.encode())
+            assert (await wire.message(bodiless=True)).status == 200
     assert [message.fields for message in seen] == [[(b"Host", b"h"), (b"Content-Length", b"0")]] * 2
 
 
@@ -143,18 +142,17 @@ SIGNED_CHUNKS = (
 async def test_aws_chunked_inside_http_chunked() -> None:
     """wire.md 10, 11 and 21: the inner framing, its signatures and trailers are content, byte for byte."""
     seen: list[Message] = []
-    async with upstream(answering(OK, seen)) as port, relaying(port) as proxy:
-        async with proxy.connect() as wire:
-            await wire.send(
-                b"PUT /b/k HTTP/1.1\r\nHost: h\r\nx-amz-content-sha256: STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER\r\n"
-                b"content-encoding: gzip,aws-chunked\r\nTransfer-Encoding: chunked\r\nx-amz-trailer: x-amz-checksum-crc32"
-                b"\r\n\r\n"
-            )
-            for start in range(0, len(SIGNED_CHUNKS), 37):
-                piece = SIGNED_CHUNKS[start : start + 37]
-                await wire.send(b"%X;ext=1\r\n%s\r\n" % (len(piece), piece))
-            await wire.send(b"0\r\n\r\n")
-            assert (await wire.message()).body == b"ok"
+    async with upstream(answering(OK, seen)) as port, relaying(port) as proxy, proxy.connect() as wire:
+        await wire.send(
+            b"PUT /b/k HTTP/1.1\r\nHost: h\r\nx-amz-content-sha256: STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER\r\n"
+            b"content-encoding: gzip,aws-chunked\r\nTransfer-Encoding: chunked\r\n"
+            b"x-amz-trailer: x-amz-checksum-crc32\r\n\r\n"
+        )
+        for start in range(0, len(SIGNED_CHUNKS), 37):
+            piece = SIGNED_CHUNKS[start : start + 37]
+            await wire.send(b"%X;ext=1\r\n%s\r\n" % (len(piece), piece))
+        await wire.send(b"0\r\n\r\n")
+        assert (await wire.message()).body == b"ok"
     assert seen[0].body == SIGNED_CHUNKS
     assert seen[0].fields == [
         (b"Host", b"h"),
@@ -236,8 +234,9 @@ async def test_hop_by_hop_fields_stay_behind() -> None:
     )
     async with upstream(answering(response, seen)) as port, relaying(port) as proxy:
         answer = await proxy.ask(
-            b"GET /b/k HTTP/1.1\r\nHost: h\r\nConnection: x-mine, host ,content-length\r\nX-Mine: 1\r\nTE: trailers\r\n"
-            b"Keep-Alive: 300\r\nProxy-Authorization: Basic eA==\r\nProxy-Connection: keep-alive\r\nContent-Length: 0\r\n\r\n"
+            b"GET /b/k HTTP/1.1\r\nHost: h\r\nConnection: x-mine, host ,content-length\r\nX-Mine: 1\r\n"
+            b"TE: trailers\r\nKeep-Alive: 300\r\nProxy-Authorization: Basic eA==\r\nProxy-Connection: keep-alive\r\n"
+            b"Content-Length: 0\r\n\r\n"
         )
     assert seen[0].fields == [(b"Host", b"h"), (b"Content-Length", b"0")]
     assert answer.fields == [(b"Content-Length", b"0")]

@@ -110,7 +110,9 @@ class Wire:
     async def delivered(self) -> None:
         """Wait until the peer's machine has all that was sent: a reset cannot overtake it any more."""
         sock = self.writer.get_extra_info("socket")
-        while int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder):
+        while int.from_bytes(  # noqa: ASYNC110 - the kernel sets no Event
+            fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder
+        ):
             await asyncio.sleep(0)
 
     def reset(self) -> None:
@@ -165,7 +167,7 @@ async def upstream(script: Script) -> AsyncIterator[int]:
 class Explained:
     """A stand-in for the cold path: remembers the calls, gives one answer to all."""
 
-    answer: Answer = Answer()
+    answer: Answer = field(default_factory=Answer)
     fails: BaseException | None = None
     calls: list[DeniedCall] = field(default_factory=list)
 
