@@ -11,7 +11,7 @@ from denyproxy.iam.context import RequestContext, Values
 from denyproxy.iam.operators import NULL, OPERATORS, Operator, OperatorName, operator_name, read_bool
 from denyproxy.iam.truth import UNKNOWN, Truth
 from denyproxy.iam.variables import Template, fixed, substitute, template_of
-from denyproxy.iam.wildcard import Wild, everything, nothing
+from denyproxy.iam.wildcard import Predicate, Wild, everything, nothing
 
 Test = Callable[[RequestContext], Truth]
 
@@ -78,10 +78,9 @@ ValueTest = Callable[[str, RequestContext], Truth]
 """Does one request value satisfy the operator, given all the policy's values?"""
 
 
-def _value_test(operator: Operator, templates: tuple[Template, ...]) -> ValueTest:
-    static = [tokens for tokens in map(fixed, templates) if tokens is not None]
+def _value_test(operator: Operator, templates: tuple[Template, ...], matches: Predicate) -> ValueTest:
+    """`matches`: the predicate of the values without variables."""
     dynamic = tuple(template for template in templates if fixed(template) is None)
-    matches = operator.any_of(static)
     hit, miss = (NO, YES) if operator.negated else (YES, NO)
     if not dynamic:
         return lambda value, context: hit if matches(value) else miss
@@ -104,13 +103,11 @@ def _value_test(operator: Operator, templates: tuple[Template, ...]) -> ValueTes
     return test
 
 
-def outcomes_of_a_value(operator: Operator, templates: tuple[Template, ...]) -> tuple[Truth, ...]:
+def _outcomes(operator: Operator, templates: tuple[Template, ...], matches: Predicate) -> tuple[Truth, ...]:
     """What the operator can come to for some value or other of a key that is present."""
-    static = [tokens for tokens in map(fixed, templates) if tokens is not None]
-    matches = operator.any_of(static)
     if matches is everything:
         outcomes: tuple[Truth, ...] = (YES,)
-    elif matches is nothing and len(static) == len(templates):
+    elif matches is nothing and all(fixed(template) is not None for template in templates):
         outcomes = (NO,)
     else:
         outcomes = (NO, YES)
@@ -118,10 +115,11 @@ def outcomes_of_a_value(operator: Operator, templates: tuple[Template, ...]) -> 
 
 
 def _comparison(key: str, name: OperatorName, operator: Operator, templates: tuple[Template, ...]) -> Test:
-    of_value = _value_test(operator, templates)
+    matches = operator.any_of([tokens for tokens in map(fixed, templates) if tokens is not None])
+    of_value = _value_test(operator, templates, matches)
     if_absent = _if_absent(name, operator)
     if_empty = _if_empty(name, operator, if_absent)
-    outcomes = {if_absent, *outcomes_of_a_value(operator, templates)}
+    outcomes = {if_absent, *_outcomes(operator, templates, matches)}
     if name.every or name.some:
         outcomes.add(if_empty)
     if_unknown = outcomes.pop() if len(outcomes) == 1 else UNSURE
@@ -135,7 +133,18 @@ def _comparison(key: str, name: OperatorName, operator: Operator, templates: tup
             return of_value(values[0], context)
         return of_several(values, context) if values else if_empty
 
-    return test
+    if any(fixed(template) is None for template in templates):
+        return test
+    hit, miss = (NO, YES) if operator.negated else (YES, NO)
+
+    def test_of_one(context: RequestContext) -> Truth:
+        # The common case, one call less deep.
+        values = context.present.get(key)
+        if values is not None and len(values) == 1:
+            return hit if matches(values[0]) else miss
+        return test(context)
+
+    return test_of_one
 
 
 def _if_absent(name: OperatorName, operator: Operator) -> Truth:

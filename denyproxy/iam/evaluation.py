@@ -65,6 +65,8 @@ class Granted(NamedTuple):
 
 _NOTHING_TO_SAY = Said(NO, YES)
 _NOTHING_ALLOWED = Said(NO, NO)
+_DENIED = Said(YES, NO)
+_DENIED_BY_RESOURCE = Granted(YES, NO, NO, NO)
 
 Judge = Callable[[PolicyList, str, AuthorizationRequest], Said]
 ResourceJudge = Callable[[ResourceLayer, str, AuthorizationRequest], Granted]
@@ -128,6 +130,10 @@ def _assess(
 
 def decide(request: AuthorizationRequest, policies: PolicySet) -> frozenset[Decision]:
     """The decisions that are possible, without the evidence."""
+    principal = request.principal
+    if principal.type is PrincipalType.UNKNOWN or is_service_linked(principal) is UNSURE:
+        # Layers may turn out not to apply, so that a Deny in one does not settle the rest.
+        return _possible(request, policies, _assess(request, policies, _hear, _hear_resource))
     return _possible(request, policies, _assess(request, policies, _judge, _judge_resource))
 
 
@@ -143,53 +149,60 @@ def evaluate(request: AuthorizationRequest, policies: PolicySet) -> Evaluation:
 
 def _judge(policies: PolicyList, action: str, request: AuthorizationRequest) -> Said:
     deny = allow = NO if policies.complete else UNSURE
-    resource, context = request.resource, request.context
+    resource, context, principal = request.resource, request.context, request.principal
     for policy in policies.policies:
         relevant = policy.relevant(action)
         for statement in relevant.denies:
-            truth = statement.applies(resource, context)
+            truth = statement.matches_relevant(principal, resource, context)
             if truth > deny:
-                if statement.principal is not None:
-                    truth = min(truth, statement.names(request.principal).truth)
-                deny = max(deny, truth)
+                deny = truth
+                if truth is YES:
+                    return _DENIED
+        if allow is YES:
+            continue
         for statement in relevant.allows:
-            if allow is YES:
-                break
-            truth = statement.applies(resource, context)
+            truth = statement.matches_relevant(principal, resource, context)
             if truth > allow:
-                if statement.principal is not None:
-                    truth = min(truth, statement.names(request.principal).truth)
-                allow = max(allow, truth)
+                allow = truth
+                if truth is YES:
+                    break
     return Said(deny, allow)
 
 
 def _judge_resource(layer: ResourceLayer, action: str, request: AuthorizationRequest) -> Granted:
-    policies = layer.policies
-    deny = NO if policies.complete else UNSURE
-    other = layer.other_grant
-    direct, issuer, account = other.direct, other.issuer, other.account
-    if not policies.complete and not layer.deny_only:
-        direct, issuer, account = max(direct, deny), max(issuer, deny), max(account, deny)
+    deny, direct, issuer, account = _start(layer)
     resource = request.resource if layer.resource is None else layer.resource
     context, principal = request.context, request.principal
-    for policy in policies.policies:
+    for policy in layer.policies.policies:
         relevant = policy.relevant(action)
         for statement in relevant.denies:
-            truth = statement.applies(resource, context)
+            truth = statement.matches_relevant(principal, resource, context)
             if truth > deny:
-                deny = max(deny, min(truth, statement.names(principal).truth))
-        if layer.deny_only:
+                deny = truth
+                if truth is YES:
+                    return _DENIED_BY_RESOURCE
+        if layer.deny_only or direct is YES:
             continue
         for statement in relevant.allows:
-            if direct is YES:
-                break
             truth = statement.applies(resource, context)
             if truth is not NO:
                 naming = statement.names(principal)
                 direct = max(direct, min(truth, naming.direct))
                 issuer = max(issuer, min(truth, naming.issuer))
                 account = max(account, min(truth, naming.account))
+                if direct is YES:
+                    break
     return Granted(deny, direct, issuer, account)
+
+
+def _start(layer: ResourceLayer) -> tuple[Truth, Truth, Truth, Truth]:
+    """What is denied and granted before any statement is read."""
+    other = layer.other_grant
+    if layer.policies.complete:
+        return NO, other.direct, other.issuer, other.account
+    if layer.deny_only:
+        return UNSURE, other.direct, other.issuer, other.account
+    return UNSURE, max(other.direct, UNSURE), max(other.issuer, UNSURE), max(other.account, UNSURE)
 
 
 # One layer, with the evidence
@@ -197,37 +210,36 @@ def _judge_resource(layer: ResourceLayer, action: str, request: AuthorizationReq
 
 def _hear(policies: PolicyList, action: str, request: AuthorizationRequest) -> Said:
     deny = allow = NO if policies.complete else UNSURE
-    resource, context = request.resource, request.context
+    resource, context, principal = request.resource, request.context, request.principal
     statements: list[tuple[Policy, Statement, Truth]] = []
     for policy in policies.policies:
         for statement in policy.relevant(action).all:
-            truth = statement.applies(resource, context)
-            if statement.principal is not None:
-                truth = min(truth, statement.names(request.principal).truth)
+            truth = statement.matches_relevant(principal, resource, context)
             statements.append((policy, statement, truth))
             if statement.effect == "Deny":
-                deny = max(deny, truth)
-            else:
-                allow = max(allow, truth)
+                if truth > deny:
+                    deny = truth
+            elif truth > allow:
+                allow = truth
     return Said(deny, allow, tuple(statements))
 
 
 def _hear_resource(layer: ResourceLayer, action: str, request: AuthorizationRequest) -> Granted:
-    policies = layer.policies
-    deny = NO if policies.complete else UNSURE
-    allow = NO if layer.deny_only else deny
-    other = layer.other_grant
-    direct, issuer, account = max(other.direct, allow), max(other.issuer, allow), max(other.account, allow)
+    deny, direct, issuer, account = _start(layer)
     resource = request.resource if layer.resource is None else layer.resource
     context, principal = request.context, request.principal
     statements: list[tuple[Policy, Statement, Truth]] = []
-    for policy in policies.policies:
+    for policy in layer.policies.policies:
         for statement in policy.relevant(action).all:
             truth = statement.applies(resource, context)
+            if truth is NO:
+                statements.append((policy, statement, truth))
+                continue
             naming = statement.names(principal)
-            statements.append((policy, statement, min(truth, naming.truth)))
+            matched = min(truth, naming.truth)
+            statements.append((policy, statement, matched))
             if statement.effect == "Deny":
-                deny = max(deny, min(truth, naming.truth))
+                deny = max(deny, matched)
             elif not layer.deny_only:
                 direct = max(direct, min(truth, naming.direct))
                 issuer = max(issuer, min(truth, naming.issuer))
@@ -349,17 +361,15 @@ def _deny_of(levels: Iterable[Said]) -> Truth:
 
 
 def _implicit(request: AuthorizationRequest, policies: PolicySet, said: Assessment) -> Iterator[Objection]:
-    cases = [_standing(request, policies, said, own=own) for own in _cases(request, policies)]
-    for index, (layer, level, truth) in enumerate(cases[0]):
-        certain = min(truth, *(case[index][2] for case in cases))
-        possible = max(truth, *(case[index][2] for case in cases))
-        if possible is not NO:
-            yield Objection(layer, Blocks.IMPLICIT, YES if certain is YES else UNSURE, level)
+    cases = [_standing(policies, said, own=own) for own in _cases(request, policies)]
+    for row, (layer, level, truth) in enumerate(cases[0]):
+        if len(cases) > 1 and cases[1][row][2] is not truth:
+            truth = UNSURE
+        if truth is not NO:
+            yield Objection(layer, Blocks.IMPLICIT, truth, level)
 
 
-def _standing(
-    request: AuthorizationRequest, policies: PolicySet, said: Assessment, *, own: bool
-) -> list[tuple[str, int | None, Truth]]:
+def _standing(policies: PolicySet, said: Assessment, *, own: bool) -> list[tuple[str, int | None, Truth]]:
     """Every layer, with whether it withholds an Allow that is needed whatever the others say."""
     side = _side(said.resource)
     rows: list[tuple[str, int | None, Truth]] = []

@@ -15,7 +15,7 @@ from denyproxy.iam.mismatch import Doubt, Mismatch
 from denyproxy.iam.principal import EVERYBODY, NOBODY, Naming, Principal, PrincipalElement
 from denyproxy.iam.truth import Truth
 from denyproxy.iam.variables import Template, fixed, resource_template, substitute
-from denyproxy.iam.wildcard import Wild, any_glob, everything, may_match, tokens_of
+from denyproxy.iam.wildcard import Predicate, Wild, any_glob, everything, matches_tokens, may_match, tokens_of
 
 if TYPE_CHECKING:
     from denyproxy.iam.document import Policy
@@ -27,7 +27,7 @@ __all__ = ["Doubt", "Effect", "ElementEvidence", "Mismatch", "Statement", "State
 Effect = Literal["Allow", "Deny"]
 NO, UNSURE, YES = Truth.NO, Truth.UNKNOWN, Truth.YES
 
-ResourceTest = Callable[[str, RequestContext], Truth]
+VariableTest = Callable[[str, RequestContext], Truth]
 
 
 class Statement:
@@ -35,7 +35,8 @@ class Statement:
 
     __slots__ = (
         "_covers",
-        "_resource_test",
+        "_matches",
+        "_matches_variables",
         "_tests",
         "actions",
         "conditions",
@@ -93,7 +94,11 @@ class Statement:
         """Are policy variables replaced (Version 2012-10-17)?"""
         self.resource_templates = tuple(resource_template(text, substitutes=substitutes) for text in resources or ())
         self._covers = any_glob(tokens_of(pattern.lower()) for pattern in actions)
-        self._resource_test = _resource_test(self.resource_templates, negated=not_resource) if resources else None
+        self._matches: Predicate = everything
+        self._matches_variables: VariableTest | None = None
+        if resources is not None:
+            self._matches = any_glob(tokens for tokens in map(fixed, self.resource_templates) if tokens is not None)
+            self._matches_variables = _variable_test(self.resource_templates, self._matches)
         self._tests = tuple(condition.test for condition in conditions)
 
     def __repr__(self) -> str:
@@ -106,8 +111,13 @@ class Statement:
     def applies(self, resource: str, context: RequestContext) -> Truth:
         """Do Resource and Condition match, Action and Principal aside?"""
         result = YES
-        if self._resource_test is not None:
-            result = self._resource_test(resource, context)
+        if self._matches_variables is None:
+            if self._matches(resource) is self.not_resource:
+                return NO
+        else:
+            result = self._matches_variables(resource, context)
+            if self.not_resource:
+                result = ~result
             if result is NO:
                 return NO
         for test in self._tests:
@@ -127,14 +137,19 @@ class Statement:
             return element.names(principal)
         return _excluded(element, principal, denies=self.effect == "Deny")
 
+    def matches_relevant(self, principal: Principal, resource: str, context: RequestContext) -> Truth:
+        """Does it match, given that it concerns the action?"""
+        truth = self.applies(resource, context)
+        if truth is NO or self.principal is None:
+            return truth
+        return min(truth, self.names(principal).truth)
+
     def matches(self, request: AuthorizationRequest, resource: str | None = None) -> Truth:
         """Does it match a request? `resource` stands in for the request's own."""
         if not self.concerns(request.action.lower()):
             return NO
-        named = YES if self.principal is None else self.names(request.principal).truth
-        if named is NO:
-            return NO
-        return min(named, self.applies(request.resource if resource is None else resource, request.context))
+        resource = request.resource if resource is None else resource
+        return self.matches_relevant(request.principal, resource, request.context)
 
     def examine(
         self,
@@ -163,20 +178,16 @@ def _excluded(element: PrincipalElement, principal: Principal, *, denies: bool) 
     return EVERYBODY if truth is YES else NOBODY if truth is NO else Naming(direct=truth)
 
 
-def _resource_test(templates: tuple[Template, ...], *, negated: bool) -> ResourceTest | None:
-    """The test of Resource or NotResource; None: it matches whatever is asked for."""
-    matches = any_glob(tokens for tokens in map(fixed, templates) if tokens is not None)
+def _variable_test(templates: tuple[Template, ...], matches: Predicate) -> VariableTest | None:
+    """Does a resource match a pattern, those with variables included? None: no pattern has any."""
     dynamic = tuple(template for template in templates if fixed(template) is None)
-    hit, miss = (NO, YES) if negated else (YES, NO)
-    if matches is everything and hit is YES:
+    if not dynamic or matches is everything:
         return None
-    if not dynamic:
-        return lambda resource, context: hit if matches(resource) else miss
 
     def test(resource: str, context: RequestContext) -> Truth:
         if matches(resource):
-            return hit
-        result = miss
+            return YES
+        result = NO
         for template in dynamic:
             tokens = substitute(template, context)
             if tokens is None:
@@ -184,8 +195,8 @@ def _resource_test(templates: tuple[Template, ...], *, negated: bool) -> Resourc
             if Wild.ANYTHING in tokens:
                 if may_match(tokens, resource):
                     result = UNSURE
-            elif any_glob((tokens,))(resource):
-                return hit
+            elif matches_tokens(tokens, resource):
+                return YES
         return result
 
     return test

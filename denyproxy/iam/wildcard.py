@@ -46,6 +46,8 @@ def tokens_of(pattern: str) -> Tokens:
 
 def literal(tokens: Tokens) -> str | None:
     """The text of a pattern without wildcards, or None."""
+    if len(tokens) == 1:
+        return tokens[0] if isinstance(tokens[0], str) else None
     texts = [token for token in tokens if isinstance(token, str)]
     return "".join(texts) if len(texts) == len(tokens) else None
 
@@ -114,6 +116,15 @@ def _either(literals: set[str], prefixes: tuple[str, ...], others: list[Predicat
 def glob(pattern: str, text: str) -> bool:
     """Does the text match the pattern as a whole?"""
     return any_glob((tokens_of(pattern),))(text)
+
+
+def matches_tokens(tokens: Tokens, text: str) -> bool:
+    """As `any_glob` of a single pattern, for one that is not worth compiling."""
+    whole = literal(tokens)
+    if whole is not None:
+        return text == whole
+    prefix = literal(tokens[:-1]) if tokens[-1] is Wild.RUN else None
+    return text.startswith(prefix) if prefix is not None else _glob(tokens)(text)
 
 
 class _Piece:
