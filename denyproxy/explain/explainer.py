@@ -374,7 +374,8 @@ def with_denied_keys(explanation: Explanation, denied: Sequence[tuple[S3Error | 
         return explanation
     groups: dict[Cause | None, int] = {}
     for _, judgement in denied:
-        cause = judgement.cause.as_cause().model_copy(update={"resource": None}) if judgement.cause else None
+        shared = {"resource": None, "expected": None, "actual": None}
+        cause = judgement.cause.as_cause().model_copy(update=shared) if judgement.cause else None
         groups[cause] = groups.get(cause, 0) + 1
     note = keys_denied(list(groups.items()))
     return explanation.model_copy(update={"key": keys[0], "notes": (note, *explanation.notes)})
