@@ -81,6 +81,11 @@ class OperationTable:
         """The names of all operations."""
         return tuple(route.operation for rows in self.routes.values() for route in rows)
 
+    def match_literal(self, method: str, path: str, query: Mapping[str, str], headers: Mapping[str, str]) -> str | None:
+        """The operation that has this very path, or None."""
+        rows = self.routes.get((method, path), ()) if path != _SERVICE else ()
+        return rows[0].operation if rows and rows[0].complete(query, headers) else None
+
     def match(
         self, method: str, path: str, endpoint: str, query: Mapping[str, str], headers: Mapping[str, str]
     ) -> str | None:
@@ -149,8 +154,13 @@ def identify(
     address = _resolved(parse_address(host, path, base_domains), access_points or {})
     headers = _headers(head, query if credential.kind is CredentialKind.QUERY else ())
     body = b"" if body is None and _has_no_body(head) else body
+    first = dict(reversed(query))
+    name = table.match_literal(head.method, path, first, headers)
+    if name is not None:
+        address = replace(address, bucket=None, key=None, access_point=None)
+    else:
+        name = _name(head.method, address, first, headers, table)
     key = address.key
-    name = _name(head.method, path, address, dict(reversed(query)), headers, table)
     if name == POST_OBJECT:
         fields = parse_form(body, head.header("content-type"))
         if fields is not None:
@@ -216,12 +226,7 @@ def parse_copy_source(value: str) -> CopySource | None:
 
 
 def _name(
-    method: str,
-    path: str,
-    address: Address,
-    query: Mapping[str, str],
-    headers: Mapping[str, str],
-    table: OperationTable,
+    method: str, address: Address, query: Mapping[str, str], headers: Mapping[str, str], table: OperationTable
 ) -> str | None:
     if method == "OPTIONS":
         return OPTIONS_PREFLIGHT
@@ -229,9 +234,6 @@ def _name(
         return WEBSITE_GET if method in ("GET", "HEAD") else None
     if address.endpoint in ("control", "outposts"):
         return None
-    literal = table.routes.get((method, path), ()) if path != _SERVICE else ()
-    if literal and literal[0].complete(query, headers):
-        return literal[0].operation
     named = address.bucket is not None or address.access_point is not None or address.alias is not None
     shape = (_OBJECT if address.key is not None else _BUCKET) if named else _SERVICE
     found = table.match(method, shape, address.endpoint, query, headers)
