@@ -26,12 +26,6 @@ OPTIONAL = ("boundary", "session", "vpc_endpoint")
 LEVELS = ("scp", "rcp")
 
 
-def _list(documents: list[Any], seen: int | None) -> PolicyList:
-    shown = documents if seen is None else documents[:seen]
-    parsed = tuple(Policy.parse(document, name=f"policy {index}") for index, document in enumerate(shown))
-    return PolicyList(parsed, complete=seen is None)
-
-
 def _principal(case: Case, hidden: Hidden) -> Principal:
     facts = case["principal"]
     principal = Principal(
@@ -52,11 +46,24 @@ def _principal(case: Case, hidden: Hidden) -> Principal:
     return principal
 
 
-def build(case: Case, *, hide: bool = False) -> tuple[AuthorizationRequest, PolicySet]:
-    """The question as both evaluators take it. With `hide`, what the case names as hidden is unknown."""
-    hidden: Hidden = case.get("hidden", {}) if hide else {}
+def plain(case: Case) -> tuple[AuthorizationRequest, PolicySet]:
+    """The question as the reference takes it: all is known, and of the policies there is nothing but the documents."""
+    return _build(case, {}, lambda document, index: Policy(f"policy {index}", document))
+
+
+def compiled(case: Case) -> tuple[AuthorizationRequest, PolicySet]:
+    """The question as the product takes it: what the case names as hidden is unknown."""
+    return _build(case, case.get("hidden", {}), lambda document, index: Policy.parse(document, name=f"policy {index}"))
+
+
+def _build(case: Case, hidden: Hidden, read: Callable[[Any, int], Policy]) -> tuple[AuthorizationRequest, PolicySet]:
     keys = frozenset(hidden.get("keys", ()))
     layers: dict[str, int] = hidden.get("layers", {})
+
+    def listed(documents: list[Any] | None, place: str) -> PolicyList:
+        shown = (documents or [])[: layers.get(place)]
+        return PolicyList(tuple(map(read, shown, range(len(shown)))), complete=place not in layers)
+
     present = {key.lower(): tuple(values) for key, values in case["context"].items()}
     families = {key.partition("/")[0] + "/*" for key in keys if "/" in key}
     context = RequestContext(
@@ -65,21 +72,20 @@ def build(case: Case, *, hide: bool = False) -> tuple[AuthorizationRequest, Poli
         open_world=bool(hidden.get("open_world")),
     )
     optional: dict[str, Any] = {
-        name: None if case[name] is None and name not in layers else _list(case[name] or [], layers.get(name))
-        for name in OPTIONAL
+        name: None if case[name] is None and name not in layers else listed(case[name], name) for name in OPTIONAL
     }
     levels: dict[str, Any] = {
         name: (PolicyList((), complete=False),)
         if name in layers
         else None
         if case[name] is None
-        else tuple(_list(level, layers.get(f"{name}:{index}")) for index, level in enumerate(case[name]))
+        else tuple(listed(level, f"{name}:{index}") for index, level in enumerate(case[name]))
         for name in LEVELS
     }
     resource = tuple(
         ResourceLayer(
             layer["layer"],
-            _list(layer["policies"], layers.get(f"layers:{index}")),
+            listed(layer["policies"], f"layers:{index}"),
             layer["resource"],
             layer["deny_only"],
             Grant(**dict.fromkeys(layer["other_grant"], Truth.YES)),
@@ -89,7 +95,7 @@ def build(case: Case, *, hide: bool = False) -> tuple[AuthorizationRequest, Poli
     same_account = Truth.UNKNOWN if hidden.get("same_account") else Truth.of(case["same_account"])
     policies = PolicySet(
         same_account,
-        identity=_list(case["identity"], layers.get("identity")),
+        identity=listed(case["identity"], "identity"),
         resource=resource,
         resource_must_delegate=case["must_delegate"],
         **optional,

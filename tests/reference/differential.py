@@ -1,7 +1,7 @@
 """Product against reference on generated cases: `python -m tests.reference.differential --cases 200000`.
 
 Three questions per case: the fully known one must have the reference's decision; with some facts hidden, that decision
-must remain possible; with one layer hidden, exactly the decisions that the reference finds over that layer's contents.
+must remain possible; with layers hidden, exactly the decisions that the reference finds over their contents are.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from denyproxy.iam.evaluation import Blocks, Decision, Evaluation, evaluate
 from denyproxy.iam.truth import Truth
-from tests.reference.case import Case, build, minimised
+from tests.reference.case import Case, compiled, minimised, plain
 from tests.reference.evaluator import decide, possible
 from tests.reference.generate import generate, hide
 
@@ -44,20 +44,19 @@ def _explained(evaluation: Evaluation) -> Decision:
 
 def known_fails(case: Case) -> bool:
     """Do both disagree on the fully known case, or the product with its own objections?"""
-    question = build(case)
-    evaluation = evaluate(*question)
-    decision = decide(*question)
+    evaluation = evaluate(*compiled({**case, "hidden": {}}))
+    decision = decide(*plain(case))
     return evaluation.possible != {decision} or _explained(evaluation) is not decision
 
 
 def hidden_fails(case: Case) -> bool:
     """Has the product, told less, excluded the right decision?"""
-    return decide(*build(case)) not in evaluate(*build(case, hide=True)).possible
+    return decide(*plain(case)) not in evaluate(*compiled(case)).possible
 
 
-def layer_fails(case: Case) -> bool:
-    """With one layer hidden: are other decisions possible than over that layer's contents?"""
-    return evaluate(*build(case, hide=True)).possible != possible(build(whole) for whole in completions(case))
+def layers_fail(case: Case) -> bool:
+    """With layers hidden: are other decisions possible than over the contents of those?"""
+    return evaluate(*compiled(case)).possible != possible(map(plain, completions(case)))
 
 
 def _statement(effect: str, **principal: Any) -> dict[str, Any]:
@@ -65,59 +64,67 @@ def _statement(effect: str, **principal: Any) -> dict[str, Any]:
 
 
 def completions(case: Case) -> Iterator[Case]:
-    """The case with each kind of content that its one hidden layer may have beside what is seen of it."""
-    ((place, seen),) = case["hidden"]["layers"].items()
+    """The case with each kind of content that its hidden layers may have beside what is seen of them."""
+    hidden = dict(case["hidden"]["layers"])
+    if not hidden:
+        yield case
+        return
+    place, seen = hidden.popitem()
     name, _, index = place.partition(":")
-    facts = case["principal"]
-    names: list[Any] = ["*"] if name != "layers" else [facts["account"], facts["issuer"], facts["arn"], "*"]
-    key = "Service" if facts["type"] == "service" else "AWS"
-    elements = [{"Principal": {key: who} if who != "*" else who} for who in names if who is not None]
-    if name not in ("layers", "vpc_endpoint", "rcp"):
-        elements = [{}]
-    extras: list[list[Any]] = [[]] + [
-        [_statement(effect, **element)] for effect in ("Allow", "Deny") for element in elements
-    ]
-    for extra in extras:
+    rest = case | {"hidden": {"layers": hidden}}
+    for extra in _contents(name, case["principal"]):
         if name == "layers":
             layers = [dict(layer) for layer in case["layers"]]
             layers[int(index)]["policies"] = layers[int(index)]["policies"][:seen] + extra
-            yield case | {"layers": layers}
+            yield from completions(rest | {"layers": layers})
         elif index:
             levels = list(case[name])
             levels[int(index)] = levels[int(index)][:seen] + extra
-            yield case | {name: levels}
+            yield from completions(rest | {name: levels})
         else:
-            yield case | {name: (case[name] or [])[:seen] + extra}
+            yield from completions(rest | {name: (case[name] or [])[:seen] + extra})
     if name in ("session", "vpc_endpoint") and seen == 0:
-        yield case | {name: None}
+        yield from completions(rest | {name: None})
 
 
-def hide_layer(rng: Random, case: Case) -> Case:
-    """The same case with one of its layers hidden, wholly or but for the policies that are seen."""
+def _contents(layer: str, caller: dict[str, Any]) -> list[list[Any]]:
+    """Nothing; an Allow of everything, in each way that it may name the caller; a Deny of everything."""
+    elements: list[dict[str, Any]] = [{}]
+    if layer == "layers":
+        key = "Service" if caller["type"] == "service" else "AWS"
+        names = [caller[fact] for fact in ("account", "issuer", "arn") if caller[fact] is not None]
+        elements = [{"Principal": {key: name}} for name in names] + [{"Principal": "*"}]
+    elif layer in ("vpc_endpoint", "rcp"):
+        elements = [{"Principal": "*"}]
+    return [[]] + [[_statement(effect, **element)] for effect in ("Allow", "Deny") for element in elements]
+
+
+def hide_layers(rng: Random, case: Case) -> Case:
+    """The same case with one or two of its layers hidden, wholly or but for the policies that are seen."""
     sizes = {"identity": len(case["identity"])}
     sizes |= {name: len(case[name]) for name in ("boundary", "session", "vpc_endpoint") if case[name] is not None}
     sizes |= {f"{name}:{index}": len(level) for name in ("scp", "rcp") for index, level in enumerate(case[name] or ())}
     sizes |= {f"layers:{index}": len(layer["policies"]) for index, layer in enumerate(case["layers"])}
     if case["principal"]["type"] in ("root", "anonymous", "service"):
         del sizes["identity"]  # they have none
-    place = rng.choice(sorted(sizes) or ["vpc_endpoint"])
-    return case | {"hidden": {"layers": {place: rng.choice((0, sizes.get(place, 0)))}}}
+    places = rng.sample(sorted(sizes), min(len(sizes), rng.choice((1, 2)))) or ["vpc_endpoint"]
+    return case | {"hidden": {"layers": {place: rng.choice((0, sizes.get(place, 0))) for place in places}}}
 
 
-CHECKS = {"known": known_fails, "hidden": hidden_fails, "layer": layer_fails}
+CHECKS = {"known": known_fails, "hidden": hidden_fails, "layers": layers_fail}
 
 
 def compare(seed: int) -> tuple[Counts, list[tuple[str, Case]]]:
     """Counts of decisions and deciding layers for one seed, and the cases of disagreement."""
     rng = Random(seed)
     case = generate(rng)
-    questions = {"known": case, "hidden": hide(rng, case), "layer": hide_layer(rng, case)}
-    evaluation = evaluate(*build(case))
+    questions = {"known": case, "hidden": hide(rng, case), "layers": hide_layers(rng, case)}
+    evaluation = evaluate(*compiled(case))
     counts: Counts = Counter({str(evaluation.decision): 1})
     if evaluation.objections and evaluation.decision is not Decision.ALLOWED:
         counts[evaluation.objections[0].layer] += 1
-    for name in ("hidden", "layer"):
-        counts[f"{name}: certain"] += evaluate(*build(questions[name], hide=True)).decision is not None
+    for name in ("hidden", "layers"):
+        counts[f"{name}: certain"] += evaluate(*compiled(questions[name])).decision is not None
     return counts, [(name, question) for name, question in questions.items() if CHECKS[name](question)]
 
 
@@ -143,14 +150,14 @@ def main() -> int:
             disagreements += found
     for name, share in shares(counts, arguments.cases).items():
         print(f"{name:24}{share:8.1%}")
-    for name in ("hidden: certain", "layer: certain"):
+    for name in ("hidden: certain", "layers: certain"):
         print(f"{name:24}{counts[name] / arguments.cases:8.1%}")
     print(f"{len(disagreements)} disagreements in {arguments.cases} cases")
     for name, case in disagreements[: arguments.show]:
         smallest = minimised(case, CHECKS[name])
-        said = evaluate(*build(smallest, hide=True)).possible
+        said = evaluate(*compiled(smallest)).possible
         print(
-            f"\n{name}: reference {decide(*build(smallest))}, product {sorted(said)}\n{json.dumps(smallest, indent=1)}"
+            f"\n{name}: reference {decide(*plain(smallest))}, product {sorted(said)}\n{json.dumps(smallest, indent=1)}"
         )
     return int(bool(disagreements) or min(shares(counts, arguments.cases).values()) <= LEAST_SHARE)
 

@@ -155,7 +155,7 @@ def resource_patterns(rng: Random, resource: str, context: RequestContext, versi
             prefix + own.partition("/")[0] + "/${aws:username}*",
             prefix + own.partition("/")[0] + "/${aws:PrincipalTag/team, 'alice'}/*",
             prefix + own.partition("/")[0] + "/${s3:prefix}",
-            prefix + own.replace("*", "${*}"),
+            prefix + own.replace("*", "${*}") if prefix else "*",
             prefix + own.replace("?", "${?}"),
             prefix + "other/*",
         ]
@@ -175,9 +175,9 @@ def _mixture(
     rng: Random, candidate: Callable[[], str], matches: Callable[[str], bool], *, hit: bool, fallback: str
 ) -> list[str]:
     """Some candidates that miss, and one that hits if wanted."""
-    drawn = [candidate() for _ in range(10)]
-    misses = [pattern for pattern in drawn if not matches(pattern)]
-    hits = [pattern for pattern in drawn if matches(pattern)]
+    drawn = {pattern: matches(pattern) for pattern in (candidate() for _ in range(6))}
+    misses = [pattern for pattern, matched in drawn.items() if not matched]
+    hits = [pattern for pattern, matched in drawn.items() if matched]
     chosen = misses[: rng.choice((0, 0, 1, 2)) if hit else rng.choice((1, 1, 2))]
     if hit:
         chosen.append(hits[0] if hits else fallback)
@@ -235,10 +235,12 @@ def principal_element(rng: Random, principal: dict[str, Any], *, hit: bool) -> A
     return _as_element(rng, pairs)
 
 
-def not_principal_element(rng: Random, principal: dict[str, Any], *, listed: bool) -> Any:
-    """A NotPrincipal element that lists the caller (with role and account) or none of these."""
+def not_principal_element(rng: Random, principal: dict[str, Any], *, listed: bool, halves: bool) -> Any:
+    """A NotPrincipal element that lists the caller (with role and account), or none of these, or (`halves`) some."""
     chain = _chain(principal)
-    if listed and chain:
+    if not listed and halves and chain and rng.random() < 0.5:
+        pairs = [("AWS", rng.choice(chain)[1])]
+    elif listed and chain:
         account = rng.choice(chain[:2]) if principal["type"] != "service" else chain[0]
         pairs = list(dict.fromkeys([account, *chain[2:]]))
     else:
@@ -272,7 +274,7 @@ def condition(rng: Random, context: RequestContext) -> tuple[str, str, Any]:
         values = []
     operator = name + ("IfExists" if rng.random() < 0.25 else "")
     if quantified:
-        operator = rng.choice(("ForAllValues:", "ForAnyValue:")) + operator
+        operator = rng.choice(("ForAllValues:", "ForAnyValue:")) + (name if actual == () else operator)
     return operator, _cased(rng, key), values[0] if len(values) == 1 and rng.random() < 0.6 else values
 
 

@@ -1,7 +1,8 @@
 """Random questions to both evaluators, biased so that matches, near misses and every operator are common.
 
-What AWS leaves undefined is not asked: a multivalued key without a set operator, `Null` of an empty set, an empty
-string under a set operator, an unparsable value under a negated operator, `NotPrincipal` that lists a caller by halves.
+What AWS leaves undefined is not asked: a multivalued key without a set operator, `Null` or `IfExists` of an empty set,
+an empty string under a set operator, an unparsable value under a negated operator, an Allow with
+`NotPrincipal` that lists the caller's account and not the caller, or the reverse.
 """
 
 from __future__ import annotations
@@ -96,6 +97,8 @@ class Question:
         else:
             self.resource = self.bucket_resource
         self.same_account = self.owner == caller
+        self.named = 0
+        self.exempt_with_boundary = False
         self.context = draw_context(rng, self.principal)
         self.facts = RequestContext({key.lower(): tuple(values) for key, values in self.context.items()})
 
@@ -108,12 +111,14 @@ class Question:
             failing = "condition"
         result: dict[str, Any] = {}
         if rng.random() < 0.3:
-            result["Sid"] = f"S{rng.randrange(10**9)}"
+            self.named += 1
+            result["Sid"] = f"S{self.named}"
         result["Effect"] = effect
         if names_principals:
             listed = failing != "principal"
             if rng.random() < 0.12 and not self.exempt_with_boundary:
-                result["NotPrincipal"] = not_principal_element(rng, self.principal, listed=not listed)
+                halves = effect == "Deny" and self.principal["type"] in ("user", "role-session")
+                result["NotPrincipal"] = not_principal_element(rng, self.principal, listed=not listed, halves=halves)
             else:
                 result["Principal"] = principal_element(rng, self.principal, hit=listed)
         elif layer == "rcp":
@@ -196,10 +201,10 @@ class Question:
         kind = principal["type"]
         has_identity = kind in ("user", "role-session", "federated")
         linked = ":role/aws-service-role/" in (principal["issuer"] or "")
-        bounded = has_identity and rng.random() < 0.25
+        bounded = has_identity and rng.random() < 0.35
         principal["bounded"] = bounded
         self.exempt_with_boundary = bounded and linked
-        passed = rng.random() < {"role-session": 0.25, "federated": 0.8}.get(kind, 0)
+        passed = rng.random() < {"role-session": 0.3, "federated": 0.8}.get(kind, 0)
         limited = kind not in ("anonymous", "service") and rng.random() < 0.35
         names = {
             "access-point": (("access-point-policy", None), ("bucket-policy", self.bucket_resource)),
@@ -244,7 +249,12 @@ def hide(rng: Random, case: Case) -> Case:
     for index, layer in enumerate(case["layers"]):
         if rng.random() < 0.15:
             layers[f"layers:{index}"] = rng.choice((0, len(layer["policies"])))
-    session = case["principal"]["type"] in ("role-session", "federated")
+    kind, issuer = case["principal"]["type"], case["principal"]["issuer"] or ""
+    session = kind in ("role-session", "federated")
+    # Nobody holds the credentials of a service-linked role, so an unknown caller is none.
+    principal = rng.random() < 0.05 and ":role/aws-service-role/" not in issuer
+    if principal:
+        layers |= dict.fromkeys(("identity", "boundary", "session"), 0)
     return case | {
         "hidden": {
             "keys": rng.sample(used, min(len(used), rng.choice((0, 1, 1, 2, 3, 8)))),
@@ -252,9 +262,9 @@ def hide(rng: Random, case: Case) -> Case:
             "layers": layers,
             "same_account": rng.random() < 0.07,
             "role": session and rng.random() < 0.07,
-            "session": case["principal"]["type"] == "role-session" and rng.random() < 0.07,
+            "session": kind == "role-session" and rng.random() < 0.07,
             "bounded": rng.random() < 0.07,
-            "principal": rng.random() < 0.04,
+            "principal": principal,
         }
     }
 
