@@ -154,6 +154,8 @@ def read_directory(path: Path) -> dict[str, Content]:
         try:
             for inner in _visible(entry):
                 files |= _json_file(inner, name + inner.name)
+                if inner.is_dir() and any(inner.glob("*.json")):
+                    files[f"{name}{inner.name}/"] = b""  # to be named, not to be read
         except OSError as error:
             files[name] = Unreadable(error.strerror or str(error))
     return files

@@ -5,8 +5,6 @@ https://docs.aws.amazon.com/kms/latest/APIReference/API_DescribeKey.html
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from denyproxy.policies import shapes
 from denyproxy.policies.facts import Entry, FileFacts
 from denyproxy.policies.tree import Node
@@ -26,13 +24,15 @@ def read_kms_key(root: Node, name: str) -> FileFacts:
         arn=metadata.Arn,
         account=metadata.Arn.split(":")[4],
         policy=root.member("Policy").policies("KMS key policy", principal="required"),
-        aliases=tuple(_aliases(root, metadata.Arn.rpartition("/")[2])),
+        aliases=_aliases(root.member("Aliases"), metadata.Arn.rpartition("/")[2]),
     )
     return FileFacts(kms_keys=(Entry(metadata.Arn, facts),))
 
 
-def _aliases(root: Node, key_id: str) -> Iterator[str]:
-    for node in root.member("Aliases").items()[0]:
-        alias = node.read(shapes.AliasListEntry)
-        if isinstance(alias, shapes.AliasListEntry) and alias.TargetKeyId in (None, key_id):
-            yield alias.AliasName
+def _aliases(listing: Node, key_id: str) -> tuple[str, ...]:
+    """All aliases of the key; none if one of them is not legible."""
+    items, _ = listing.items()
+    entries = [entry for node in items if isinstance(entry := node.read(shapes.AliasListEntry), shapes.AliasListEntry)]
+    if len(entries) < len(items):
+        return ()
+    return tuple(entry.AliasName for entry in entries if entry.TargetKeyId in (None, key_id))

@@ -12,13 +12,15 @@ from denyproxy.iam.document import UNKNOWN_POLICIES, PolicyList
 from denyproxy.iam.truth import UNKNOWN, Unknown
 from denyproxy.policies import shapes
 from denyproxy.policies.facts import Entry, FileFacts
-from denyproxy.policies.tree import Node
+from denyproxy.policies.tree import Node, PrincipalRule
 from denyproxy.s3.snapshot import AccountFacts
 
 REMEDY = "correct it, or write it again from the answers of `aws organizations`"
 
 SCP = "SERVICE_CONTROL_POLICY"
 RCP = "RESOURCE_CONTROL_POLICY"
+
+_PRINCIPAL: Mapping[str, PrincipalRule] = {SCP: "forbidden", RCP: "required"}
 
 _IMPLIED = "p-RCPFullAWSAccess"
 """Attached to every target and not detachable: evaluation takes it as given."""
@@ -74,7 +76,8 @@ class _Catalog:
                 self._describe(node, summary)
 
     def _describe(self, node: Node, summary: shapes.PolicySummary) -> None:
-        policies = node.member("Content").policies(summary.Name or summary.Id, summary.Arn)
+        rule = _PRINCIPAL.get(summary.Type or "")
+        policies = node.member("Content").policies(summary.Name or summary.Id, summary.Arn, rule)
         described = _Described(summary.Type, policies if policies.policies else UNKNOWN_POLICIES)
         repeats = summary.Id in self._described and summary.Id != "p-FullAWSAccess"
         if repeats and self._described[summary.Id] != described:

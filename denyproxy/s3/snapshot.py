@@ -146,6 +146,7 @@ class KmsKeyFacts:
     account: str | Unknown = UNKNOWN
     policy: PolicyList = UNKNOWN_POLICIES
     aliases: tuple[str, ...] = ()
+    """All of them (`alias/name`); empty: not known."""
 
 
 @dataclass(frozen=True, slots=True)
