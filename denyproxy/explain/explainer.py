@@ -67,6 +67,8 @@ class Explainer:
 
     def __call__(self, call: DeniedCall, snapshot: PolicySnapshot) -> Explained | None:
         """Why the call was denied, or would be. Pure. None: nothing in it was denied."""
+        if call.upstream_kind != "aws":
+            snapshot = snapshot.outside_aws()
         request = identify_call(call, snapshot, table=self.operations, base_domains=self.base_domains)
         caller = identify_caller(call, snapshot)
         errors = _errors(call, request)

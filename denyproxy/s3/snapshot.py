@@ -188,6 +188,12 @@ class PolicySnapshot:
     default_kms_key: KmsKeyFacts = KmsKeyFacts()
     vpc_endpoint: PolicyList | None = UNKNOWN_POLICIES
     """Policy of the endpoint that a request came through, where its id is not known. None: through no endpoint."""
+    organizations: bool = True
+    """False: the upstream has no AWS Organizations, so SCPs and RCPs that are not loaded are not there."""
+
+    def outside_aws(self) -> PolicySnapshot:
+        """The same facts about an upstream that is not AWS: no organization and no VPC endpoint that nobody loaded."""
+        return replace(self, organizations=False, vpc_endpoint=None)
 
     def principal(self, arn: str) -> PrincipalFacts:
         """Facts of an IAM user or role."""
@@ -196,9 +202,11 @@ class PolicySnapshot:
 
     def account(self, account: str | None | Unknown) -> AccountFacts:
         """Facts of an account; of one that is not known, the default."""
-        if account is None or account is UNKNOWN:
-            return self.default_account
-        return self.accounts.get(account, self.default_account)
+        known = account is not None and account is not UNKNOWN
+        facts = self.accounts.get(account, self.default_account) if known else self.default_account
+        if self.organizations:
+            return facts
+        return replace(facts, scp=_if_loaded(facts.scp), rcp=_if_loaded(facts.rcp))
 
     def bucket(self, name: str) -> BucketFacts:
         """Facts of a bucket."""
@@ -216,3 +224,7 @@ class PolicySnapshot:
         if key is None or key is UNKNOWN:
             return self.default_kms_key
         return self.kms_keys.get(key, self.default_kms_key)
+
+
+def _if_loaded(levels: tuple[PolicyList, ...] | None) -> tuple[PolicyList, ...] | None:
+    return None if levels == (UNKNOWN_POLICIES,) else levels

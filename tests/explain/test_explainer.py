@@ -323,6 +323,14 @@ def test_other_upstreams_are_judged_by_awss_rules_and_that_is_said() -> None:
     assert explanation.notes[0].startswith("By AWS's rules")
 
 
+def test_other_upstreams_have_no_organization_that_nobody_loaded() -> None:
+    facts = replace(world(policies(ALLOW_ALL)), accounts={})
+    layers = {candidate.layer for candidate in explain(call(upstream_kind="aws"), facts).candidates}
+    assert {"scp", "rcp"} <= layers
+    elsewhere = {candidate.layer for candidate in explain(call(upstream_kind="ceph"), facts).candidates}
+    assert not {"scp", "rcp", "vpc-endpoint-policy"} & elsewhere
+
+
 def test_no_secret_gets_into_the_record() -> None:
     secrets = {
         "X-Amz-Security-Token": "TOKEN",
