@@ -10,7 +10,10 @@ from denyproxy.explain.model import Explanation
 from denyproxy.explain.record import DenialRecord
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_TITLES = {"explanation": (Explanation, "denyproxy explanation"), "record": (DenialRecord, "denyproxy denial record")}
+_TITLES: Mapping[str, tuple[type[Explanation], str]] = {
+    "explanation": (Explanation, "denyproxy explanation"),
+    "record": (DenialRecord, "denyproxy denial record"),
+}
 
 
 def schemas() -> Mapping[str, str]:

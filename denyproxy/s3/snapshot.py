@@ -202,8 +202,9 @@ class PolicySnapshot:
 
     def account(self, account: str | None | Unknown) -> AccountFacts:
         """Facts of an account; of one that is not known, the default."""
-        known = account is not None and account is not UNKNOWN
-        facts = self.accounts.get(account, self.default_account) if known else self.default_account
+        facts = self.default_account
+        if account is not None and account is not UNKNOWN:
+            facts = self.accounts.get(account, facts)
         if self.organizations:
             return facts
         return replace(facts, scp=_if_loaded(facts.scp), rcp=_if_loaded(facts.rcp))
