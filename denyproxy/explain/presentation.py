@@ -66,7 +66,9 @@ def disclosed(explanation: Explanation, disclosure: Disclosure) -> str:
     if disclosure is Disclosure.SUMMARY:
         return _outline(explanation)
     fix = f" Fix: {explanation.fixes[0].summary}" if explanation.fixes else ""
-    return f"{explanation.summary}{fix}"
+    problems = explanation.policies.problems
+    damage = f" Not all policies could be read: {problems[0]}." if problems and not explanation.certain else ""
+    return f"{explanation.summary}{fix}{damage}"
 
 
 def _outline(explanation: Explanation) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from denyproxy.explain.model import Explanation
@@ -16,6 +17,7 @@ _TITLES: Mapping[str, tuple[type[Explanation], str]] = {
 }
 
 
+@cache
 def schemas() -> Mapping[str, str]:
     """File name -> text."""
     return {f"{name}.schema.json": _text(model, title) for name, (model, title) in _TITLES.items()}

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from denyproxy.explain.model import Cause, Explanation, PrincipalSeen, UpstreamAnswer, Verdict
+from denyproxy.explain.model import Cause, Explanation, PoliciesUsed, PrincipalSeen, UpstreamAnswer, Verdict
 from denyproxy.explain.presentation import (
     Disclosure,
     Presentation,
     append_to_message,
+    disclosed,
     header_line,
     present,
 )
@@ -43,6 +44,16 @@ def test_full_disclosure_says_all_in_header_and_message() -> None:
     header, message = texts(Presentation(Disclosure.FULL))
     assert header == SUMMARY
     assert message == f"Access Denied. {SUMMARY} (denyproxy 01ABC)"
+
+
+def test_policies_that_cannot_be_read_are_told_where_they_may_matter() -> None:
+    damaged = EXPLANATION.model_copy(
+        update={"certain": False, "policies": PoliciesUsed(problems=("policies: cannot be read",))}
+    )
+    assert "policies: cannot be read" in disclosed(damaged, Disclosure.FULL)
+    assert "policies: cannot be read" not in disclosed(damaged, Disclosure.ID)
+    sure = damaged.model_copy(update={"certain": True})
+    assert disclosed(sure, Disclosure.FULL) == SUMMARY
 
 
 def test_a_summary_names_the_layer_and_no_statement() -> None:
