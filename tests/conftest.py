@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator
-from pathlib import Path
 
 import pytest
 
-from tests.backends import ministack
+from tests.backends import ROOT, ministack, seaweedfs
 
-__all__ = ["ministack"]
+__all__ = ["ministack", "seaweedfs"]
 
 REQUIRE_ALL = os.environ.get("DENYPROXY_REQUIRE_ALL") == "1"
 
-os.environ.setdefault("DENYPROXY_MINISTACK_VENV", str(Path(__file__).parent.parent / ".venv-ministack"))
+os.environ.setdefault("DENYPROXY_MINISTACK_VENV", str(ROOT / ".venv-ministack"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -73,21 +73,22 @@ def find_or_install(say: Callable[[str], None] = lambda text: None) -> Path:
         if not Path(named).is_file():
             raise BackendMissing(f"{EXECUTABLE_VARIABLE} names {named}, which is not a file")
         return Path(named)
-    home = Path(os.environ.get(DIRECTORY_VARIABLE) or Path.home() / ".cache" / "denyproxy" / "ministack").absolute()
+    home = Path(os.environ.get(DIRECTORY_VARIABLE) or Path.home() / ".cache" / "denyproxy" / "ministack")
+    return install(REQUIREMENT, home.absolute(), say) / "ministack"
+
+
+def install(requirement: str, home: Path, say: Callable[[str], None] = lambda text: None) -> Path:
+    """The `bin` directory of an environment that has what is required, made with venv and pip if it is not there.
+
+    Raises BackendMissing.
+    """
     stamp = home / "installed"
-    if not stamp.is_file() or stamp.read_text() != REQUIREMENT:
-        say(f"Installing {REQUIREMENT} into {home} (once)")
-        _install(home)
-        stamp.write_text(REQUIREMENT)
-    return home / "bin" / "ministack"
-
-
-def _install(home: Path) -> None:
-    venv.create(home, clear=True, with_pip=True)
-    pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT]
-    done = subprocess.run(pip, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise BackendMissing(
-            f"pip could not install {REQUIREMENT}:\n{done.stderr.strip()}\n"
-            f"Install it yourself and name the executable in {EXECUTABLE_VARIABLE}."
-        )
+    if not stamp.is_file() or stamp.read_text() != requirement:
+        say(f"Installing {requirement} into {home} (once)")
+        venv.create(home, clear=True, with_pip=True)
+        pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        done = subprocess.run([*pip, requirement], capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise BackendMissing(f"pip could not install {requirement}:\n{done.stderr.strip()}")
+        stamp.write_text(requirement)
+    return home / "bin"

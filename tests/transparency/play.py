@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from denyproxy.demo.clients import Credentials
-from tests.backends import MiniStack
+from tests.backends import Server
 from tests.transparency.steps import Run
 from tests.transparency.wire import Answer, Recorder
 
-EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
 
-
-def make_user(ministack: MiniStack, name: str, policy: object = EVERYTHING) -> Credentials:
-    """A user, whose signatures MiniStack verifies (a root user's it does not)."""
-    iam = ministack.client("iam", ministack.root())
-    arn = iam.create_user(UserName=name)["User"]["Arn"]
-    iam.put_user_policy(UserName=name, PolicyName="policy", PolicyDocument=json.dumps(policy))
-    key = iam.create_access_key(UserName=name)["AccessKey"]
-    return Credentials(key["AccessKeyId"], key["SecretAccessKey"], arn)
-
-
-def play(
-    step: Callable[[Run], None], ministack: MiniStack, who: Credentials, endpoint: str | None = None
-) -> list[Answer]:
-    """What came back to a client of the endpoint; None: of MiniStack itself."""
+def play(step: Callable[[Run], None], server: Server, who: Credentials, endpoint: str | None = None) -> list[Answer]:
+    """What came back to a client of the endpoint; None: of the server itself."""
     bucket = f"step-{step.__name__.replace('_', '-')}"
-    owner = ministack.client("s3", ministack.root())
+    owner = server.client("s3", server.admin)
     owner.create_bucket(Bucket=bucket)
-    s3 = ministack.client("s3", who, endpoint)
-    s3_v2 = ministack.client("s3", who, endpoint, signature_version="s3")
+    s3 = server.client("s3", who, endpoint)
+    s3_v2 = server.client("s3", who, endpoint, signature_version="s3")
     recorder = Recorder.of(s3)
     try:
         step(Run(s3, s3_v2, recorder, bucket))

@@ -19,6 +19,8 @@ VOLATILE_HEADERS = {
     "x-amz-id-2",
     "x-amz-version-id",
     "x-amz-copy-source-version-id",
+    "seaweed-x-amz-noncurrent-since-ns",
+    "seaweed-x-amz-version-id",
 }
 """Differ between two equal requests to one server."""
 
@@ -87,14 +89,15 @@ class Recorder:
     def _keep(self, method: str, url: str, raw: Any, body: bytes) -> None:
         parts = urlsplit(url)
         query = VOLATILE_PARAMETERS.sub(r"\1=", parts.query)
+        text = _body(body, parts.netloc)
+        is_changed = isinstance(text, bytes) and text != body
+        volatile = VOLATILE_HEADERS | {"content-length"} if is_changed else VOLATILE_HEADERS
         headers = tuple(
-            (name, "" if name.lower() in VOLATILE_HEADERS else value)
+            (name, "" if name.lower() in volatile else value)
             for name, value in raw.headers.items()
             if name.lower() not in HOP_BY_HOP
         )
-        self.answers.append(
-            Answer(f"{method} {parts.path}?{query}", raw.status, raw.reason, headers, _body(body, parts.netloc))
-        )
+        self.answers.append(Answer(f"{method} {parts.path}?{query}", raw.status, raw.reason, headers, text))
 
 
 def _body(body: bytes, netloc: str) -> bytes | str:
