@@ -5,68 +5,44 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-import ssl
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any, Protocol
-from urllib.parse import urlsplit
+from typing import Any
 
 from aiohttp import web
 
 from denyproxy import __version__
 from denyproxy.console.health import console
 from denyproxy.denylog import DenyLog
-from denyproxy.exchange import Answer, Declared, DeniedCall
-from denyproxy.proxy.handler import Relay, RelayOptions
-from denyproxy.proxy.hosts import AllowedHosts
-from denyproxy.proxy.modes import Forward, Passthrough, UpstreamMode, guess_kind
-from denyproxy.proxy.server import RelayServer, ServerOptions
-from denyproxy.proxy.session import SessionOptions, SessionUpstream
-from denyproxy.proxy.upstream import Origin
-from denyproxy.s3.snapshot import PolicySnapshot
+from denyproxy.exchange import Answer, DeniedCall
+from denyproxy.policies import PolicySource
+from denyproxy.proxy.handler import Relay
+from denyproxy.proxy.server import RelayServer
+from denyproxy.proxy.session import SessionUpstream
 from denyproxy.settings import Address, Settings, SettingsError
+from denyproxy.wiring import (
+    Explainer,
+    declared,
+    explainer,
+    modes,
+    policy_source,
+    relay_options,
+    server_options,
+    session_options,
+)
 
 log = logging.getLogger(__name__)
 
 _CUT_OFF_SECONDS = 1.0
 """What a connection gets to end after the drain limit."""
 
-Explainer = Callable[[DeniedCall, PolicySnapshot], tuple[Answer, str | None]]
-"""The cold path: what goes to the client, and the denial record as JSON. None: nothing was denied after all."""
-
-
-class Policies(Protocol):
-    """Where snapshots come from."""
-
-    @property
-    def snapshot(self) -> PolicySnapshot:
-        """The current one."""
-
-    async def start(self) -> None:
-        """Load, and keep watching."""
-
-    async def stop(self) -> None:
-        """Watch no more."""
-
-
-class NoPolicies:
-    """A source for which nothing is known."""
-
-    snapshot = PolicySnapshot(revision="none")
-
-    async def start(self) -> None:
-        """There is nothing to load."""
-
-    async def stop(self) -> None:
-        """There is nothing to watch."""
-
 
 class App:
     """A running denyproxy: `async with App(settings, explainer, policies) as app: ...`."""
 
-    def __init__(self, settings: Settings, explainer: Explainer, policies: Policies) -> None:
+    def __init__(self, settings: Settings, explainer: Explainer, policies: PolicySource) -> None:
         self._settings = settings
         self._explainer = explainer
         self._policies = policies
@@ -80,18 +56,18 @@ class App:
     async def __aenter__(self) -> App:
         settings = self._settings
         try:
-            self._denylog.start()
+            self._start_log()
             await self._policies.start()
-            self._upstream = SessionUpstream(_session_options(settings))
+            self._upstream = SessionUpstream(session_options(settings))
             self._relay = Relay(
                 modes(settings),
                 self._upstream,
                 self.answer,
-                options=_relay_options(settings),
+                options=relay_options(settings),
                 declared=declared(settings),
             )
             self._runner = web.ServerRunner(
-                RelayServer(self._relay, _server_options(settings)), shutdown_timeout=_CUT_OFF_SECONDS
+                RelayServer(self._relay, server_options(settings)), shutdown_timeout=_CUT_OFF_SECONDS
             )
             await self._runner.setup()
             await _listen(self._runner, settings.listen, "listen")
@@ -146,6 +122,14 @@ class App:
         """After a rotation."""
         self._denylog.reopen()
 
+    def _start_log(self) -> None:
+        try:
+            self._denylog.start()
+        except OSError as error:
+            raise SettingsError(
+                f"log.destination: {self._settings.log.destination} cannot be written: {error.strerror}"
+            ) from None
+
     async def _drain(self) -> None:
         """Take no new connections; let what is under way end, up to a limit."""
         assert self._runner is not None
@@ -175,11 +159,11 @@ async def serve(settings: Settings, ready: Callable[[App], None] = lambda app: N
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with App(settings, explainer(settings), policies(settings)) as app:
+    async with App(settings, explainer(settings), policy_source(settings)) as app:
         loop.add_signal_handler(signal.SIGHUP, app.reopen_log)
         ready(app)
         await stop.wait()
-        log.info("stopping: %s", "waiting for transfers under way; once more to end at once")
+        log.info("stopping, once the transfers under way have ended; signal again to end at once")
         # A second signal ends the process by its default action.
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
@@ -198,118 +182,6 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     except ImportError:
         return asyncio.new_event_loop
     return uvloop.new_event_loop
-
-
-def policies(settings: Settings) -> Policies:
-    """The source of snapshots that the settings name."""
-    if settings.policies.directory is None:
-        return NoPolicies()
-    from denyproxy.policies import DirectorySource
-
-    return DirectorySource(settings.policies.directory)
-
-
-def explainer(settings: Settings) -> Explainer:
-    """The cold path with the settings of its delivery."""
-    from denyproxy.explain.explainer import Explainer as Explain
-    from denyproxy.explain.presentation import Disclosure, Presentation, present
-    from denyproxy.service_model import s3_operations
-
-    explain = Explain(s3_operations(), settings.base_domains)
-    presentation = Presentation(
-        disclosure=Disclosure(settings.disclosure),
-        loopback=settings.listen.loopback,
-        append_message=settings.response.message == "append",
-        header_bytes=settings.response.header_bytes,
-    )
-
-    def answer(call: DeniedCall, snapshot: PolicySnapshot) -> tuple[Answer, str | None]:
-        explained = explain(call, snapshot)
-        if explained is None:
-            return Answer(), None
-        delivered = present(
-            explained.explanation,
-            own_account=explained.own_account,
-            presentation=presentation,
-            method=call.request.method,
-            body=call.response_body,
-        )
-        return delivered, explained.record.to_json()
-
-    return answer
-
-
-def modes(settings: Settings) -> list[UpstreamMode]:
-    """The modes that are on; the first that accepts a request has it."""
-    found: list[UpstreamMode] = []
-    if settings.forward.enabled:
-        found.append(Forward(AllowedHosts.parse(settings.forward.allowed_hosts)))
-    if settings.upstream.url is not None:
-        parts = urlsplit(settings.upstream.url)
-        host = parts.hostname or ""
-        port = parts.port or (443 if parts.scheme == "https" else 80)
-        found.append(Passthrough(Origin(parts.scheme, host, port, settings.upstream.kind or guess_kind(host))))
-    return found
-
-
-def declared(settings: Settings) -> Declared:
-    """The operator's facts about every request."""
-    context: dict[str, tuple[str, ...] | None] = {
-        key: (value,) if isinstance(value, str) else value for key, value in settings.declared.context.items()
-    }
-    context.update(dict.fromkeys(settings.declared.absent))
-    return Declared(context=context)
-
-
-def trust(settings: Settings) -> ssl.SSLContext | None:
-    """Whom to trust as an upstream; None: as the system does. Raises SettingsError."""
-    if settings.upstream.ca_file is None and settings.upstream.verify:
-        return None
-    try:
-        context = ssl.create_default_context(cafile=settings.upstream.ca_file)
-    except OSError as error:
-        raise SettingsError(f"upstream.ca_file: {settings.upstream.ca_file} cannot be used: {error}") from None
-    if not settings.upstream.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
-
-
-def _session_options(settings: Settings) -> SessionOptions:
-    limits, timeouts = settings.limits, settings.timeouts
-    return SessionOptions(
-        connect_seconds=timeouts.connect,
-        idle_seconds=timeouts.upstream_idle,
-        keepalive_seconds=timeouts.upstream_keepalive,
-        connections=limits.upstream_connections,
-        line_bytes=limits.request_line,
-        field_bytes=limits.header_field,
-        fields=limits.header_fields,
-        tls=trust(settings),
-    )
-
-
-def _relay_options(settings: Settings) -> RelayOptions:
-    limits = settings.limits
-    return RelayOptions(
-        request_body_bytes=limits.request_body,
-        error_body_bytes=limits.error_body,
-        delete_result_bytes=limits.delete_result,
-        header_bytes=settings.response.header_bytes,
-        client_idle_seconds=settings.timeouts.client_idle,
-        connections=limits.connections,
-    )
-
-
-def _server_options(settings: Settings) -> ServerOptions:
-    limits, timeouts = settings.limits, settings.timeouts
-    return ServerOptions(
-        line_bytes=limits.request_line,
-        field_bytes=limits.header_field,
-        fields=limits.header_fields,
-        keepalive_seconds=timeouts.keepalive,
-        linger_seconds=timeouts.linger,
-    )
 
 
 async def _listen(runner: web.BaseRunner, address: Address, key: str) -> None:

@@ -1,35 +1,24 @@
-"""All that can be configured: in a TOML file, by `DENYPROXY_` variables and on the command line; the last one wins.
+"""All that can be configured, with its defaults. `denyproxy.loading` says where the values come from.
 
-A member of a table is `table.member` in TOML, `DENYPROXY_TABLE__MEMBER` in the environment. Whatever is wrong is
-reported under the name by which it was given, with what to do about it.
+A member of a table is `table.member` in TOML, `DENYPROXY_TABLE__MEMBER` in the environment.
 """
 
 from __future__ import annotations
 
-import difflib
-import os
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
-    InitSettingsSource,
     NoDecode,
-    PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
-CONFIG_VARIABLE = "DENYPROXY_CONFIG"
-_PREFIX = "DENYPROXY_"
-_NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "DENYPROXY_MINISTACK", "DENYPROXY_MINISTACK_VENV", "DENYPROXY_REQUIRE_ALL"})
-"""Variables with our prefix that mean something else: the demo's, and the test suite's."""
-_DELIMITER = "__"
+PREFIX = "DENYPROXY_"
+DELIMITER = "__"
 
 KiB = 1024
 MiB = 1024 * KiB
@@ -68,7 +57,10 @@ class Address(BaseModel):
     @property
     def loopback(self) -> bool:
         """Can it be reached from this machine only?"""
-        return self.host == "localhost" or self.host == "::1" or self.host.startswith("127.")
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -194,8 +186,8 @@ class Settings(BaseSettings):
     """The whole configuration. Build it with `load`."""
 
     model_config = SettingsConfigDict(
-        env_prefix=_PREFIX,
-        env_nested_delimiter=_DELIMITER,
+        env_prefix=PREFIX,
+        env_nested_delimiter=DELIMITER,
         extra="forbid",
         frozen=True,
         use_attribute_docstrings=True,
@@ -224,123 +216,6 @@ class Settings(BaseSettings):
             )
         return self
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Command line, then environment; `load` puts the file below them."""
-        return init_settings, env_settings
-
 
 class SettingsError(Exception):
     """A configuration that cannot be used: one line per problem, naming key, place and remedy."""
-
-
-def load(
-    given: Mapping[str, Any] | None = None,
-    *,
-    config: Path | None = None,
-    options: Mapping[str, str] | None = None,
-) -> Settings:
-    """The settings from a TOML file, the environment and what is `given` on the command line (nested, as in the file).
-
-    `config`: the file; None: the one that DENYPROXY_CONFIG names, if any. `options`: dotted key -> command line option,
-    for the messages. Raises SettingsError."""
-    path = config or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
-    file = _read(path) if path is not None else {}
-    _check_variables()
-
-    class Layered(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls, settings_cls: type[BaseSettings], *args: Any, **sources: Any
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return sources["init_settings"], sources["env_settings"], InitSettingsSource(settings_cls, file)
-
-    try:
-        return Layered(**(given or {}))
-    except ValidationError as error:
-        places = _Places(given or {}, options or {}, file, path)
-        raise SettingsError("\n".join(places.describe(problem) for problem in error.errors())) from None
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(
-            f"{path}: cannot be read ({error.strerror}); check --config and {CONFIG_VARIABLE}"
-        ) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: is not TOML: {error}") from None
-
-
-def _check_variables() -> None:
-    known = {_PREFIX + name.upper() for name in Settings.model_fields} | _NOT_SETTINGS
-    for variable in os.environ:
-        if variable.startswith(_PREFIX) and variable.partition(_DELIMITER)[0].upper() not in known:
-            near = difflib.get_close_matches(variable, sorted(known), 1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise SettingsError(f"environment variable {variable}: there is no such setting{hint}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Places:
-    """Where each value came from, so that a problem is reported where it can be mended."""
-
-    given: Mapping[str, Any]
-    options: Mapping[str, str]
-    file: Mapping[str, Any]
-    path: Path | None
-
-    def describe(self, problem: ErrorDetails) -> str:
-        """One line: place, key, what is wrong, what to do."""
-        location = [str(part) for part in problem["loc"]]
-        key = ".".join(location)
-        return f"{self._place(location, key)}: {_in_words(problem, location)}" if key else _in_words(problem, location)
-
-    def _place(self, location: list[str], key: str) -> str:
-        if _holds(self.given, location):
-            return self.options.get(key) or f"{key} (command line)"
-        variable = _PREFIX + _DELIMITER.join(location).upper()
-        if any(name.upper().startswith(variable) for name in os.environ):
-            return f"environment variable {variable}"
-        if self.path is not None and _holds(self.file, location[:1]):
-            return f"{self.path}: {key}"
-        return key
-
-
-def _holds(tree: Any, location: list[str]) -> bool:
-    for part in location:
-        if not isinstance(tree, Mapping) or part not in tree:
-            return False
-        tree = tree[part]
-    return True
-
-
-def _in_words(problem: ErrorDetails, location: list[str]) -> str:
-    if problem["type"] == "extra_forbidden":
-        siblings = _members(location[:-1])
-        near = difflib.get_close_matches(location[-1], siblings, 1)
-        return (
-            f"there is no such setting; {f'did you mean {near[0]}?' if near else 'known ones: ' + ', '.join(siblings)}"
-        )
-    if problem["type"] == "value_error":
-        return str(problem["ctx"]["error"])
-    if problem["type"] in ("model_type", "dict_type"):
-        members = ", ".join(_members(location))
-        return f"is a table; set its members{': ' + members if members else ''}"
-    message = problem["msg"][:1].lower() + problem["msg"][1:]
-    return f"{message}, but it is {problem['input']!r}"
-
-
-def _members(table: list[str]) -> list[str]:
-    model: Any = Settings
-    for name in table:
-        model = model.model_fields[name].annotation
-    return sorted(getattr(model, "model_fields", ()))

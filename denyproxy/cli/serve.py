@@ -93,7 +93,8 @@ def serve(
     DENYPROXY_UPSTREAM__URL in the environment. The command line wins over the environment, and that over the file.
     """
     from denyproxy.app import run
-    from denyproxy.settings import SettingsError, load
+    from denyproxy.loading import load
+    from denyproxy.settings import SettingsError
 
     given = _nested(
         {
@@ -133,10 +134,11 @@ def announcement(settings: Settings, app: App) -> str:
     clients = [f"endpoint_url={endpoint}"] if settings.upstream.url is not None else []
     if settings.forward.enabled:
         clients.append(f"HTTP_PROXY={endpoint} with an http:// endpoint_url")
+    console = f"; console: http://{app.console_address}/healthz" if app.console_address is not None else ""
     known = settings.policies.directory or "none (S3's own messages only)"
     return (
         f"denyproxy listens on {address}; {', '.join(routes)}; policies: {known}; "
-        f"give your client {' or '.join(clients)}"
+        f"give your client {' or '.join(clients)}{console}"
     )
 
 

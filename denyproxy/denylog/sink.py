@@ -9,8 +9,8 @@ import logging
 import queue
 import sys
 import threading
+from io import RawIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 log = logging.getLogger(__name__)
 
@@ -18,16 +18,23 @@ _STDOUT = "-"
 
 
 class DenyLog:
-    """An append-only log. `destination`: `-` for stdout, or a file's path; `capacity`: lines that may wait."""
+    """An append-only log of lines, written whole and in order. One thread writes; any may put."""
 
     def __init__(self, destination: str = _STDOUT, *, capacity: int = 10_000) -> None:
+        """`destination`: `-` for stdout, or a file's path. `capacity`: lines that may wait."""
         self._path = None if destination == _STDOUT else Path(destination)
         self._lines: queue.Queue[bytes | None] = queue.Queue(capacity)
         self._reopen = threading.Event()
         self._thread: threading.Thread | None = None
+        self._torn = False
+        self._overflowed = 0
+        self._failed = 0
         self.written = 0
-        self.dropped = 0
+
+    @property
+    def dropped(self) -> int:
         """Lines lost to a full queue or a failing disk."""
+        return self._overflowed + self._failed
 
     def start(self) -> None:
         """Open the destination and start writing. Raises OSError if it cannot be opened."""
@@ -41,7 +48,8 @@ class DenyLog:
         try:
             self._lines.put_nowait(data.replace(b"\n", b" ") + b"\n")
         except queue.Full:
-            self._drop()
+            self._overflowed += 1
+            _report(self._overflowed, "cannot keep up")
 
     def reopen(self) -> None:
         """Open the file anew before the next line: after a rotation."""
@@ -55,41 +63,52 @@ class DenyLog:
         try:
             self._lines.put(None, timeout=timeout)
         except queue.Full:
-            log.error("the denial log could not be flushed: %d lines are lost", self._lines.qsize())
-            return
-        thread.join(timeout)
+            log.error("the denial log could not be flushed: %d records are lost", self._lines.qsize())
+        else:
+            thread.join(timeout)
         if self.dropped:
-            log.error("the denial log lost %d lines", self.dropped)
+            log.error("the denial log lost %d records", self.dropped)
 
-    def _drop(self) -> None:
-        self.dropped += 1
-        if self.dropped & (self.dropped - 1) == 0:
-            log.warning("the denial log cannot keep up: %d lines dropped so far", self.dropped)
-
-    def _open(self) -> BinaryIO:
+    def _open(self) -> RawIOBase:
         if self._path is None:
-            return sys.stdout.buffer
+            raw = getattr(sys.stdout.buffer, "raw", sys.stdout.buffer)
+            assert isinstance(raw, RawIOBase)
+            return raw
         return self._path.open("ab", buffering=0)
 
-    def _write_all(self, stream: BinaryIO) -> None:
+    def _write_all(self, stream: RawIOBase) -> None:
         while (line := self._lines.get()) is not None:
             try:
                 if self._reopen.is_set():
                     self._reopen.clear()
                     stream = self._reopened(stream)
-                stream.write(line)
-                if self._path is None:
-                    stream.flush()
-            except (OSError, ValueError):
-                self._drop()
+                self._write(stream, line)
+            except (OSError, ValueError) as error:
+                self._failed += 1
+                _report(self._failed, f"cannot be written ({type(error).__name__}: {error})")
             else:
                 self.written += 1
         if self._path is not None:
             stream.close()
 
-    def _reopened(self, stream: BinaryIO) -> BinaryIO:
+    def _write(self, stream: RawIOBase, line: bytes) -> None:
+        """A line that was cut short by a full disk is ended before the next one begins."""
+        rest = memoryview(b"\n" + line if self._torn else line)
+        while rest:
+            written = stream.write(rest) or 0
+            rest = rest[written:]
+            self._torn = bool(rest)
+
+    def _reopened(self, stream: RawIOBase) -> RawIOBase:
         if self._path is None:
             return stream
         fresh = self._open()
         stream.close()
+        self._torn = False
         return fresh
+
+
+def _report(count: int, what: str) -> None:
+    """At the first, the second, the fourth ...: a storm does not flood the other log."""
+    if count & (count - 1) == 0:
+        log.warning("the denial log %s: %d records dropped so far", what, count)

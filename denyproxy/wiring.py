@@ -1,0 +1,147 @@
+"""From settings to the objects that they describe."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from denyproxy.exchange import Answer, Declared, DeniedCall
+from denyproxy.explain import explainer as explaining
+from denyproxy.explain.presentation import Disclosure, Presentation, present
+from denyproxy.policies import DirectorySource, PolicySource
+from denyproxy.proxy.handler import RelayOptions
+from denyproxy.proxy.hosts import AllowedHosts
+from denyproxy.proxy.modes import Forward, Passthrough, UpstreamMode, guess_kind
+from denyproxy.proxy.server import ServerOptions
+from denyproxy.proxy.session import SessionOptions
+from denyproxy.proxy.upstream import Origin
+from denyproxy.s3.snapshot import PolicySnapshot
+from denyproxy.service_model import s3_operations
+from denyproxy.settings import Settings, SettingsError
+
+Explainer = Callable[[DeniedCall, PolicySnapshot], tuple[Answer, str | None]]
+"""The cold path: what goes to the client, and the denial record as JSON. None: nothing was denied after all."""
+
+
+class NoPolicies:
+    """A source for which nothing is known."""
+
+    snapshot = PolicySnapshot(revision="none")
+
+    async def start(self) -> None:
+        """There is nothing to load."""
+
+    async def stop(self) -> None:
+        """There is nothing to watch."""
+
+
+def policy_source(settings: Settings) -> PolicySource:
+    """The source of snapshots that the settings name."""
+    directory = settings.policies.directory
+    return DirectorySource(directory) if directory is not None else NoPolicies()
+
+
+def explainer(settings: Settings) -> Explainer:
+    """The cold path with the settings of its delivery."""
+    explain = explaining.Explainer(s3_operations(), settings.base_domains)
+    presentation = Presentation(
+        disclosure=Disclosure(settings.disclosure),
+        loopback=settings.listen.loopback,
+        append_message=settings.response.message == "append",
+        header_bytes=settings.response.header_bytes,
+    )
+
+    def answer(call: DeniedCall, snapshot: PolicySnapshot) -> tuple[Answer, str | None]:
+        explained = explain(call, snapshot)
+        if explained is None:
+            return Answer(), None
+        delivered = present(
+            explained.explanation,
+            own_account=explained.own_account,
+            presentation=presentation,
+            method=call.request.method,
+            body=call.response_body,
+        )
+        return delivered, explained.record.to_json()
+
+    return answer
+
+
+def modes(settings: Settings) -> list[UpstreamMode]:
+    """The modes that are on; the first that accepts a request has it. Raises SettingsError."""
+    found: list[UpstreamMode] = []
+    if settings.forward.enabled:
+        try:
+            found.append(Forward(AllowedHosts.parse(settings.forward.allowed_hosts)))
+        except ValueError as error:
+            raise SettingsError(f"forward.allowed_hosts: {error}") from None
+    if settings.upstream.url is not None:
+        parts = urlsplit(settings.upstream.url)
+        host = parts.hostname or ""
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        found.append(Passthrough(Origin(parts.scheme, host, port, settings.upstream.kind or guess_kind(host))))
+    return found
+
+
+def declared(settings: Settings) -> Declared:
+    """The operator's facts about every request."""
+    context: dict[str, tuple[str, ...] | None] = {
+        key: (value,) if isinstance(value, str) else value for key, value in settings.declared.context.items()
+    }
+    context.update(dict.fromkeys(settings.declared.absent))
+    return Declared(context=context)
+
+
+def trust(settings: Settings) -> ssl.SSLContext | None:
+    """Whom to trust as an upstream; None: as the system does. Raises SettingsError."""
+    if settings.upstream.ca_file is None and settings.upstream.verify:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=settings.upstream.ca_file)
+    except OSError as error:
+        raise SettingsError(f"upstream.ca_file: {settings.upstream.ca_file} cannot be used: {error}") from None
+    if not settings.upstream.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def session_options(settings: Settings) -> SessionOptions:
+    """Bounds and trust of the upstream client. Raises SettingsError."""
+    limits, timeouts = settings.limits, settings.timeouts
+    return SessionOptions(
+        connect_seconds=timeouts.connect,
+        idle_seconds=timeouts.upstream_idle,
+        keepalive_seconds=timeouts.upstream_keepalive,
+        connections=limits.upstream_connections,
+        line_bytes=limits.request_line,
+        field_bytes=limits.header_field,
+        fields=limits.header_fields,
+        tls=trust(settings),
+    )
+
+
+def relay_options(settings: Settings) -> RelayOptions:
+    """Bounds of the relay."""
+    limits = settings.limits
+    return RelayOptions(
+        request_body_bytes=limits.request_body,
+        error_body_bytes=limits.error_body,
+        delete_result_bytes=limits.delete_result,
+        header_bytes=settings.response.header_bytes,
+        client_idle_seconds=settings.timeouts.client_idle,
+        connections=limits.connections,
+    )
+
+
+def server_options(settings: Settings) -> ServerOptions:
+    """Bounds of the listening side."""
+    limits, timeouts = settings.limits, settings.timeouts
+    return ServerOptions(
+        line_bytes=limits.request_line,
+        field_bytes=limits.header_field,
+        fields=limits.header_fields,
+        keepalive_seconds=timeouts.keepalive,
+        linger_seconds=timeouts.linger,
+    )
