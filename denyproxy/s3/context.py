@@ -51,18 +51,16 @@ def request_context(
     context.put(_time_keys(view))
     context.put(dict.fromkeys(_MCP_KEYS, None))
     context.put(_network_keys(view))
-    if requirement.role is Role.KMS:
-        context.put(_forwarded_keys(view))
-        context.put(_kms_keys(view))
-    else:
-        context.put(_direct_keys(view))
+    kms = requirement.role is Role.KMS
+    context.put(_kms_keys(view) if kms else _direct_keys(view))
     keys = keys_of_action(requirement.action.lower())
     context.absent |= keys.unsupported
     context.put({key.name: key.derive(view) for key in keys.keys})
     for family in keys.families:
         context.put_family(family.name, family.derive(view))
     context.put(call.declared.context)
-    if requirement.role is Role.KMS:
+    if kms:
+        context.put(_forwarded_keys(view))
         context.put({key: (value,) for key, value in call.declared.kms_context.items()})
     context.forget(call.declared.unknown)
     return context.finish(view)
@@ -180,17 +178,15 @@ def _forwarded_keys(view: View) -> Mapping[str, Value]:
     """Of the call that S3 makes to KMS with the caller's identity (forward access session).
 
     Whether it carries the caller's address and transport is documented both ways."""
-    service = "s3.amazonaws.com"
-    network = {key: UNKNOWN for key in (*_ENDPOINT_KEYS, "aws:sourceip") if view.declared.get(key) is not None}
-    return {
-        **network,
-        "aws:securetransport": ("true",) if view.closed and view.call.secure is not False else UNKNOWN,
-        "aws:useragent": UNKNOWN,
-        "aws:referer": view.unsaid,
-        "aws:requestedregion": one(view.request.region or UNKNOWN),
-        "aws:viaawsservice": ("true",),
-        **dict.fromkeys(_CALLED_VIA, (service,)),
-    }
+    stated = {key for key, values in view.declared.items() if values is not None}
+    if view.request.vpc_endpoint is not None:
+        stated.add("aws:sourcevpce")
+    keys: dict[str, Value] = {key: UNKNOWN for key in (*_ENDPOINT_KEYS, "aws:sourceip") if key in stated}
+    secure = view.closed and view.call.secure is not False and "aws:securetransport" not in stated
+    keys["aws:securetransport"] = ("true",) if secure else UNKNOWN
+    keys["aws:useragent"] = UNKNOWN
+    keys["aws:referer"] = UNKNOWN if "aws:referer" in stated else view.unsaid
+    return keys
 
 
 def _kms_keys(view: View) -> Mapping[str, Value]:
@@ -202,6 +198,9 @@ def _kms_keys(view: View) -> Mapping[str, Value]:
     alias = named.partition(":alias/")[2] or named.removeprefix("alias/") if named and "alias/" in named else None
     context = _encryption_context(view)
     return {
+        "aws:requestedregion": one(region or UNKNOWN),
+        "aws:viaawsservice": ("true",),
+        **dict.fromkeys(_CALLED_VIA, ("s3.amazonaws.com",)),
         "kms:viaservice": UNKNOWN if region is None else (f"s3.{region}.{dns_suffix(request.partition)}",),
         "kms:calleraccount": one(view.caller.principal.account or UNKNOWN),
         "kms:encryptionalgorithm": ("SYMMETRIC_DEFAULT",),
@@ -244,4 +243,4 @@ def _encryption_context(view: View) -> dict[str, str] | None:
         return None
     if not isinstance(pairs, dict):
         return None
-    return {str(key).lower(): str(text) for key, text in pairs.items() if key != "aws:s3:arn"}
+    return {str(key): str(text) for key, text in pairs.items() if key != "aws:s3:arn"}

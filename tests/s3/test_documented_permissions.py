@@ -82,7 +82,7 @@ def documented(name: str, head: RequestHead, special: bool) -> set[tuple[str, st
     """(action, role, on the source) that AWS's pages ask for, with the rulings on which they disagree."""
     headers = {field.lower(): value for field, value in head.headers}
     query = dict(part.partition("=")[::2] for part in head.target.partition("?")[2].split("&") if part)
-    found = set()
+    found: set[tuple[str, str, bool]] = set()
     for action, target, role, when in DOCUMENTED[name]:
         if action in BODY_DECIDES or not holds(when, head, query, headers, special):
             continue
