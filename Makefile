@@ -9,7 +9,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # What the slow tests use besides Python; `make ci-packages` installs it.
 APT_PACKAGES = curl rclone s3cmd
 
-.PHONY: help demo test test-all lint format bench clean ci-packages
+.PHONY: help demo test test-all lint format bench differential clean ci-packages
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -44,12 +44,17 @@ format: $(VENV)/dev.stamp ## ruff's fixes and formatting
 	$(BIN)/ruff format
 
 bench: $(VENV)/dev.stamp ## memory and speed
-	$(BIN)/python -m bench
+	@for file in benchmarks/bench_*.py; do \
+	    name=$$(basename $$file .py) && echo "== $$name" && $(BIN)/python -m benchmarks.$$name || exit 1; \
+	done
+
+differential: $(VENV)/dev.stamp ## the evaluation against an independent one, on 200,000 generated cases
+	$(BIN)/python -m tests.reference.differential --cases 200000
 
 ci-packages: ## install what `make test-all` uses from Debian (as root)
 	apt-get update --quiet=2
 	DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --no-install-recommends $(APT_PACKAGES)
 
 clean: ## remove environments and caches
-	rm -rf $(VENV) .venv-ministack .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
+	rm -rf $(VENV) .venv-ministack .venv-seaweedfs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -33,6 +33,8 @@ def demo(
     except ModuleNotFoundError as missing:
         typer.echo(f"The demo needs {missing.name}: pip install 'denyproxy[demo]'", err=True)
         raise typer.Exit(2) from None
+    # A shell starts background jobs with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         failed = play(_console(), serve=serve, directory=directory)

@@ -20,6 +20,8 @@ from denyproxy.demo import backend, run
 from denyproxy.demo.cases import CASES, Case, Cause
 from denyproxy.demo.show import differences
 
+README = Path(__file__).parent.parent.parent / "README.md"
+
 COMMAND = [sys.executable, "-m", "denyproxy", "demo"]
 
 CAUSES = [
@@ -50,6 +52,8 @@ def test_every_denial_is_explained_by_its_cause() -> None:
     assert [cause for cause in CAUSES if f"cause {cause}" not in words] == []
     assert len(re.findall("^cause ", done.stdout, re.MULTILINE)) == len(CAUSES)
     assert "UNEXPECTED" not in words
+    (shown_in_the_readme,) = re.findall("^X-Deny-Explanation: (.*)$", README.read_text(), re.MULTILINE)
+    assert f"denyproxy {shown_in_the_readme}" in words
 
 
 def test_the_output_is_plain_text_of_80_columns_when_piped() -> None:

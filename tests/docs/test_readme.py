@@ -1,0 +1,119 @@
+"""What the README says exists, and what it shows is true."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+from typer.testing import CliRunner
+
+from denyproxy.cli import app
+from denyproxy.settings import Address, Settings
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+PROSE = re.sub(r"^```\w+\n.*?^```", "", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def blocks(language: str) -> list[str]:
+    return [text for name, text in BLOCKS if name == language]
+
+
+def commands(program: str) -> list[list[str]]:
+    """The words of every command line of a program, without comments."""
+    lines = [shlex.split(line, comments=True) for text in blocks("sh") for line in text.splitlines() if "|" not in line]
+    return [words for words in lines if words and words[0] == program]
+
+
+def help_of(command: str) -> str:
+    shown = CliRunner().invoke(app, [command, "--help"])
+    assert shown.exit_code == 0, shown.output
+    return shown.output
+
+
+def test_there_are_commands_to_check() -> None:
+    assert {words[1] for words in commands("denyproxy")} == {"serve", "explain", "policies", "demo"}
+    assert {words[1] for words in commands("make")} == {"demo", "test", "test-all", "lint", "bench"}
+
+
+@pytest.mark.parametrize("words", commands("denyproxy"), ids=" ".join)
+def test_every_option_of_a_command_exists(words: list[str]) -> None:
+    options = [word for word in words if word.startswith("--")]
+    shown = help_of(words[1]).split()
+    assert [option for option in options if option not in shown] == []
+
+
+def test_every_option_in_the_text_exists() -> None:
+    shown = {word for command in ("serve", "explain", "policies", "demo") for word in help_of(command).split()}
+    options = {word for code in re.findall(r"`([^`]+)`", PROSE) for word in code.split() if word.startswith("--")}
+    options -= {"--strict"}
+    assert options
+    assert options <= shown
+
+
+@pytest.mark.parametrize("words", [words for words in commands("denyproxy") if words[1] == "explain"], ids=" ".join)
+def test_the_examples_of_explain_explain(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    done = CliRunner().invoke(app, words[1:])
+    assert done.exit_code == 0
+    assert done.output
+
+
+@pytest.mark.parametrize("words", commands("make"), ids=" ".join)
+def test_every_make_target_exists(words: list[str]) -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    assert re.search(rf"^{re.escape(words[1])}:", makefile, re.MULTILINE)
+
+
+def test_every_linked_file_exists() -> None:
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
+    paths = re.findall(r"`((?:config|denyproxy|docs|tests)/[\w./-]+)`", README)
+    assert links
+    assert [path for path in links + paths if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("text", blocks("python"))
+def test_the_python_is_python(text: str) -> None:
+    ast.parse(text)
+
+
+def shown_headers() -> dict[str, str]:
+    (text,) = blocks("http")
+    return dict(line.split(": ", 1) for line in text.splitlines()[1:])
+
+
+def test_the_header_shown_is_one_bounded_line_of_ascii() -> None:
+    headers = shown_headers()
+    assert headers.keys() == {"X-Deny-Explanation", "X-Deny-Explanation-Id"}
+    assert headers["X-Deny-Explanation"].isascii()
+    assert len(headers["X-Deny-Explanation"]) <= 1024
+
+
+def settings_with_defaults(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, field in model.model_fields.items():
+        default = field.get_default(call_default_factory=True, validated_data={})
+        if isinstance(default, BaseModel) and not isinstance(default, Address):
+            yield from settings_with_defaults(type(default), f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", as_toml(default)
+
+
+def as_toml(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Address):
+        value = str(value)
+    return f"`{json.dumps(list(value) if isinstance(value, tuple) else value)}`"
+
+
+def test_the_table_of_settings_is_complete_and_its_defaults_are_right() -> None:
+    rows = re.findall(r"^\| `([\w.]+)` \|(.*?)\| .* \|$", README, re.MULTILINE)
+    assert {key: default.strip() for key, default in rows} == dict(settings_with_defaults(Settings))
