@@ -30,7 +30,7 @@ _HEAD = re.compile(
 _REASON = re.compile(
     rf" because no (?P<implicit>{_TYPE}) allows the \S+ action"
     rf"| with an explicit deny in (?:an?|the) (?P<explicit>{_TYPE})"
-    r"(?:(?:, with policy ARN: ?|: ?)(?P<policy_arn>arn:\S*))?"
+    r"(?:(?:, with policy ARN)?:\s*(?P<policy_arn>arn:\S*))?"
     r"| because public (?:ACLs|policies) are prevented by the (?P<setting>BlockPublicAcls|BlockPublicPolicy) setting"
     r"| because this bucket has (?P<sse_c>blocked upload requests that specify Server Side Encryption with Customer"
     r" provided keys)"
@@ -78,7 +78,9 @@ def parse_denial_message(message: str | None) -> DenialMessage | None:
     if not message:
         return None
     message = message[:MAX_MESSAGE]
-    return _parse(message) or _parse(" ".join(message.split()))
+    found = _parse(message)
+    # Documents and terminals wrap the line; keys keep their white space where the message was not wrapped.
+    return found if found is not None and found.effect is not None else _parse(" ".join(message.split())) or found
 
 
 def _parse(message: str) -> DenialMessage | None:
