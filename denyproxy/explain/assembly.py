@@ -1,0 +1,172 @@
+"""The explanation in its public form, assembled from evidence and judgement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from denyproxy.exchange import DeniedCall
+from denyproxy.explain.evidence import Evidence
+from denyproxy.explain.findings import Finding, as_near_miss
+from denyproxy.explain.model import (
+    AuthorizationResult,
+    Candidate,
+    Cause,
+    Explanation,
+    NearMiss,
+    PoliciesUsed,
+    PrincipalSeen,
+    UpstreamAnswer,
+)
+from denyproxy.explain.record import CallFacts, kept_headers, kept_query
+from denyproxy.explain.sentences import keys_denied, near_miss_sentence, notes, rank_reason, sentence, summary
+from denyproxy.explain.verdict import Judgement
+from denyproxy.iam.principal import Principal
+from denyproxy.iam.truth import Truth
+from denyproxy.s3.error import S3Error
+from denyproxy.s3.request import Caller, S3Request
+from denyproxy.s3.snapshot import PolicySnapshot
+
+
+def explanation_of(
+    call: DeniedCall,
+    request: S3Request,
+    caller: Caller,
+    error: S3Error | None,
+    evidence: Evidence,
+    judgement: Judgement,
+    snapshot: PolicySnapshot,
+) -> Explanation:
+    """The explanation of one call."""
+    cause = judgement.cause
+    return Explanation(
+        id=call.id,
+        time=call.received,
+        verdict=judgement.verdict,
+        certain=judgement.certain,
+        summary=summary(judgement, request, caller),
+        operation=request.operation,
+        bucket=request.bucket,
+        key=request.key,
+        principal=_principal(caller),
+        authorization=_results(evidence, judgement),
+        cause=_cause(cause) if cause is not None else None,
+        candidates=tuple(_candidate(finding) for finding in judgement.candidates),
+        also_blocking=tuple(_cause(finding) for finding in judgement.also_blocking),
+        may_also_block=_may_also_block(evidence, judgement),
+        near_misses=_near_misses(judgement),
+        upstream=_upstream(call, error, judgement),
+        unknowns=_unknowns(evidence, judgement),
+        missing_key_possible=judgement.missing_key,
+        notes=notes(judgement, request, caller, call, snapshot),
+        policies=_policies(call, snapshot),
+    )
+
+
+def _cause(finding: Finding) -> Cause:
+    return finding.as_cause(sentence(finding))
+
+
+def _candidate(finding: Finding) -> Candidate:
+    cause = _cause(finding)
+    return Candidate(**dict(cause), unknowns=finding.unknowns, why=rank_reason(finding))
+
+
+def _near_misses(judgement: Judgement) -> tuple[NearMiss, ...]:
+    finding = judgement.cause
+    if finding is None or finding.effect != "implicit":
+        return ()
+    return tuple(as_near_miss(item, finding, near_miss_sentence(item)) for item in finding.near_misses)
+
+
+def _results(evidence: Evidence, judgement: Judgement) -> tuple[AuthorizationResult, ...]:
+    shown = list(evidence.authorizations)
+    if judgement.missing_key and evidence.missing_key_authorization is not None:
+        shown.append(evidence.missing_key_authorization)
+    return tuple(
+        AuthorizationResult(
+            action=item.requirement.action,
+            resource=item.requirement.resource,
+            decision=item.decision.value if item.decision is not None else None,
+            possible=tuple(sorted(decision.value for decision in item.possible)),
+        )
+        for item in shown
+    )
+
+
+def _may_also_block(evidence: Evidence, judgement: Judgement) -> tuple[str, ...]:
+    """Layers that are not known and may deny as well; they do not make the cause uncertain."""
+    cause = judgement.cause
+    layers = (item.layer for item in evidence.findings if item.truth is Truth.UNKNOWN)
+    return tuple(dict.fromkeys(layer for layer in layers if cause is None or layer != cause.layer))
+
+
+def _unknowns(evidence: Evidence, judgement: Judgement) -> tuple[str, ...]:
+    found = evidence.findings + judgement.candidates
+    return tuple(dict.fromkeys(fact for item in found if item.truth is Truth.UNKNOWN for fact in item.unknowns))
+
+
+def _principal(caller: Caller) -> PrincipalSeen:
+    principal: Principal = caller.principal
+    return PrincipalSeen(
+        arn=principal.arn,
+        account=principal.account,
+        type=principal.type.value,
+        known_by=caller.known_by.value,
+        access_key_id=caller.access_key_id,
+    )
+
+
+def _upstream(call: DeniedCall, error: S3Error | None, judgement: Judgement) -> UpstreamAnswer:
+    if call.response is None or error is None:
+        return UpstreamAnswer()
+    return UpstreamAnswer(
+        status=call.response.status,
+        code=error.code,
+        message=error.message,
+        request_id=error.request_id,
+        agrees=judgement.agrees,
+    )
+
+
+def _policies(call: DeniedCall, snapshot: PolicySnapshot) -> PoliciesUsed:
+    age = None
+    if snapshot.loaded is not None:
+        age = max(0, int((call.received - snapshot.loaded).total_seconds()))
+    problems = tuple(f"{item.file}: {item.place}: {item.message}" for item in snapshot.problems[:10])
+    return PoliciesUsed(revision=snapshot.revision, age_seconds=age, problems=problems)
+
+
+def call_facts(call: DeniedCall, request: S3Request, caller: Caller, evidence: Evidence) -> CallFacts:
+    """The call's named facts, for the record."""
+    context: dict[str, tuple[str, ...]] = {}
+    if evidence.authorizations:
+        context = dict(evidence.authorizations[0].evaluation.request.context.present)
+    source = request.copy_source
+    return CallFacts(
+        method=request.method,
+        host=call.upstream_request.header("host"),
+        region=request.region,
+        client=call.client_address,
+        mode=call.mode,
+        upstream_kind=call.upstream_kind,
+        auth_type=caller.auth_type,
+        access_point=request.access_point,
+        copy_source=f"{source.bucket}/{source.key}" if source is not None else None,
+        query=kept_query(request.query),
+        headers=kept_headers(dict(request.headers)),
+        context=context,
+    )
+
+
+def with_denied_keys(explanation: Explanation, denied: Sequence[tuple[S3Error | None, Judgement]]) -> Explanation:
+    """Keys denied inside a successful answer, grouped by cause: the first group's explanation, and a note."""
+    keys = [error.key for error, _ in denied if error is not None and error.key is not None]
+    if not keys:
+        return explanation
+    groups: dict[Cause | None, int] = {}
+    for _, judgement in denied:
+        shared = {"resource": None, "expected": None, "actual": None}
+        cause = judgement.cause.as_cause().model_copy(update=shared) if judgement.cause else None
+        groups[cause] = groups.get(cause, 0) + 1
+    note = keys_denied(list(groups.items()))
+    return explanation.model_copy(update={"key": keys[0], "notes": (note, *explanation.notes)})

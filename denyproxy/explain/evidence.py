@@ -1,0 +1,128 @@
+"""All that local evaluation says on one call, before S3's own words are weighed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from denyproxy.exchange import Declared, DeniedCall
+from denyproxy.explain.findings import Finding, findings
+from denyproxy.iam.truth import Truth
+from denyproxy.s3.arn import Arn
+from denyproxy.s3.authorization import Authorization, authorize
+from denyproxy.s3.context import request_context
+from denyproxy.s3.gates import Refusal, refusals
+from denyproxy.s3.permissions import missing_key_requirement, requirements
+from denyproxy.s3.request import Caller, Requirement, Role, S3Request
+from denyproxy.s3.snapshot import PolicySnapshot
+
+_READS_A_KEY = frozenset({"GetObject", "HeadObject", "GetObjectAttributes"})
+"""Operations that answer 403 instead of 404 for a missing key, unless the caller may list the bucket.
+https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
+
+MAX_REQUIREMENTS = 1000
+"""As many as keys in one DeleteObjects."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that local evaluation says on one call, before S3's own words are weighed."""
+
+    authorizations: tuple[Authorization, ...]
+    refusals: tuple[Refusal, ...]
+    findings: tuple[Finding, ...]
+    missing_key: tuple[Finding, ...] = ()
+    """What keeps S3 from answering 404, should the key be missing."""
+    missing_for_sure: bool = False
+    missing_key_authorization: Authorization | None = None
+
+    @classmethod
+    def gather(
+        cls,
+        call: DeniedCall,
+        request: S3Request,
+        caller: Caller,
+        snapshot: PolicySnapshot,
+        key: str | None = None,
+    ) -> Evidence:
+        """Authorize every requirement of the call (or only those on one of its keys), and ask S3's own gates."""
+
+        def decide(requirement: Requirement) -> Authorization:
+            context = request_context(requirement, request, caller, call, snapshot)
+            return authorize(requirement, context, caller, snapshot, call.declared)
+
+        needed = _requirements(call, request, caller, snapshot)
+        authorizations = tuple(decide(item) for item in needed if key is None or item.key in (key, None))
+        gates = () if call.declared.action is not None else refusals(request, caller, snapshot)
+        listing = _listing_for_missing_key(request, snapshot, authorizations)
+        authorization = decide(listing) if listing is not None else None
+        return cls(
+            authorizations,
+            gates,
+            findings(authorizations, gates),
+            findings((authorization,), ()) if authorization is not None else (),
+            missing_for_sure=listing is not None and _object_is_missing(request, snapshot),
+            missing_key_authorization=authorization,
+        )
+
+
+def _requirements(
+    call: DeniedCall, request: S3Request, caller: Caller, snapshot: PolicySnapshot
+) -> Iterator[Requirement]:
+    """What had to be allowed, filters aside; bounded, since one DeleteObjects may name a thousand keys."""
+    if call.declared.action is not None:
+        yield _declared_requirement(call.declared, snapshot)
+        return
+    for number, requirement in enumerate(requirements(request, snapshot, caller)):
+        if number >= MAX_REQUIREMENTS:
+            return
+        if requirement.role is not Role.FILTER and requirement.needed is not Truth.NO:
+            yield requirement
+
+
+def _listing_for_missing_key(
+    request: S3Request, snapshot: PolicySnapshot, authorizations: tuple[Authorization, ...]
+) -> Requirement | None:
+    """The permission to list that decides between 404 and 403, if the key may be missing and its read is allowed."""
+    if request.operation not in _READS_A_KEY or request.bucket is None or request.key is None or not authorizations:
+        return None
+    facts = snapshot.object(request.bucket, request.key)
+    exists = facts is not None and facts.exists is True
+    if exists or any(item.allowed is Truth.NO for item in authorizations):
+        return None
+    return missing_key_requirement(request, snapshot)
+
+
+def _object_is_missing(request: S3Request, snapshot: PolicySnapshot) -> bool:
+    if request.bucket is None or request.key is None:
+        return False
+    facts = snapshot.object(request.bucket, request.key)
+    return facts is None or facts.exists is False or facts.delete_marker is True
+
+
+def _declared_requirement(declared: Declared, snapshot: PolicySnapshot) -> Requirement:
+    """One authorization request given directly, of any service."""
+    assert declared.action is not None
+    resource = declared.resource or "*"
+    service = declared.action.partition(":")[0].lower()
+    if service == "kms":
+        return Requirement(declared.action, resource, Role.KMS, kms_key=resource)
+    arn = Arn.parse(resource)
+    if service != "s3" or arn is None or arn.service != "s3":
+        return Requirement(declared.action, resource)
+    if arn.resource.startswith("accesspoint"):
+        point, _, key = resource.partition("/object/")
+        facts = snapshot.access_points.get(point)
+        if facts is None:
+            return Requirement(declared.action, resource)
+        own = f"arn:{arn.partition}:s3:::{facts.bucket}" + (f"/{key}" if key else "")
+        return Requirement(
+            declared.action,
+            resource,
+            bucket=facts.bucket,
+            key=key or None,
+            via_access_point=point,
+            bucket_resource=own,
+        )
+    bucket, slash, key = arn.resource.partition("/")
+    return Requirement(declared.action, resource, bucket=bucket or None, key=key if slash else None)
