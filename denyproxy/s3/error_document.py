@@ -16,9 +16,7 @@ from denyproxy.s3.xml import children, local_name, parse_xml
 
 _MAX_HTML = 64 * 1024
 _LISTED = re.compile(r"<li>\s*(Code|Message|RequestId|HostId):\s*(.*?)</li>", re.IGNORECASE | re.DOTALL)
-_NEVER_KEPT = frozenset(
-    {"SignatureProvided", "StringToSign", "StringToSignBytes", "CanonicalRequest", "CanonicalRequestBytes", "Token-0"}
-)
+_NEVER_KEPT = re.compile(r"token|signature|stringtosign|canonicalrequest", re.IGNORECASE)
 _NAMED = ("Code", "Message", "RequestId", "HostId")
 
 
@@ -73,7 +71,7 @@ def _of_element(error: Element, head: S3Error) -> S3Error:
         message=elements.get("Message"),
         request_id=elements.get("RequestId") or head.request_id,
         host_id=elements.get("HostId") or head.host_id,
-        elements={name: text for name, text in elements.items() if name not in _NEVER_KEPT and name not in _NAMED},
+        elements={name: text for name, text in elements.items() if name not in _NAMED and not _NEVER_KEPT.search(name)},
         canonical_request=elements.get("CanonicalRequest"),
         key=elements.get("Key"),
         version_id=elements.get("VersionId"),
