@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -50,6 +51,19 @@ class PolicySource(Protocol):
 def now_utc() -> datetime:
     """The time, aware."""
     return datetime.now(UTC)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """While a snapshot is built, and set aside by gc.freeze, the cyclic garbage collector stays away: its walk over
+    all objects would hold up every thread for longer than any request should wait. Reference counting goes on."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 class DirectorySource:
@@ -104,17 +118,28 @@ class DirectorySource:
     async def reload(self) -> None:
         """Read what changed, and swap the snapshot if that makes a difference."""
         async with self._reloading:
-            try:
-                # In a thread: the pure work is long, and the event loop gets its turn every 5 ms.
-                self._files, self._fingerprint, snapshot = await asyncio.to_thread(self._load)
-                self._read_snapshot = snapshot
-            except OSError as error:
-                self._fingerprint = None
-                snapshot = self._kept(f"cannot be read ({error.strerror or error})")
-            except Exception:
-                logger.exception("policies of %s not loaded", self.path)
-                snapshot = self._kept("could not be loaded, by a fault in denyproxy (the log has it)")
+            with _no_garbage_collection():
+                await self._reload()
+
+    async def _reload(self) -> None:
+        try:
+            # In a thread: the pure work is long, and the event loop gets its turn every 5 ms.
+            self._files, self._fingerprint, snapshot = await asyncio.to_thread(self._load)
+            self._read_snapshot = snapshot
+        except OSError as error:
+            self._fingerprint = None
+            snapshot = self._kept(f"cannot be read ({error.strerror or error})")
+        except Exception:
+            logger.exception("policies of %s not loaded", self.path)
+            snapshot = self._kept("could not be loaded, by a fault in denyproxy (the log has it)")
+        last = self._snapshot
+        if (last.revision, last.problems, last.loaded is None) != (
+            snapshot.revision,
+            snapshot.problems,
+            snapshot.loaded is None,
+        ):
             self._swap(snapshot)
+            gc.freeze()
 
     def _load(self) -> tuple[Mapping[str, LoadedFile], Fingerprint | None, PolicySnapshot]:
         before, now = fingerprint(self.path), self._clock()
@@ -131,14 +156,7 @@ class DirectorySource:
         return replace(last, problems=(*last.problems, PolicyProblem(str(self.path), "", message)))
 
     def _swap(self, snapshot: PolicySnapshot) -> None:
-        last = self._snapshot
-        if (last.revision, last.problems, last.loaded is None) == (
-            snapshot.revision,
-            snapshot.problems,
-            snapshot.loaded is None,
-        ):
-            return
-        self._snapshot = snapshot
+        last, self._snapshot = self._snapshot, snapshot
         for problem in snapshot.problems:
             if problem not in last.problems:
                 logger.warning("%s", one_line(problem))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import shutil
@@ -291,3 +292,20 @@ async def test_a_directory_that_is_removed_altogether(tmp_path: Path) -> None:
         shutil.rmtree(path)
         vanished = await watcher.until(lambda snapshot: any(problem.file == str(path) for problem in snapshot.problems))
         assert vanished.loaded is not None
+
+
+async def test_garbage_is_collected_again_after_a_load_and_after_a_failed_one(tmp_path: Path) -> None:
+    seen: list[bool] = []
+
+    def look() -> datetime:
+        seen.append(gc.isenabled())
+        return NOW
+
+    put(tmp_path, "One")
+    source = DirectorySource(tmp_path, clock=look)
+    await source.reload()
+    assert seen == [False]
+    assert gc.isenabled()
+    shutil.rmtree(tmp_path)
+    await source.reload()
+    assert gc.isenabled()
