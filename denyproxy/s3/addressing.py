@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from denyproxy.s3.arn import DNS_SUFFIXES, Arn, access_point_arn, partition_of_region
+from denyproxy.s3.arn import DNS_SUFFIXES, access_point_arn, partition_of_region
 from denyproxy.sigv4.wire import percent_decode
 
 _REGION = re.compile(r"[a-z]{2,4}(?:-[a-z]+)+-\d+")
@@ -33,7 +33,9 @@ _VPC_ENDPOINT = re.compile(
     r"(?:(?P<left>.+)\.)?(?P<kind>bucket|accesspoint|control)\.(?P<id>vpce-[0-9a-z]+)-[0-9a-z-]+"
 )
 _ARN_IN_PATH = re.compile(
-    r"(?P<arn>arn:[^/:]*:s3[a-z-]*:[^/:]*:[^/:]*:(?:outpost/[^/]+/)?accesspoint[/:][^/]+)(?P<key>/.*)?", re.DOTALL
+    r"(?P<arn>arn:(?P<partition>[^/:]*):(?P<service>s3[a-z-]*):(?P<region>[^/:]*):[^/:]*:"
+    r"(?:outpost/[^/]+/)?accesspoint[/:][^/]+)(?P<key>/.*)?",
+    re.DOTALL,
 )
 _LOCAL = "localhost"
 
@@ -139,22 +141,19 @@ def _path_style(address: Address, path: str) -> Address:
     if not first:
         return address
     bucket = percent_decode(first)
-    written = _ARN_IN_PATH.fullmatch(raw)
+    written, encoded = _ARN_IN_PATH.fullmatch(raw), _ARN_IN_PATH.fullmatch(bucket)
     if written is not None:
-        return replace(_of_arn(address, written["arn"]), key=_key(written["key"] or ""))
-    if _ARN_IN_PATH.fullmatch(bucket):
-        return replace(_of_arn(address, bucket), key=_key(rest))
+        return replace(_of_arn(address, written), key=_key(written["key"] or ""))
+    if encoded is not None:
+        return replace(_of_arn(address, encoded), key=_key(rest))
     return replace(address, bucket=bucket, key=percent_decode(rest) or None)
 
 
-def _of_arn(address: Address, text: str) -> Address:
+def _of_arn(address: Address, found: re.Match[str]) -> Address:
     """An access point's ARN where a bucket's name is expected, as SDKs and scenarios write it."""
-    arn = Arn.parse(text)
-    if arn is None:
-        return address
-    kind = {"s3-object-lambda": "object-lambda", "s3-outposts": "outposts"}.get(arn.service, "access-point")
-    region = arn.region or address.region
-    return replace(address, endpoint=kind, access_point=text, region=region, partition=arn.partition)
+    kind = {"s3-object-lambda": "object-lambda", "s3-outposts": "outposts"}.get(found["service"], "access-point")
+    region = found["region"] or address.region
+    return replace(address, endpoint=kind, access_point=found["arn"], region=region, partition=found["partition"])
 
 
 def _key(path: str) -> str | None:

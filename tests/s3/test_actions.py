@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from denyproxy.s3.actions import ACTIONS, actions_for_api_name, resource_type
+from denyproxy.s3.actions import ACTIONS, actions_for_api_name, mistaken_for, resource_type
 from denyproxy.s3.permission_table import OPERATIONS
 
 DATA = Path(__file__).parent / "data"
@@ -88,3 +88,10 @@ def test_resource_types(action: str, kind: str | None) -> None:
 )
 def test_api_names_that_are_no_actions(name: str, actions: tuple[str, ...]) -> None:
     assert actions_for_api_name(name) == actions
+
+
+def test_names_that_stand_where_an_action_is_meant() -> None:
+    listing = mistaken_for("s3:ListBucket")
+    assert {"s3:listobjects", "s3:listobjectsv2", "s3:headbucket"} <= set(listing)
+    assert set(listing.values()) == {"s3:ListBucket"}
+    assert mistaken_for("s3:RestoreObject") == {}

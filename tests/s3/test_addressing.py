@@ -150,6 +150,11 @@ def test_vpc_endpoint_hosts() -> None:
     assert (path.bucket, path.key, path.region) == ("b", "k", "us-east-1")
 
 
+def test_a_vpc_endpoint_host_of_no_known_kind_is_path_style() -> None:
+    address = parse_address("vpce-0a1b2c3d-x5y6.s3.us-east-1.vpce.amazonaws.com", "/b/k")
+    assert (address.bucket, address.key, address.vpc_endpoint) == ("b", "k", None)
+
+
 @pytest.mark.parametrize(
     ("host", "endpoint"),
     [

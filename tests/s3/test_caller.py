@@ -71,6 +71,17 @@ def test_a_session_whose_role_nobody_knows_has_no_issuer() -> None:
     assert principal == Principal(PrincipalType.ROLE_SESSION, f"arn:aws:sts::{A}:assumed-role/other/s", A)
 
 
+def test_a_role_without_a_path_comes_first() -> None:
+    plain = f"arn:aws:iam::{A}:role/dev"
+    snapshot = PolicySnapshot(principals={ROLE: PrincipalFacts(ROLE), plain: PrincipalFacts(plain)})
+    assert parse_principal(SESSION, None, snapshot).issuer == plain
+
+
+def test_a_message_that_names_nobody() -> None:
+    body = b"<Error><Code>AccessDenied</Code></Error>"
+    assert caller(signed(), response=ResponseHead(403), response_body=body).known_by is KnownBy.ACCESS_KEYS
+
+
 def test_a_role_name_is_not_the_end_of_another() -> None:
     principal = parse_principal(f"arn:aws:sts::{A}:assumed-role/ev/s", None, SNAPSHOT)
     assert principal.issuer is None

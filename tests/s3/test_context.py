@@ -551,6 +551,11 @@ def test_tags_that_a_copy_takes_along_may_count() -> None:
     assert found["s3:PutObject"].lookup("s3:RequestObjectTag/a") is None
 
 
+def test_tags_of_a_form_that_was_not_kept_may_count() -> None:
+    head = unsigned("POST", "/b", {"Content-Type": "multipart/form-data; boundary=x", "Content-Length": "9"})
+    assert contexts(head)["s3:PutObject"].lookup("s3:RequestObjectTag/a") is UNKNOWN
+
+
 def test_locks_of_bodies() -> None:
     retention = b"<Retention><Mode>COMPLIANCE</Mode><RetainUntilDate>2026-03-14T05:06:07Z</RetainUntilDate></Retention>"
     head = long_term("PUT", "/b/k?retention", {"Content-Length": "9"})
@@ -562,6 +567,35 @@ def test_locks_of_bodies() -> None:
     assert contexts(head)["s3:PutObjectRetention"].lookup("s3:object-lock-mode") is UNKNOWN
     hold = contexts(long_term("PUT", "/b/k?legal-hold"), body=b"<LegalHold><Status>ON</Status></LegalHold>")
     assert hold["s3:PutObjectLegalHold"].lookup("s3:object-lock-legal-hold") == ("ON",)
+
+
+def test_dates_and_holds_that_cannot_be_read() -> None:
+    head = long_term("PUT", "/b/k", {"x-amz-object-lock-retain-until-date": "someday"})
+    assert contexts(head)["s3:PutObject"].lookup("s3:object-lock-remaining-retention-days") is UNKNOWN
+    years = long_term("PUT", "/b/k", {"x-amz-object-lock-event-hold-duration-years": "1"})
+    assert contexts(years)["s3:PutObject"].lookup("s3:object-lock-event-hold-duration-days") is UNKNOWN
+
+
+def test_encryption_that_a_body_asks_for() -> None:
+    found = contexts(long_term("PUT", "/b/k?encryption"), body=b"<ObjectEncryption/>")["s3:UpdateObjectEncryption"]
+    assert found.lookup("s3:x-amz-server-side-encryption") is UNKNOWN
+    assert found.lookup("s3:x-amz-server-side-encryption-aws-kms-key-id") is UNKNOWN
+
+
+def test_existing_tags_of_attributes_are_not_known_to_be_evaluated() -> None:
+    snapshot = replace(OPEN, objects={("b", "k"): ObjectFacts(tags={"a": "b"})})
+    found = contexts(long_term("GET", "/b/k?attributes"), snapshot)
+    assert found["s3:GetObject"].lookup("s3:ExistingObjectTag/a") == ("b",)
+    assert found["s3:GetObjectAttributes"].lookup("s3:ExistingObjectTag/a") is UNKNOWN
+
+
+def test_without_a_clock_the_time_is_not_known() -> None:
+    call = DeniedCall("1", GET, GET, None, NOW)
+    request = replace(identify_call(call, OPEN, table=s3_operations()), time=None, region=None)
+    read = Requirement("s3:GetObject", "arn:aws:s3:::b/k", bucket="b", key="k")
+    found = request_context(read, request, identify_caller(call, OPEN), call, OPEN)
+    for key in ("aws:CurrentTime", "aws:EpochTime", "s3:signatureAge", "aws:RequestedRegion"):
+        assert found.lookup(key) is UNKNOWN
 
 
 def test_creating_a_bucket() -> None:
@@ -586,6 +620,8 @@ def test_inventory_fields() -> None:
         "s3:PutInventoryConfiguration"
     ]
     assert found.lookup("s3:InventoryAccessibleOptionalFields") == ("Size", "ETag")
+    unread = contexts(long_term("PUT", "/b?inventory&id=1", {"Content-Length": "9"}))["s3:PutInventoryConfiguration"]
+    assert unread.lookup("s3:InventoryAccessibleOptionalFields") is UNKNOWN
     deleted = contexts(long_term("DELETE", "/b?inventory&id=1"))["s3:PutInventoryConfiguration"]
     assert deleted.lookup("s3:InventoryAccessibleOptionalFields") is None
 
@@ -707,6 +743,9 @@ def test_the_encryption_context_of_the_request() -> None:
     found = kms(long_term("PUT", "/b/k", {"x-amz-server-side-encryption-context": pairs}))
     assert found.lookup("kms:EncryptionContext:Project") == ("x",)
     assert found.lookup("kms:EncryptionContextKeys") == ("aws:s3:arn", "Project")
+    listed = base64.b64encode(b"[1]").decode()
+    odd = kms(long_term("PUT", "/b/k", {"x-amz-server-side-encryption-context": listed}))
+    assert odd.lookup("kms:EncryptionContextKeys") is UNKNOWN
     broken = kms(long_term("PUT", "/b/k", {"x-amz-server-side-encryption-context": "%%"}))
     assert broken.lookup("kms:EncryptionContextKeys") is UNKNOWN
 
@@ -748,6 +787,17 @@ def test_a_question_about_one_action() -> None:
     assert request_context(put, request, caller, call, OPEN).lookup("s3:ObjectCreationOperation") is None
     listing = Requirement("s3:ListBucket", "arn:aws:s3:::b", bucket="b")
     assert request_context(listing, request, caller, call, OPEN).lookup("s3:max-keys") is None
+    tags = Requirement("s3:TagResource", "arn:aws:s3:::b", bucket="b")
+    assert request_context(tags, request, caller, call, OPEN).lookup("aws:TagKeys") is None
+    assert request_context(tags, request, caller, call, OPEN).lookup("aws:RequestTag/a") is None
+    job = Requirement("s3:CreateJob", "*")
+    assert request_context(job, request, caller, call, OPEN).lookup("s3:RequestJobOperation") is None
+    live = replace(call, declared=Declared(principal=USER))
+    assert request_context(job, request, caller, live, OPEN).lookup("s3:RequestJobOperation") is UNKNOWN
+    assert request_context(tags, request, caller, live, OPEN).lookup("aws:TagKeys") is UNKNOWN
+    place = Requirement("s3:CreateAccessPoint", "arn:aws:s3:us-east-1:1:accesspoint/a")
+    assert request_context(place, request, caller, call, OPEN).lookup("s3:locationconstraint") is None
+    assert request_context(place, request, caller, live, OPEN).lookup("s3:locationconstraint") is UNKNOWN
     other = Requirement("ec2:RunInstances", "*")
     assert request_context(other, request, caller, call, OPEN).lookup("s3:signatureversion") is None
 

@@ -79,6 +79,7 @@ def test_elements_in_any_namespace() -> None:
     assert descendant_text(next(children(root, "c")), "b") == "2"
     assert descendant_text(root, "x") is None
     assert descendant_text(None, "x") is None
+    assert list(children(None, "x")) == []
 
 
 @pytest.mark.parametrize(

@@ -220,6 +220,8 @@ def test_how_long_ago_a_presigned_url_expired() -> None:
     assert kind("AccessDenied", "Request has expired", target=PRESIGNED, elements=elements).seconds == 10
     old = kind("AccessDenied", "Request has expired", target="/b/k?AWSAccessKeyId=a&Expires=1522322802&Signature=x")
     assert (old.element, old.seconds) == ("query:Expires", 60)
+    endless = kind("AccessDenied", "Request has expired", target="/b/k?AWSAccessKeyId=a&Expires=9e9&Signature=x")
+    assert (endless.element, endless.seconds) == ("query:Expires", None)
 
 
 def test_how_far_the_clock_is_off() -> None:

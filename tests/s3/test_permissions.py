@@ -310,6 +310,10 @@ def test_multipart_uploads() -> None:
     ]
     assert encrypted[1].conflict is not None
     assert [item.needed for item in needs(part, OPEN)] == [Truth.YES, Truth.UNKNOWN, Truth.UNKNOWN]
+    own_key = request(
+        "PUT", "/b/k?partNumber=1&uploadId=u", {"x-amz-server-side-encryption-customer-algorithm": "AES256"}
+    )
+    assert gates(own_key, closed(default_encryption="aws:kms")) == [("s3:PutObject", "arn:aws:s3:::b/k")]
     assert gates(request("POST", "/b/k?uploadId=u"), closed()) == [("s3:PutObject", "arn:aws:s3:::b/k")]
     assert gates(request("GET", "/b/k?uploadId=u"), closed()) == [("s3:ListMultipartUploadParts", "arn:aws:s3:::b/k")]
 
@@ -347,6 +351,18 @@ def test_copy_from_an_access_point() -> None:
     read = only(needs(copy, snapshot), "s3:GetObject")
     assert (read.resource, read.bucket, read.source) == (f"{POINT}/object/s", "data", True)
     assert only(needs(copy, snapshot), "s3:GetObjectTagging").needed is Truth.YES
+
+
+def test_copy_from_an_access_point_that_is_not_known() -> None:
+    read = only(needs(request("PUT", "/b/k", {"x-amz-copy-source": f"{POINT}/object/s"}), OPEN), "s3:GetObject")
+    assert (read.resource, read.via_access_point, read.bucket_resource) == (f"{POINT}/object/s", POINT, None)
+
+
+def test_copy_from_a_directory_bucket() -> None:
+    copy = request("PUT", "/b/k", {"x-amz-copy-source": "src--use1-az4--x-s3/s"})
+    session = only(needs(copy, closed()), "s3express:CreateSession")
+    assert session.resource == f"arn:aws:s3express:us-east-1:{ACCOUNT}:bucket/src--use1-az4--x-s3"
+    assert session.source
 
 
 def test_object_lambda_access_points() -> None:
@@ -410,6 +426,15 @@ def test_metadata_tables() -> None:
         f"arn:aws:s3tables:us-east-1:{ACCOUNT}:bucket/aws-s3"
     }
     assert not [item for item in found if item.role is Role.KMS]
+    encrypted = f"<MetadataConfiguration><KmsKeyArn>{KEY}</KmsKeyArn></MetadataConfiguration>".encode()
+    found = needs(request("POST", "/b?metadataConfiguration", body=encrypted), closed())
+    assert [(item.action, item.resource) for item in found if item.role is Role.KMS] == [("kms:DescribeKey", KEY)]
+    unknown = needs(request("POST", "/b?metadataConfiguration", body=body), OPEN)
+    assert {item.needed for item in unknown if item.action.startswith("s3tables:")} == {Truth.UNKNOWN}
+    named = "arn:aws:s3tables:eu-west-1:444455556666:bucket/tables"
+    old = f"<MetadataTableConfiguration><TableBucketArn>{named}</TableBucketArn></MetadataTableConfiguration>".encode()
+    found = needs(request("POST", "/b?metadataTable", body=old), OPEN)
+    assert {item.resource for item in found if item.action.startswith("s3tables:")} == {named}
 
 
 def test_directory_buckets() -> None:

@@ -127,6 +127,11 @@ def test_access_keys_may_contain_slashes() -> None:
         ([("Authorization", "Bearer abc")], "/", "algorithm"),
         ([("Authorization", "AWS4-HMAC-SHA256 Credential=AKID/20130524")], "/", "Credential"),
         ([("Authorization", f"AWS4-HMAC-SHA256 Credential={KEY}/1/r/s3/aws4_request")], "/", "SignedHeaders"),
+        (
+            [("Authorization", f"AWS4-ECDSA-P256-SHA256 Credential={KEY}/s3/aws4_request,SignedHeaders=host")],
+            "/",
+            "Credential",
+        ),
         ([("Authorization", "AWS AKID")], "/", "AKID:signature"),
         ([], "/?X-Amz-Algorithm=AWS4-HMAC-MD5", "X-Amz-Algorithm"),
         ([], "/?X-Amz-Signature=1&X-Amz-Credential=a/b", "X-Amz-Credential"),
@@ -153,6 +158,7 @@ def test_post_form() -> None:
     assert (credential.kind, credential.access_key_id, credential.region) == (CredentialKind.POST, KEY, "us-east-1")
     assert credential_of_form({"awsaccesskeyid": KEY, "signature": "x"}).algorithm == "AWS"
     assert credential_of_form({"key": "a"}) == ANONYMOUS
+    assert credential_of_form({"x-amz-credential": "nonsense"}).kind is CredentialKind.MALFORMED
 
 
 def test_expiry_beyond_all_dates_is_not_known() -> None:
