@@ -193,28 +193,22 @@ class ClosedWorld:
         return self._named("session-policy", self.policies.session)
 
     def _optional(self, layer: str, policy: NamedPolicy | None) -> PolicyList | None:
-        if layer in self.unknown:
-            return UNKNOWN_POLICIES
-        return None if policy is None else PolicyList((self._parse(layer, policy),))
+        if policy is None:
+            return UNKNOWN_POLICIES if layer in self.unknown else None
+        return self._named(layer, [policy])
 
     def _named(self, layer: str, policies: list[NamedPolicy]) -> PolicyList:
-        if layer in self.unknown:
-            return UNKNOWN_POLICIES
-        return PolicyList(tuple(self._parse(layer, policy) for policy in policies))
+        """A layer that is given and yet listed as unknown is known in part."""
+        return PolicyList(tuple(self._parse(layer, policy) for policy in policies), layer not in self.unknown)
 
     def _levels(self, layer: str, levels: list[list[NamedPolicy]] | None) -> tuple[PolicyList, ...] | None:
-        if layer in self.unknown:
-            return (UNKNOWN_POLICIES,)
         if not levels:
-            return None
-        return tuple(PolicyList(tuple(self._parse(layer, policy) for policy in level)) for level in levels)
+            return (UNKNOWN_POLICIES,) if layer in self.unknown else None
+        return tuple(self._named(layer, level) for level in levels)
 
     def _document(self, layer: str, document: dict[str, Any] | None) -> PolicyList:
-        if layer in self.unknown:
-            return UNKNOWN_POLICIES
-        if document is None:
-            return PolicyList()
-        return PolicyList((self._parse(layer, NamedPolicy(name=POLICY_NAMES[layer], document=document)),))
+        given = [] if document is None else [NamedPolicy(name=POLICY_NAMES[layer], document=document)]
+        return self._named(layer, given)
 
     def _parse(self, layer: str, policy: NamedPolicy) -> Policy:
         try:
