@@ -1,0 +1,114 @@
+"""JSON Patch (RFC 6902) as far as fixes use it: `add`, `replace` and `remove`, applied without touching the original."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Operation = dict[str, Any]
+"""{"op": "add" | "replace" | "remove", "path": JSON Pointer, "value": ...}."""
+
+
+class PatchError(ValueError):
+    """An operation whose path does not fit the document."""
+
+
+def pointer(*parts: str | int) -> str:
+    """A JSON Pointer (RFC 6901) from member names and indices."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in parts)
+
+
+def parts_of(path: str) -> list[str]:
+    """The member names and indices of a JSON Pointer."""
+    return [part.replace("~1", "/").replace("~0", "~") for part in path.split("/")[1:]]
+
+
+def apply_patch(document: Any, patch: tuple[Operation, ...]) -> Any:
+    """The patched document. What a patch leaves alone is shared with the original. Raises PatchError."""
+    for operation in patch:
+        document = _apply(document, parts_of(operation["path"]), operation)
+    return document
+
+
+def _apply(value: Any, parts: list[str], operation: Operation) -> Any:
+    if not parts:
+        return operation.get("value")
+    if isinstance(value, dict):
+        return _in_object(value, parts[0], parts[1:], operation)
+    if isinstance(value, list):
+        return _in_list(value, parts[0], parts[1:], operation)
+    raise PatchError(f"{operation['path']}: there is nothing below a {type(value).__name__}")
+
+
+def _in_object(value: dict[str, Any], name: str, rest: list[str], operation: Operation) -> dict[str, Any]:
+    changed = dict(value)
+    if name not in changed and (rest or operation["op"] != "add"):
+        raise PatchError(f"{operation['path']}: there is no {name}")
+    if rest:
+        changed[name] = _apply(changed[name], rest, operation)
+    elif operation["op"] == "remove":
+        del changed[name]
+    else:
+        changed[name] = operation["value"]
+    return changed
+
+
+def _in_list(value: list[Any], name: str, rest: list[str], operation: Operation) -> list[Any]:
+    changed = list(value)
+    adds = operation["op"] == "add" and not rest
+    index = len(changed) if name == "-" else int(name) if name.isdecimal() else -1
+    if not 0 <= index < len(changed) + adds:
+        raise PatchError(f"{operation['path']}: there is no {name}")
+    if rest:
+        changed[index] = _apply(changed[index], rest, operation)
+    elif adds:
+        changed.insert(index, operation["value"])
+    elif operation["op"] == "remove":
+        del changed[index]
+    else:
+        changed[index] = operation["value"]
+    return changed
+
+
+class Draft:
+    """A document being changed, and the patch that leads from the original to it."""
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
+        self.patch: tuple[Operation, ...] = ()
+
+    def get(self, *parts: str | int) -> Any:
+        """The value at a place; None: there is none, or it is null."""
+        value: Any = self.document
+        for part in parts:
+            if isinstance(value, dict):
+                value = value.get(part)
+            elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+                value = value[part]
+            else:
+                return None
+        return value
+
+    def put(self, value: Any, *parts: str | int) -> None:
+        """Set a member of an object, with the objects around it where they are not there, or replace a list's item."""
+        depth = len(parts) - 1
+        while depth > 0 and self.get(*parts[:depth]) is None:
+            value, depth = {str(parts[depth]): value}, depth - 1
+        parts = parts[: depth + 1]
+        around = self.get(*parts[:-1])
+        there = isinstance(around, list) or (isinstance(around, dict) and parts[-1] in around)
+        self._do({"op": "replace" if there else "add", "path": pointer(*parts), "value": value})
+
+    def append(self, value: Any, *parts: str | int) -> None:
+        """Add to the end of a list; where there is none, make it."""
+        if self.get(*parts) is None:
+            self.put([value], *parts)
+        else:
+            self._do({"op": "add", "path": pointer(*parts, "-"), "value": value})
+
+    def remove(self, *parts: str | int) -> None:
+        """Take a member or an item out."""
+        self._do({"op": "remove", "path": pointer(*parts)})
+
+    def _do(self, operation: Operation) -> None:
+        self.document = apply_patch(self.document, (operation,))
+        self.patch += (operation,)
