@@ -99,11 +99,13 @@ class App:
         host, port = self._console.addresses[0][:2]
         return Address(host=host, port=port)
 
-    def answer(self, call: DeniedCall) -> Answer:
-        """Explain a denial, put its record on the log, and give back what the client gets."""
-        answer, record = self._explainer(call, self._policies.snapshot)
-        if record is not None:
-            self._denylog.put(record)
+    def answer(self, call: DeniedCall) -> Answer | None:
+        """Explain a denial, put its record on the log, and give back what the client gets. None: it was none."""
+        explained = self._explainer(call, self._policies.snapshot)
+        if explained is None:
+            return None
+        answer, record = explained
+        self._denylog.put(record)
         return answer
 
     def status(self) -> dict[str, Any]:

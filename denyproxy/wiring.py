@@ -20,7 +20,7 @@ from denyproxy.s3.snapshot import PolicySnapshot
 from denyproxy.service_model import s3_operations
 from denyproxy.settings import Settings, SettingsError
 
-Explainer = Callable[[DeniedCall, PolicySnapshot], tuple[Answer, str | None]]
+Explainer = Callable[[DeniedCall, PolicySnapshot], tuple[Answer, str] | None]
 """The cold path: what goes to the client, and the denial record as JSON. None: nothing was denied after all."""
 
 
@@ -52,10 +52,10 @@ def explainer(settings: Settings) -> Explainer:
         header_bytes=settings.response.header_bytes,
     )
 
-    def answer(call: DeniedCall, snapshot: PolicySnapshot) -> tuple[Answer, str | None]:
+    def answer(call: DeniedCall, snapshot: PolicySnapshot) -> tuple[Answer, str] | None:
         explained = explain(call, snapshot)
         if explained is None:
-            return Answer(), None
+            return None
         delivered = present(
             explained.explanation,
             own_account=explained.own_account,

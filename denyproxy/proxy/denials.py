@@ -14,8 +14,8 @@ from denyproxy.proxy.upstream import UpstreamResponse
 
 ID_HEADER = "X-Deny-Explanation-Id"
 
-Answering = Callable[[DeniedCall], Answer]
-"""What `app` hands in: pure, synchronous; may raise."""
+Answering = Callable[[DeniedCall], Answer | None]
+"""What `app` hands in: synchronous; may raise. None: nothing was denied after all."""
 
 _BASE32 = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", b"0123456789ABCDEFGHJKMNPQRSTVWXYZ")
 

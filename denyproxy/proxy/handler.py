@@ -23,7 +23,7 @@ from denyproxy.proxy.denials import (
     read_bounded,
 )
 from denyproxy.proxy.errors import Busy, CannotRelay, InternalError, ProxyError, UpstreamUnreachable, error_response
-from denyproxy.proxy.heads import MalformedHead, decode_headers, relayed_headers
+from denyproxy.proxy.heads import MalformedHead, decode_headers, relayed_headers, relayed_request
 from denyproxy.proxy.modes import UpstreamMode, choose, origin_form
 from denyproxy.proxy.reply import Reply, Sent, break_off
 from denyproxy.proxy.upstream import Upstream, UpstreamLost, UpstreamRequest, UpstreamResponse
@@ -111,12 +111,11 @@ class Relay:
         if self.counters.in_flight > self._options.connections:
             raise Busy("denyproxy relays as many requests as it may at once; please try again.")
         received = RequestHead(request.method, request.raw_path, decode_headers(request.raw_headers))
+        if received.header("Host") is None:
+            raise CannotRelay("The request has no Host header, so S3 cannot tell what it was signed for.")
         mode = choose(self._modes, received)
         body = await self._body(request, received)
-        chunked = "chunked" in (received.header("Transfer-Encoding") or "").lower()
-        outgoing = await mode.prepare(
-            replace(received, headers=relayed_headers(received.headers, chunked=chunked)), body
-        )
+        outgoing = await mode.prepare(relayed_request(received), body)
         response = await self._upstream.send(outgoing)
         try:
             if body is not None and not body.complete and response.head.status >= 300:
@@ -153,18 +152,17 @@ class Relay:
         outgoing: UpstreamRequest,
         response: UpstreamResponse,
     ) -> Sent:
-        head = replace(response.head, headers=relayed_headers(response.head.headers, chunked=response.chunked))
+        seen = response.head
+        head = ResponseHead(seen.status, seen.reason, relayed_headers(seen.headers, chunked=response.chunked))
         start = b""
         denied = is_denial(head)
         if denied or may_carry_denials(outgoing.head, head):
             limit = self._options.error_body_bytes if denied else self._options.delete_result_bytes
             start, whole = (b"", True) if request.method == "HEAD" else await read_bounded(response, limit)
             if denied or (whole and carries_denials(start)):
-                call = self._denied_call(request, received, mode, outgoing, response.head, start if whole else None)
+                call = self._denied_call(request, received, mode, outgoing, seen, start if whole else None)
                 replaceable = start if whole and request.method != "HEAD" else None
-                head, changed = apply_answer(
-                    self._explain(call), call.id, head, replaceable, header_bytes=self._options.header_bytes
-                )
+                head, changed = self._explain(call, head, replaceable)
                 start = start if changed is None else changed
         try:
             reply = Reply(request, head, keep_alive=self._goes_on(request, outgoing.body))
@@ -200,14 +198,19 @@ class Relay:
             declared=self._declared,
         )
 
-    def _explain(self, call: DeniedCall) -> Answer:
-        """The answer; nothing but the id if explaining fails."""
-        self.counters.denials += 1
+    def _explain(self, call: DeniedCall, head: ResponseHead, body: bytes | None) -> tuple[ResponseHead, bytes | None]:
+        """Head and body that go out: explained; untouched if nothing was denied; with the id alone if that fails."""
+        bound = self._options.header_bytes
         try:
-            return self._answer(call)
+            answer = self._answer(call)
+            if answer is None:
+                return head, body
+            changed = apply_answer(answer, call.id, head, body, header_bytes=bound)
         except Exception as exception:
             log.error("explaining %s failed: %s", call.id, trace(exception))
-            return Answer()
+            changed = apply_answer(Answer(), call.id, head, body, header_bytes=bound)
+        self.counters.denials += 1
+        return changed
 
     def _goes_on(self, request: web.BaseRequest, body: RequestBody | None) -> bool:
         """May the connection be kept? Not with unread bytes in it, nor after a final reply that no 100 came before:

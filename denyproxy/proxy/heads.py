@@ -5,9 +5,10 @@ https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
-from denyproxy.exchange import Headers, ResponseHead
+from denyproxy.exchange import Headers, RequestHead, ResponseHead
+from denyproxy.sigv4.credential import parse_credential
 
 HOP_BY_HOP = frozenset(
     {
@@ -37,13 +38,22 @@ class MalformedHead(ValueError):
 def decode_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
     """Header fields off the wire; bytes that are not UTF-8 survive as surrogates."""
     return tuple(
-        (name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")) for name, value in raw
+        [(name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")) for name, value in raw]
     )
 
 
-def relayed_headers(headers: Headers, *, chunked: bool) -> Headers:
-    """The fields that travel on. A body that is chunked is chunked again, so Transfer-Encoding keeps its place."""
-    dropped = _dropped(headers)
+def relayed_request(head: RequestHead) -> RequestHead:
+    """A client's request as it travels on. Hop-by-hop fields that it signed go too, or S3 would find them missing."""
+    chunked = "chunked" in (head.header("Transfer-Encoding") or "").lower()
+    signed = parse_credential(head).signed_headers if head.header("Connection") is not None else None
+    return RequestHead(head.method, head.target, relayed_headers(head.headers, chunked=chunked, signed=signed or ()))
+
+
+def relayed_headers(headers: Headers, *, chunked: bool, signed: Collection[str] = ()) -> Headers:
+    """The fields that travel on. A body that is chunked is chunked again, so Transfer-Encoding keeps its place.
+
+    `signed`: fields (lower case) that are kept though they are hop-by-hop."""
+    dropped = _dropped(headers).difference(signed)
     relayed = []
     for name, value in headers:
         lower = name.lower()

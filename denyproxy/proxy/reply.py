@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import struct
-from dataclasses import replace
 
 from aiohttp import web
 from aiohttp.http import HttpVersion11
@@ -61,7 +60,7 @@ class Reply:
             headers = (*headers, ("Connection", "close"))
         elif request.version < HttpVersion11:
             headers = (*headers, ("Connection", "keep-alive"))
-        self._head: bytes | None = serialize_response(replace(head, headers=headers))
+        self._head: bytes | None = serialize_response(ResponseHead(head.status, head.reason, headers))
         self._status = head.status
         self._keep_alive = keep_alive
 

@@ -195,6 +195,17 @@ async def test_a_delete_objects_without_denials_is_not_explained() -> None:
     assert (answer.body, answer.fields) == (DELETED, [(b"Content-Length", str(len(DELETED)).encode())])
 
 
+async def test_errors_that_are_no_denials_change_nothing() -> None:
+    """The callable says that nothing was denied: no header, not counted."""
+    explained = Explained(None)
+    body = PARTLY.replace(b"AccessDenied", b"InternalError")
+    async with upstream(answering(_result(body))) as port, relaying(port, explained=explained) as proxy:
+        answer = await proxy.ask(_deletion())
+        assert len(explained.calls) == 1
+        assert proxy.relay.counters.denials == 0
+    assert (answer.body, answer.fields) == (body, [(b"Content-Length", str(len(body)).encode())])
+
+
 async def test_a_result_beyond_the_bound_is_relayed_untouched() -> None:
     """Bounded; nothing of it is lost."""
     body = PARTLY.replace(b"</DeleteResult>", b" " * 5000 + b"</DeleteResult>")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 
 import pytest
@@ -240,6 +241,94 @@ async def test_hop_by_hop_fields_stay_behind() -> None:
         )
     assert seen[0].fields == [(b"Host", b"h"), (b"Content-Length", b"0")]
     assert answer.fields == [(b"Content-Length", b"0")]
+
+
+async def test_signed_hop_by_hop_fields_go_along() -> None:
+    """wire.md 1: some clients sign Connection; without it the signature would not match."""
+    seen: list[Message] = []
+    authorization = (
+        b"AWS4-HMAC-SHA256 Credential=A/20260101/r/s3/aws4_request,SignedHeaders=connection;host,Signature=0"
+    )
+    async with upstream(answering(OK, seen)) as port, relaying(port) as proxy:
+        await proxy.ask(
+            b"GET /b/k HTTP/1.1\r\nHost: h\r\nConnection: keep-alive\r\nTE: trailers\r\nauthorization: %s\r\n\r\n"
+            % authorization
+        )
+    assert seen[0].fields == [(b"Host", b"h"), (b"Connection", b"keep-alive"), (b"authorization", authorization)]
+
+
+async def test_an_upgrade_is_not_relayed_and_the_connection_goes_on() -> None:
+    """S3 has no other protocol to offer."""
+    seen: list[Message] = []
+    async with upstream(answering(OK, seen)) as port, relaying(port) as proxy, proxy.connect() as wire:
+        for _ in range(2):
+            await wire.send(b"GET /b HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+            assert (await wire.message()).body == b"ok"
+    assert [message.fields for message in seen] == [[(b"Host", b"h")]] * 2
+
+
+async def test_a_request_without_a_host_is_refused() -> None:
+    """HTTP/1.0 allows it; a signature without Host is none."""
+    async with upstream(answering(OK)) as port, relaying(port) as proxy:
+        answer = await proxy.ask(b"GET /b HTTP/1.0\r\n\r\n")
+    assert answer.status == 400
+    assert b"Host" in answer.body
+
+
+async def test_a_slow_reader_holds_the_upstream_back() -> None:
+    """Backpressure: the relay holds a bounded piece of a body, however long the body is."""
+    size = 256 << 20
+    sent = received = ahead = 0
+
+    async def script(wire: Wire) -> None:
+        nonlocal sent
+        await wire.message()
+        await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+        while sent < size:
+            await wire.send(bytes(1 << 20))
+            sent += 1 << 20
+
+    async with upstream(script) as port, relaying(port) as proxy, proxy.connect() as wire:
+        await wire.send(b"GET /b/k HTTP/1.1\r\nHost: h\r\n\r\n")
+        await wire.head()
+        while received < 32 << 20:
+            received += len(await wire.some())
+            for _ in range(20):  # everybody else may go on meanwhile
+                await asyncio.sleep(0)
+            ahead = max(ahead, sent - received)
+    assert 0 < ahead < 24 << 20
+
+
+async def test_a_slow_upstream_holds_the_client_back() -> None:
+    """The same for uploads."""
+    size = 256 << 20
+    sent = received = ahead = 0
+    done = asyncio.Event()
+
+    async def script(wire: Wire) -> None:
+        nonlocal received, ahead
+        await wire.head()
+        while received < 32 << 20:
+            received += len(await wire.some())
+            for _ in range(20):
+                await asyncio.sleep(0)
+            ahead = max(ahead, sent - received)
+        done.set()
+        await asyncio.Event().wait()
+
+    async def send(wire: Wire) -> None:
+        nonlocal sent
+        await wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size)
+        while sent < size:
+            await wire.send(bytes(1 << 20))
+            sent += 1 << 20
+
+    async with upstream(script) as port, relaying(port) as proxy, proxy.connect() as wire:
+        sending = asyncio.create_task(send(wire))
+        await done.wait()
+        sending.cancel()
+        wire.reset()
+    assert 0 < ahead < 24 << 20
 
 
 async def test_a_chunked_response_is_chunked_again() -> None:

@@ -167,11 +167,11 @@ async def upstream(script: Script) -> AsyncIterator[int]:
 class Explained:
     """A stand-in for the cold path: remembers the calls, gives one answer to all."""
 
-    answer: Answer = field(default_factory=Answer)
+    answer: Answer | None = field(default_factory=Answer)
     fails: BaseException | None = None
     calls: list[DeniedCall] = field(default_factory=list)
 
-    def __call__(self, call: DeniedCall) -> Answer:
+    def __call__(self, call: DeniedCall) -> Answer | None:
         self.calls.append(call)
         if self.fails is not None:
             raise self.fails
