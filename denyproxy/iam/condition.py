@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from denyproxy.iam.context import RequestContext, Values
-from denyproxy.iam.operators import NULL, OPERATORS, Operator, OperatorName, operator_name, read_bool
+from denyproxy.iam.operators import NULL, OPERATORS, Around, Operator, OperatorName, operator_name, read_bool
 from denyproxy.iam.truth import UNKNOWN, Truth
 from denyproxy.iam.variables import Template, fixed, substitute, template_of
 from denyproxy.iam.wildcard import Predicate, Wild, everything, nothing
@@ -78,10 +78,13 @@ ValueTest = Callable[[str, RequestContext], Truth]
 """Does one request value satisfy the operator, given all the policy's values?"""
 
 
-def _value_test(operator: Operator, templates: tuple[Template, ...], matches: Predicate) -> ValueTest:
+def _value_test(key: str, operator: Operator, templates: tuple[Template, ...], matches: Predicate) -> ValueTest:
     """`matches`: the predicate of the values without variables."""
+    static = [tokens for tokens in map(fixed, templates) if tokens is not None]
     dynamic = tuple(template for template in templates if fixed(template) is None)
     hit, miss = (NO, YES) if operator.negated else (YES, NO)
+    if operator.any_around is not None:
+        return _rough_test(key, operator, matches, operator.any_around(static))
     if not dynamic:
         return lambda value, context: hit if matches(value) else miss
 
@@ -103,6 +106,20 @@ def _value_test(operator: Operator, templates: tuple[Template, ...], matches: Pr
     return test
 
 
+def _rough_test(key: str, operator: Operator, matches: Predicate, around: Around) -> ValueTest:
+    """For quantities, of which the context may know no more than a range."""
+    hit, miss = (NO, YES) if operator.negated else (YES, NO)
+
+    def test(value: str, context: RequestContext) -> Truth:
+        margin = context.margin.get(key) if context.margin else None
+        if margin is None:
+            return hit if matches(value) else miss
+        truth = around(value, margin)
+        return ~truth if operator.negated else truth
+
+    return test
+
+
 def _outcomes(operator: Operator, templates: tuple[Template, ...], matches: Predicate) -> tuple[Truth, ...]:
     """What the operator can come to for some value or other of a key that is present."""
     if matches is everything:
@@ -116,7 +133,7 @@ def _outcomes(operator: Operator, templates: tuple[Template, ...], matches: Pred
 
 def _comparison(key: str, name: OperatorName, operator: Operator, templates: tuple[Template, ...]) -> Test:
     matches = operator.any_of([tokens for tokens in map(fixed, templates) if tokens is not None])
-    of_value = _value_test(operator, templates, matches)
+    of_value = _value_test(key, operator, templates, matches)
     if_absent = _if_absent(name, operator)
     if_empty = _if_empty(name, operator, if_absent)
     outcomes = {if_absent, *_outcomes(operator, templates, matches)}
@@ -133,7 +150,7 @@ def _comparison(key: str, name: OperatorName, operator: Operator, templates: tup
             return of_value(values[0], context)
         return of_several(values, context) if values else if_empty
 
-    if any(fixed(template) is None for template in templates):
+    if operator.any_around is not None or any(fixed(template) is None for template in templates):
         return test
     hit, miss = (NO, YES) if operator.negated else (YES, NO)
 

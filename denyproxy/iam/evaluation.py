@@ -130,8 +130,7 @@ def _assess(
 
 def decide(request: AuthorizationRequest, policies: PolicySet) -> frozenset[Decision]:
     """The decisions that are possible, without the evidence."""
-    principal = request.principal
-    if principal.type is PrincipalType.UNKNOWN or is_service_linked(principal) is UNSURE:
+    if is_service_linked(request.principal) is UNSURE:
         # Layers may turn out not to apply, so that a Deny in one does not settle the rest.
         return _possible(request, policies, _assess(request, policies, _hear, _hear_resource))
     return _possible(request, policies, _assess(request, policies, _judge, _judge_resource))

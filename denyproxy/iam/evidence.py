@@ -76,6 +76,12 @@ class StatementEvidence:
         return tuple(element for element in self.elements if element.truth is NO)
 
 
+def doubts_in_scp(statement: Statement) -> tuple[Doubt, ...]:
+    """What is less than certain about a statement because it stands in an SCP."""
+    plain = not statement.conditions and statement.resources == ("*",) and not statement.not_action
+    return () if statement.effect == "Deny" or plain else (Doubt.NARROW_SCP_ALLOW,)
+
+
 def examine(
     statement: Statement, request: AuthorizationRequest, resource: str | None, api_names: Mapping[str, str]
 ) -> StatementEvidence:
@@ -295,16 +301,27 @@ def _condition(condition: Condition, context: RequestContext, statement: Stateme
         met = name.stem == NULL and truth is YES
         return evidence if met else replace(evidence, reason=Mismatch.KEY_ABSENT)
     if found is UNKNOWN:
-        return replace(evidence, reason=Mismatch.KEY_UNKNOWN if truth is UNSURE else None)
+        return replace(evidence, reason=_reason_of_unknown_key(condition, truth))
     if condition.operator is None:
         return replace(evidence, reason=Mismatch.KEY_PRESENT if truth is NO else None)
     if len(found) > 1 and not name.every and not name.some:
         return replace(evidence, reason=Mismatch.SEVERAL_VALUES)
+    if truth is UNSURE and condition.lower_key in context.margin:
+        return replace(evidence, reason=Mismatch.VALUE_UNCERTAIN)
     if condition.negated and truth is NO:
         return replace(evidence, reason=Mismatch.VALUE_EXCLUDED)
     if truth is YES and not condition.negated:
         return evidence
     return _value_miss(evidence, condition, found, context, statement)
+
+
+def _reason_of_unknown_key(condition: Condition, truth: Truth) -> Mismatch | None:
+    """A key that is not known can settle a condition all the same: by values that match nothing, or everything."""
+    if truth is not NO:
+        return Mismatch.KEY_UNKNOWN if truth is UNSURE else None
+    if condition.negated:
+        return Mismatch.VALUE_EXCLUDED
+    return Mismatch.VALUE_UNREADABLE if unreadable(condition) else Mismatch.VALUE_DIFFERS
 
 
 def _value_miss(
@@ -319,13 +336,15 @@ def _value_miss(
     assert operator is not None
     failing = evidence.truth is NO
     evidence = replace(evidence, reason=Mismatch.VALUE_DIFFERS)
-    for value in found:
+    matches = operator.any_of([tokens for tokens in map(fixed, condition.templates) if tokens is not None])
+    missing = [value for value in found if not matches(value)]
+    for value in missing:
         for text, template in zip(condition.values, condition.templates, strict=True):
             match = _condition_match(text, template, value, context, condition, statement)
             if match is not None:
                 element = match.element if match.element is not None and failing else evidence.element
                 return replace(evidence, element=element, expected=text, reason=match.reason, key=match.key)
-    for value in found:
+    for value in missing:
         near = nearest(condition.values, value, _RULES.get(operator.name, ()))
         if near is not None:
             return replace(evidence, expected=near[0], reason=near[1])

@@ -48,6 +48,8 @@ class Mismatch(StrEnum):
     UNKNOWN_OPERATOR = "unknown-operator"
     KEY_ABSENT = "key-absent"
     KEY_UNKNOWN = "key-unknown"
+    VALUE_UNCERTAIN = "value-uncertain"
+    """The value is known to within a margin that can turn the comparison."""
     SEVERAL_VALUES = "several-values"
     """A key with several values and no ForAllValues or ForAnyValue."""
     # It is just another one.
@@ -73,6 +75,8 @@ class Doubt(StrEnum):
     """Whether {"AWS": "*"} means anonymous callers as "*" does."""
     NOT_PRINCIPAL_ALLOW = "not-principal-allow"
     """NotPrincipal with Allow is not supported, by AWS's current text."""
+    NARROW_SCP_ALLOW = "narrow-scp-allow"
+    """An SCP's Allow with conditions or resources, which older text says it cannot have."""
     BOOL_VARIABLE = "bool-variable"
     NEGATED_FOR_ALL_ABSENT = "negated-for-all-absent"
     """ForAllValues with a negated operator and no values."""
@@ -209,8 +213,10 @@ def principal_mismatch(entry: Named, principal: Principal) -> Mismatch:
     if principal.type in (PrincipalType.ANONYMOUS, PrincipalType.UNKNOWN) or arn is None:
         return Mismatch.PRINCIPAL_NOT_LISTED
     if entry.kind == "account":
-        same = entry.account == account_of(principal)
-        return Mismatch.OTHER_PARTITION if same else Mismatch.OTHER_ACCOUNT
+        account = account_of(principal)
+        if account is None:
+            return Mismatch.PRINCIPAL_NOT_LISTED
+        return Mismatch.OTHER_PARTITION if entry.account == account else Mismatch.OTHER_ACCOUNT
     if entry.text.lower() == arn.lower():
         return Mismatch.CASE_DIFFERS
     mine = named_aws(arn)

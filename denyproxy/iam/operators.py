@@ -10,16 +10,21 @@ import binascii
 import ipaddress
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from operator import eq, ge, gt, le, lt
 from typing import TypeVar
 
+from denyproxy.iam.truth import Truth
 from denyproxy.iam.wildcard import Predicate, Tokens, any_arn, any_glob, arn_segments, literal, may_match, nothing
 
 _V = TypeVar("_V")
 _P = TypeVar("_P")
+
+
+Around = Callable[[str, float], Truth]
+"""Does a request value match, that may be off by so much?"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,8 @@ class Operator:
     """Are variables replaced in policy values?"""
     doubtful_variables: bool = False
     """AWS's pages disagree on whether variables are replaced here."""
+    any_around: Callable[[Iterable[Tokens]], Around] | None = None
+    """As `any_of`, for a request value that is known to within a margin; None: only whole values are compared."""
 
 
 def _texts(patterns: Iterable[Tokens]) -> list[str]:
@@ -218,8 +225,32 @@ def _readable(operand_of: Callable[[str], _P | None]) -> Callable[[str], bool]:
     return lambda text: operand_of(text) is not None
 
 
-def _ordered(prefix: str, read: Callable[[str], Decimal | None]) -> Sequence[Operator]:
-    return (
+Quantity = Callable[[str], Decimal | None]
+
+
+def _around(read: Quantity, holds: Callable[[Decimal, Decimal], bool]) -> Callable[[Iterable[Tokens]], Around]:
+    def any_around(patterns: Iterable[Tokens]) -> Around:
+        operands = tuple(operand for operand in map(read, _texts(patterns)) if operand is not None)
+
+        def matches(text: str, margin: float) -> Truth:
+            value = read(text)
+            if value is None:
+                return Truth.NO
+            low, high = value - Decimal(margin), value + Decimal(margin)
+            result = Truth.NO
+            for operand in operands:
+                least, most = holds(low, operand), holds(high, operand)
+                turns = low < high and low <= operand <= high if holds is eq else least is not most
+                result = max(result, Truth.UNKNOWN if turns else Truth.of(least))
+            return result
+
+        return matches
+
+    return any_around
+
+
+def _ordered(prefix: str, read: Quantity) -> Sequence[Operator]:
+    rows = (
         _read(f"{prefix}Equals", read, read, eq),
         _read(f"{prefix}NotEquals", read, read, eq, negated=True),
         _read(f"{prefix}LessThan", read, read, lt),
@@ -227,6 +258,8 @@ def _ordered(prefix: str, read: Callable[[str], Decimal | None]) -> Sequence[Ope
         _read(f"{prefix}GreaterThan", read, read, gt),
         _read(f"{prefix}GreaterThanEquals", read, read, ge),
     )
+    comparisons = (eq, eq, lt, le, gt, ge)
+    return [replace(row, any_around=_around(read, holds)) for row, holds in zip(rows, comparisons, strict=True)]
 
 
 def _may_bool(tokens: Tokens, value: str) -> bool:

@@ -57,7 +57,7 @@ _SERVICE_LINKED_NAME = "AWSServiceRoleFor"
 def is_service_linked(principal: Principal) -> Truth:
     """Is it a session of a service-linked role? SCPs, RCPs and boundaries do not apply to those."""
     if principal.type is not PrincipalType.ROLE_SESSION:
-        return NO
+        return UNSURE if principal.type is PrincipalType.UNKNOWN else NO
     role = principal.issuer
     if role is None:
         role = principal.arn

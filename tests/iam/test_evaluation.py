@@ -259,6 +259,7 @@ def test_a_caller_of_unknown_kind_may_be_anyone() -> None:
     assert possible(SOMEBODY, foreign()) == {IMPLICIT}
     assert possible(SOMEBODY, own(identity=ALLOWS, session=SILENT, boundary=SILENT)) == {ALLOWED, IMPLICIT}
     assert possible(SOMEBODY, own(identity=policies(allow(), deny()))) == {ALLOWED, EXPLICIT}
+    assert possible(SOMEBODY, own(identity=ALLOWS, rcp=(DENIES,))) == {ALLOWED, EXPLICIT}
 
 
 # Layers

@@ -433,3 +433,43 @@ def test_reading_addresses() -> None:
     assert read_network("10.1.2.3/8") == (4, 10, 24)
     assert read_network("::1") == (6, 1, 0)
     assert read_network("10.0.0.0/") is None
+
+
+@pytest.mark.parametrize(
+    ("operator", "values", "actual", "truth"),
+    [
+        ("NumericLessThan", "100", "89", YES),
+        ("NumericLessThan", "100", "90", UNSURE),
+        ("NumericLessThan", "100", "110", NO),
+        ("NumericLessThanEquals", "100", "90", YES),
+        ("NumericLessThanEquals", "100", "110", UNSURE),
+        ("NumericGreaterThan", "100", "110", UNSURE),
+        ("NumericGreaterThan", "100", "111", YES),
+        ("NumericGreaterThan", "100", "90", NO),
+        ("NumericGreaterThanEquals", "100", "110", YES),
+        ("NumericGreaterThanEquals", "100", "90", UNSURE),
+        ("NumericEquals", "100", "100", UNSURE),
+        ("NumericEquals", "100", "110", UNSURE),
+        ("NumericEquals", "100", "111", NO),
+        ("NumericNotEquals", "100", "100", UNSURE),
+        ("NumericNotEquals", "100", "111", YES),
+        ("NumericEquals", ["x", "100"], "105", UNSURE),
+        ("NumericLessThan", ["100", "200"], "105", YES),
+        ("NumericLessThan", "100", "x", NO),
+        ("NumericLessThan", [], "1", NO),
+        ("DateGreaterThan", "1970-01-01T00:01:40Z", "105", UNSURE),
+        ("DateGreaterThan", "1970-01-01T00:01:40Z", "111", YES),
+        ("StringEquals", "100", "105", NO),
+        ("ForAnyValue:NumericLessThan", "100", "105", UNSURE),
+    ],
+)
+def test_a_comparison_that_the_margin_of_a_value_can_turn_is_unknown(
+    operator: str, values: Any, actual: str, truth: Truth
+) -> None:
+    assert holds(operator, values, RequestContext({"key": (actual,)}, margin={"key": 10.0})) is truth
+
+
+def test_without_a_margin_a_comparison_is_exact() -> None:
+    assert holds("NumericEquals", "100", RequestContext({"key": ("100",)}, margin={"key": 0.0})) is YES
+    assert holds("NumericEquals", "100", RequestContext({"key": ("100",)}, margin={"other": 10.0})) is YES
+    assert holds("NumericLessThan", "100", RequestContext({"key": ("99",)}, margin={"other": 10.0})) is YES

@@ -282,6 +282,8 @@ def test_a_statement_without_principal_is_about_everyone() -> None:
         (replace(LINKED, issuer=None), UNSURE),
         (replace(LINKED, issuer=None, arn=LINKED.issuer), YES),
         (SESSION_OF_NOTHING, UNSURE),
+        (SOMEBODY, UNSURE),
+        (ANONYMOUS, NO),
     ],
 )
 def test_service_linked_roles_are_told_by_their_path(principal: Principal, linked: Truth) -> None:
