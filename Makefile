@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # What the slow tests use besides Python; `make ci-packages` installs it.
-APT_PACKAGES = curl rclone s3cmd
+APT_PACKAGES = curl nodejs npm procps rclone s3cmd
 
 .PHONY: help demo test test-all lint format bench differential clean ci-packages
 
@@ -56,5 +56,5 @@ ci-packages: ## install what `make test-all` uses from Debian (as root)
 	DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --no-install-recommends $(APT_PACKAGES)
 
 clean: ## remove environments and caches
-	rm -rf $(VENV) .venv-ministack .venv-seaweedfs .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
+	rm -rf $(VENV) .venv-ministack .venv-seaweedfs .venv-awscli .node .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

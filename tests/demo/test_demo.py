@@ -45,8 +45,13 @@ def installed() -> None:
         pytest.skip(str(missing))
 
 
-def test_every_denial_is_explained_by_its_cause() -> None:
-    done = subprocess.run(COMMAND, capture_output=True, text=True, timeout=120, check=False)
+@pytest.fixture(scope="module")
+def done(installed: None) -> subprocess.CompletedProcess[str]:
+    """The demo, played once with its output in a pipe."""
+    return subprocess.run(COMMAND, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_every_denial_is_explained_by_its_cause(done: subprocess.CompletedProcess[str]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     words = " ".join(done.stdout.split())
     assert [cause for cause in CAUSES if f"cause {cause}" not in words] == []
@@ -56,8 +61,7 @@ def test_every_denial_is_explained_by_its_cause() -> None:
     assert f"denyproxy {shown_in_the_readme}" in words
 
 
-def test_the_output_is_plain_text_of_80_columns_when_piped() -> None:
-    done = subprocess.run(COMMAND, capture_output=True, text=True, timeout=120, check=False)
+def test_the_output_is_plain_text_of_80_columns_when_piped(done: subprocess.CompletedProcess[str]) -> None:
     assert [line for line in done.stdout.splitlines() if len(line) > 80 or line != line.rstrip()] == []
     assert "\x1b" not in done.stdout
 
