@@ -150,6 +150,11 @@ def test_vpc_endpoint_hosts() -> None:
     assert (path.bucket, path.key, path.region) == ("b", "k", "us-east-1")
 
 
+def test_an_arn_without_a_region_leaves_that_of_the_host() -> None:
+    address = parse_address("s3.us-east-2.amazonaws.com", "/arn:aws:s3::111122223333:accesspoint/x.mrap/k")
+    assert (address.access_point, address.region) == ("arn:aws:s3::111122223333:accesspoint/x.mrap", "us-east-2")
+
+
 def test_a_vpc_endpoint_host_of_no_known_kind_is_path_style() -> None:
     address = parse_address("vpce-0a1b2c3d-x5y6.s3.us-east-1.vpce.amazonaws.com", "/b/k")
     assert (address.bucket, address.key, address.vpc_endpoint) == ("b", "k", None)

@@ -259,6 +259,13 @@ def test_a_closed_world(key: str, value: Any) -> None:
     assert lookup(unsigned("GET", "/b/k"), key, declared=CLOSED) == value
 
 
+def test_tags_of_a_role_count_in_a_closed_world() -> None:
+    declared = Declared(principal=SESSION, principal_role=ROLE, closed=True)
+    assert lookup(unsigned("GET", "/b/k"), "aws:PrincipalTag/team", declared=declared) == ("red",)
+    named = Declared(principal=ROLE, closed=True)
+    assert lookup(unsigned("GET", "/b/k"), "aws:PrincipalTag/team", declared=named) == ("red",)
+
+
 def test_what_is_declared_overrides_and_what_is_unknown_overrides_that() -> None:
     declared = Declared(
         principal=USER,
@@ -684,6 +691,10 @@ def test_an_owner_that_is_not_known() -> None:
     head = long_term("GET", "/elsewhere/k")
     assert lookup(head, "s3:ResourceAccount") is UNKNOWN
     assert lookup(head, "aws:ResourceOrgID") is UNKNOWN
+    nobody = replace(OPEN, default_account=AccountFacts(organization_id=None, organization_path=None))
+    for key in ("aws:ResourceOrgID", "aws:ResourceOrgPaths"):
+        assert lookup(head, key, snapshot=nobody) is UNKNOWN
+        assert lookup(head, key, snapshot=nobody, declared=CLOSED) is None
 
 
 # KMS

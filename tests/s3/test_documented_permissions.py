@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 
 from denyproxy.exchange import RequestHead
-from denyproxy.iam.truth import Truth
 from denyproxy.s3.operation import identify
 from denyproxy.s3.permissions import requirements
 from denyproxy.s3.request import Requirement, Role
@@ -144,18 +143,21 @@ def test_needs_what_is_documented(name: str, extra: dict[str, Any], special: boo
     assert ours == expected
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_resources(name: str) -> None:
-    head, body = serialised(name, minimal(name))
-    targets = {(action, role): target for action, target, role, _ in DOCUMENTED[name]}
-    resources = {
-        "bucket": "arn:aws:s3:::bkt",
-        "object": "arn:aws:s3:::bkt/dir/key.txt",
-        "copy_source_object": "arn:aws:s3:::source-bkt/source-key",
-    }
-    for item in needed(head, body, PLAIN):
-        target = targets.get((item.action, item.role.value))
-        if item.role is Role.GATE and target in resources and item.needed is Truth.YES:
-            expected = "copy_source_object" if item.source else target
-            assert item.resource == resources[expected if expected in resources else "object"]
+RESOURCES = {
+    "bucket": "arn:aws:s3:::bkt",
+    "object": "arn:aws:s3:::bkt/dir/key.txt",
+    "copy_source_object": "arn:aws:s3:::source-bkt/source-key",
+}
+
+
+@pytest.mark.parametrize(("name", "extra"), CASES, ids=[f"{name}-{'-'.join(extra)}" for name, extra in CASES])
+def test_resources(name: str, extra: dict[str, Any]) -> None:
+    head, body = serialised(name, {**minimal(name), **extra})
+    targets: dict[tuple[str, bool], str] = {}
+    for action, target, _, _ in DOCUMENTED[name]:
+        targets[action, target.startswith("copy_source")] = target
+    for item in needed(head, body, SPECIAL):
+        target = targets.get((item.action, item.source), "")
+        if item.role in (Role.GATE, Role.DENY_ONLY) and target in RESOURCES:
+            assert item.resource == RESOURCES[target]
             assert item.bucket == ("source-bkt" if item.source else "bkt")

@@ -392,6 +392,32 @@ def test_creating_a_bucket() -> None:
     assert only(needs(request("PUT", "/b", body=tagged), closed()), "s3:TagResource").needed is Truth.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    ("headers", "body", "truth"),
+    [
+        ({}, None, None),
+        ({}, b"<CreateBucketConfiguration/>", None),
+        ({}, b"<CreateBucketConfiguration", Truth.UNKNOWN),
+        ({"Content-Length": "9"}, None, Truth.UNKNOWN),
+    ],
+)
+def test_tags_of_a_new_bucket(headers: dict[str, str], body: bytes | None, truth: Truth | None) -> None:
+    found = needs(request("PUT", "/b", headers, body), closed())
+    assert [item.needed for item in found if item.action == "s3:TagResource"] == ([] if truth is None else [truth])
+
+
+def test_the_default_key_is_that_of_the_bucket_written_to() -> None:
+    snapshot = PolicySnapshot(
+        buckets={"b": BucketFacts("b", default_encryption="aws:kms", default_kms_key=KEY)},
+        default_bucket=BucketFacts(default_encryption="AES256"),
+        default_object=ObjectFacts(sse=None),
+    )
+    for target in ("/b/k", "/b/k?partNumber=1&uploadId=u"):
+        assert only(needs(request("PUT", target), snapshot), "kms:GenerateDataKey").resource == KEY
+        elsewhere = needs(request("PUT", target.replace("/b/", "/other/")), snapshot)
+        assert not [item for item in elsewhere if item.role is Role.KMS]
+
+
 def test_post_forms() -> None:
     form = (
         b'--x\r\nContent-Disposition: form-data; name="key"\r\n\r\nup/a\r\n'

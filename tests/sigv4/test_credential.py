@@ -98,6 +98,9 @@ def test_presigned_sigv2() -> None:
     credential = parse_credential(head(f"/b/k?AWSAccessKeyId={KEY}&Expires=1175139620&Signature=vjbyPxybdZaNmGa"))
     assert (credential.kind, credential.algorithm, credential.access_key_id) == (CredentialKind.QUERY, "AWS", KEY)
     assert credential.expires_at == datetime(2007, 3, 29, 3, 40, 20, tzinfo=UTC)
+    assert not credential.has_session_token
+    temporary = f"/b/k?AWSAccessKeyId={KEY}&Expires=1&Signature=x&x-amz-security-token=T"
+    assert parse_credential(head(temporary)).has_session_token
 
 
 def test_a_token_header_marks_temporary_credentials() -> None:
