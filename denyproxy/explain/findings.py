@@ -180,7 +180,7 @@ def _implicit(authorization: Authorization, objection: Objection) -> Iterator[Fi
             return
     layer = objection.layer
     misses = ranked(request, policies, resource)
-    if layer == "identity" and objection.truth is Truth.YES:
+    if layer == "identity":
         other = _meant_on_the_bucket(authorization, misses)
         if other is not None:
             layer, misses = other

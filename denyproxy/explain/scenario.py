@@ -80,8 +80,10 @@ class Scenario(Model):
         if request.raw is not None:
             return RequestHead(request.raw.method, request.raw.target, tuple(request.raw.headers))
         path = "/"
-        if request.bucket is not None:
-            path += quote(request.bucket, safe=":")
+        # An alias or the name of an access point stands for its ARN.
+        bucket = self.policies.access_point.arn if self.policies.access_point is not None else request.bucket
+        if bucket is not None:
+            path += quote(bucket, safe=":")
             if request.key is not None:
                 path += "/" + quote(request.key, safe="/")
         query = urlencode(request.query, quote_via=quote)

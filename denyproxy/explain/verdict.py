@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from denyproxy.explain.findings import Finding
-from denyproxy.explain.model import Verdict
+from denyproxy.explain.model import EffectOfCause, Verdict
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.authorization import Authorization
 from denyproxy.s3.denial_message import DenialMessage
@@ -130,6 +130,11 @@ def _same_place(one: Finding, other: Finding) -> bool:
     )
 
 
+def is_unloaded(finding: Finding) -> bool:
+    """Does it stand for the policies of a layer that are not known?"""
+    return finding.evidence is None and finding.unknowns == (finding.layer,)
+
+
 def is_doubtful(finding: Finding) -> bool:
     """Does the finding rest on a rule on which AWS's sources disagree?"""
     conflict = finding.authorization is not None and finding.authorization.requirement.conflict is not None
@@ -143,6 +148,11 @@ def is_doubtful(finding: Finding) -> bool:
 
 def _by_message(found: tuple[Finding, ...], denial: DenialMessage, missing_key: tuple[Finding, ...]) -> Judgement:
     matching = tuple(item for item in (*found, *missing_key) if named_by(item, denial))
+    if not matching:
+        # What is not loaded may hold whatever S3 names.
+        effect: EffectOfCause = "explicit" if denial.effect == "explicit" else "implicit"
+        unloaded = (replace(item, effect=effect) for item in (*found, *missing_key) if is_unloaded(item))
+        matching = tuple(item for item in unloaded if named_by(item, denial))
     definite = tuple(item for item in matching if item.truth is Truth.YES)
     others = tuple(item for item in found if item.truth is Truth.YES)
     if definite:
@@ -205,7 +215,7 @@ _UNKNOWN_LAYERS = (
     "permissions-boundary",
     "rcp",
 )
-_LIKELY_EXPLICIT = frozenset({"scp", "rcp", "bucket-policy"})
+_LIKELY_EXPLICIT = frozenset({"scp", "rcp"})
 
 
 def likelihood(finding: Finding) -> tuple[int, int, int]:

@@ -361,7 +361,8 @@ def _condition_match(
     arn = operator.name.startswith("Arn")
     if fixed(template) is None:
         match = _match(template, value, context, arn=arn)
-        return match if match.reason is not None else None
+        # A variable that has its value is not to blame: two values differ, as in any condition.
+        return None if match.reason in (None, Mismatch.VALUE_DIFFERS) else match
     if statement.substitutes or not operator.substitutes:
         return None
     if _is_literal_for_its_version(text, value, context, globs=operator.globs, arn=arn):

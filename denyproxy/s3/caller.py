@@ -15,7 +15,7 @@ from denyproxy.s3.error import parse_denial_message, parse_error
 from denyproxy.s3.form import parse_form
 from denyproxy.s3.request import Caller, KnownBy
 from denyproxy.s3.snapshot import PolicySnapshot
-from denyproxy.sigv4.credential import Credential, CredentialKind, credential_of_form, parse_credential
+from denyproxy.sigv4.credential import SIGV4, Credential, CredentialKind, credential_of_form, parse_credential
 
 _AUTH_TYPES = {
     CredentialKind.HEADER: "REST-HEADER",
@@ -23,6 +23,8 @@ _AUTH_TYPES = {
     CredentialKind.POST: "POST",
 }
 _SESSIONS = (PrincipalType.ROLE_SESSION, PrincipalType.FEDERATED)
+_SIGNED = Credential(CredentialKind.HEADER, algorithm=SIGV4)
+"""A scenario tells who signed, and seldom how."""
 
 
 def call_credential(call: DeniedCall) -> Credential:
@@ -43,6 +45,8 @@ def identify_caller(call: DeniedCall, snapshot: PolicySnapshot) -> Caller:
     principal, known_by = _principal(call, snapshot, credential)
     principal = _with_facts(principal, snapshot)
     signed = principal.type is not PrincipalType.ANONYMOUS
+    if signed and call.declared.closed and credential.kind is CredentialKind.ANONYMOUS:
+        credential = _SIGNED
     return Caller(
         principal=principal,
         known_by=known_by,

@@ -500,10 +500,10 @@ def test_negation_is_marked() -> None:
     ("operator", "value", "keys", "element", "truth", "reason", "key"),
     [
         ("StringLike", "home/${u}/*", {"u": "a"}, "condition:Key", YES, None, "Key"),
-        ("StringLike", "home/${u}/*", {"u": "b"}, "variable:u", NO, Mismatch.VALUE_DIFFERS, "u"),
+        ("StringLike", "home/${u}/*", {"u": "b"}, "condition:Key", NO, Mismatch.VALUE_DIFFERS, "Key"),
         ("StringLike", "home/${u}/*", {}, "variable:u", NO, Mismatch.VARIABLE_UNRESOLVED, "u"),
         ("StringNotLike", "home/${u}/*", {}, "condition:Key", YES, Mismatch.VARIABLE_UNRESOLVED, "u"),
-        ("StringNotLike", "home/${u}/*", {"u": "b"}, "condition:Key", YES, Mismatch.VALUE_DIFFERS, "u"),
+        ("StringNotLike", "home/${u}/*", {"u": "b"}, "condition:Key", YES, Mismatch.VALUE_DIFFERS, "Key"),
         ("StringNotLike", "home/${u}/*", {"u": "a"}, "condition:Key", NO, Mismatch.VALUE_EXCLUDED, "Key"),
         ("StringLike", "home/${unknown}/*", {}, "condition:Key", UNSURE, Mismatch.KEY_UNKNOWN, "unknown"),
         ("StringLike", "else/${unknown}/*", {}, "condition:Key", NO, Mismatch.VALUE_DIFFERS, "Key"),

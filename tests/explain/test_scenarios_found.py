@@ -1,0 +1,264 @@
+"""Cases found after the first forty: real 403 threads and AWS's documented examples, with the cause by AWS's rules.
+
+Each is also explained with less known, and with what S3 would have said of it."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonpatch
+import pytest
+
+from denyproxy.explain.model import Cause, Explanation
+from tests.explain.test_scenarios import COMPARED, acceptable, agrees, asked, explain
+
+FILES = sorted((Path(__file__).parent.parent / "scenarios_found").glob("*.json"))
+SCENARIOS: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in FILES}
+
+DOUBTFUL = {"act-f13", "kms-f02"}
+"""AWS's pages disagree on what these operations need, so the cause is right but not certain."""
+
+PLACES: dict[str, tuple[str, list[Any] | None]] = {
+    "identity": ("identity", []),
+    "bucket-policy": ("bucket_policy", None),
+    "permissions-boundary": ("permissions_boundary", None),
+    "session-policy": ("session", None),
+    "scp": ("scp", None),
+    "rcp": ("rcp", None),
+    "vpc-endpoint-policy": ("vpc_endpoint_policy", None),
+    "kms-key-policy": ("kms_key_policy", None),
+    "acl": ("acl", None),
+    "block-public-access": ("block_public_access", None),
+}
+"""Layer -> its member of `policies`, and what stands there when the layer is not known."""
+
+
+def test_there_are_many_in_every_family() -> None:
+    families = {name.partition("-")[0] for name in SCENARIOS}
+    assert len(SCENARIOS) >= 80
+    assert len(families) == 26
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_cause(name: str) -> None:
+    document = SCENARIOS[name]
+    explanation = explain(document)
+    assert explanation.cause is not None, explanation.summary
+    cause = explanation.cause.model_dump()
+    expected = {field: document["expect"][field] for field in COMPARED if field in document["expect"]}
+    assert agrees(explanation, document["expect"]), {field: (cause[field], expected[field]) for field in expected}
+    assert explanation.certain is (name not in DOUBTFUL)
+
+
+@pytest.mark.parametrize("name", [name for name, document in SCENARIOS.items() if "allowed_if" in document])
+def test_the_remedy_allows(name: str) -> None:
+    patched = jsonpatch.apply_patch(copy.deepcopy(SCENARIOS[name]), SCENARIOS[name]["allowed_if"]["patch"])
+    after = explain(asked(patched))
+    assert [item.decision for item in after.authorization] == ["allowed"] * len(after.authorization)
+    assert after.cause is None, after.summary
+
+
+def without_layer(document: dict[str, Any], layer: str) -> dict[str, Any] | None:
+    """The scenario with a layer not known rather than given; None: it is not given."""
+    document = copy.deepcopy(document)
+    policies = document["policies"]
+    if layer == "access-point-policy":
+        if not policies.get("access_point", {}).get("policy"):
+            return None
+        policies["access_point"]["policy"] = None
+    else:
+        member, nothing = PLACES[layer]
+        if member not in policies:
+            return None
+        del policies[member]
+        if nothing is not None:
+            policies[member] = nothing
+    document.setdefault("unknown", []).append(layer)
+    return document
+
+
+def without_key(document: dict[str, Any], key: str) -> dict[str, Any]:
+    """The scenario with a condition key not known rather than given or derived."""
+    document = copy.deepcopy(document)
+    document["request"].get("context", {}).pop(key, None)
+    document.setdefault("unknown", []).append(key)
+    return document
+
+
+def keys_of(document: dict[str, Any]) -> list[str]:
+    """The condition keys that a scenario gives, and the one in its cause."""
+    kind, _, key = (document["expect"].get("element") or "").partition(":")
+    named = {key} if kind in ("condition", "variable") else set()
+    return sorted(named | set(document["request"].get("context", {})))
+
+
+def is_right(cause: Cause, document: dict[str, Any]) -> bool:
+    """Is it the established cause, or one that blocks besides it when all is known?"""
+    places = ("layer", "effect", "action", "policy", "statement")
+    found = {place: getattr(cause, place) for place in places}
+    expected = (
+        {place: option[place] for place in places if place in option} for option in acceptable(document["expect"])
+    )
+    if any(all(found[place] == value for place, value in option.items()) for option in expected):
+        return True
+    return any(
+        all(found[place] == getattr(other, place) for place in places) for other in explain(document).also_blocking
+    )
+
+
+def named_first(explanation: Explanation, document: dict[str, Any]) -> bool:
+    """Is the true layer among the first two that the explanation names?"""
+    named = [explanation.cause] if explanation.cause is not None else []
+    named += explanation.candidates
+    return any(
+        cause.layer == document["expect"]["layer"] and cause.effect == document["expect"]["effect"]
+        for cause in named[:2]
+    )
+
+
+UNKNOWN_LAYERS = [
+    (name, layer)
+    for name, document in SCENARIOS.items()
+    for layer in (*PLACES, "access-point-policy")
+    if without_layer(document, layer) is not None
+]
+UNKNOWN_KEYS = [(name, key) for name, document in SCENARIOS.items() for key in keys_of(document)]
+
+
+@pytest.mark.parametrize(("name", "layer"), UNKNOWN_LAYERS)
+def test_an_unknown_layer_never_makes_for_a_certain_wrong_answer(name: str, layer: str) -> None:
+    document = without_layer(SCENARIOS[name], layer)
+    assert document is not None
+    explanation = explain(document)
+    if explanation.certain:
+        assert explanation.cause is not None, explanation.summary
+        assert is_right(explanation.cause, SCENARIOS[name]), explanation.summary
+
+
+@pytest.mark.parametrize(("name", "key"), UNKNOWN_KEYS)
+def test_an_unknown_key_never_makes_for_a_certain_wrong_answer(name: str, key: str) -> None:
+    explanation = explain(without_key(SCENARIOS[name], key))
+    if explanation.certain:
+        assert explanation.cause is not None, explanation.summary
+        assert is_right(explanation.cause, SCENARIOS[name]), explanation.summary
+
+
+def test_with_its_layer_unknown_the_cause_is_still_named_first() -> None:
+    blind = [
+        (name, document)
+        for name, layer in UNKNOWN_LAYERS
+        if SCENARIOS[name]["expect"]["layer"] == layer and (document := without_layer(SCENARIOS[name], layer))
+    ]
+    named = [name for name, document in blind if named_first(explain(document), SCENARIOS[name])]
+    assert len(named) >= 0.9 * len(blind), sorted({name for name, _ in blind} - set(named))
+
+
+def test_with_a_key_unknown_the_cause_is_still_named_first() -> None:
+    named = [(n, k) for n, k in UNKNOWN_KEYS if named_first(explain(without_key(SCENARIOS[n], k)), SCENARIOS[n])]
+    assert len(named) >= 0.9 * len(UNKNOWN_KEYS), sorted(set(UNKNOWN_KEYS) - set(named))
+
+
+TYPES = {
+    "identity": "identity-based policy",
+    "bucket-policy": "resource-based policy",
+    "access-point-policy": "resource-based policy",
+    "kms-key-policy": "resource-based policy",
+    "acl": "resource-based policy",
+    "permissions-boundary": "permissions boundary",
+    "session-policy": "session policy",
+    "scp": "service control policy",
+    "rcp": "resource control policy",
+    "vpc-endpoint-policy": "VPC endpoint policy",
+}
+"""Layer -> the policy type in S3's message."""
+
+
+def said_by_s3(document: dict[str, Any], layer: str, effect: str, action: str, resource: str | None) -> str:
+    """S3's detailed message. https://docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html"""
+    kind = TYPES[layer]
+    where = f' on resource: "{resource}"' if resource is not None else ""
+    if action.startswith("kms:"):
+        where = " on the resource associated with this ciphertext"
+    reason = f"because no {kind} allows the {action} action"
+    if effect == "explicit":
+        reason = f"with an explicit deny in {'an' if kind.startswith('identity') else 'a'} {kind}"
+    return f"User: {document['request']['principal']} is not authorized to perform: {action}{where} {reason}"
+
+
+def answered(document: dict[str, Any], message: str) -> dict[str, Any]:
+    """The scenario with this message in S3's answer. A HEAD has none, so the same is asked with GET."""
+    document = copy.deepcopy(document)
+    document["response"].pop("body", None)
+    document["response"].update(status=403, code="AccessDenied", message=message)
+    if document["request"].get("method") == "HEAD":
+        document["request"]["method"] = "GET"
+    return document
+
+
+def policy_causes() -> Iterator[str]:
+    """Scenarios in which a policy denies an identified caller in one call: where S3 may say more than Access Denied."""
+    for name, document in SCENARIOS.items():
+        signed = document["request"]["principal"] != "anonymous" and document["request"]["principal"].startswith("arn:")
+        if document["expect"]["layer"] in TYPES and signed and document["response"]["status"] == 403:
+            yield name
+
+
+WITH_MESSAGE = list(policy_causes())
+
+
+@pytest.mark.parametrize("name", WITH_MESSAGE)
+def test_with_the_message_of_s3_the_cause_is_the_same(name: str) -> None:
+    expect = SCENARIOS[name]["expect"]
+    cause = explain(SCENARIOS[name]).cause
+    assert cause is not None
+    message = said_by_s3(SCENARIOS[name], expect["layer"], expect["effect"], expect["action"], cause.resource)
+    explanation = explain(answered(SCENARIOS[name], message))
+    assert agrees(explanation, expect), explanation.summary
+    assert explanation.certain
+    assert explanation.upstream is not None
+    assert explanation.upstream.agrees is True
+
+
+def claims_against(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Layers and effects that the policies of a scenario do not bear out."""
+    layer, effect = document["expect"]["layer"], document["expect"]["effect"]
+    managed_key = layer == "kms-key-policy" and "kms_key_policy" not in document["policies"]
+    if layer not in ("rcp", "acl") and not managed_key:
+        yield layer, "implicit" if effect == "explicit" else "explicit"
+    if (
+        "session" not in document["policies"]
+        and layer != "session-policy"
+        and ":root" not in document["request"]["principal"]
+    ):
+        yield "session-policy", "implicit"
+    if "scp" not in document["policies"]:
+        yield "scp", "explicit"
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "effect"), [(name, *claim) for name in WITH_MESSAGE for claim in claims_against(SCENARIOS[name])]
+)
+def test_a_message_that_the_policies_do_not_bear_out_shows_that_they_are_stale(
+    name: str, layer: str, effect: str
+) -> None:
+    document = SCENARIOS[name]
+    cause = explain(document).cause
+    assert cause is not None
+    contradicted = answered(document, said_by_s3(document, layer, effect, document["expect"]["action"], cause.resource))
+    explanation = explain(contradicted)
+    assert explanation.verdict == "stale-policies", explanation.summary
+    assert not explanation.certain
+    assert explanation.upstream is not None
+    assert explanation.upstream.agrees is False
+
+    blind = without_layer(contradicted, layer)
+    if blind is None:
+        blind = {**contradicted, "unknown": [layer]}
+    explanation = explain(blind)
+    assert explanation.verdict == "policies-missing", explanation.summary
+    assert not explanation.certain
+    assert {candidate.layer for candidate in explanation.candidates} == {layer}
