@@ -7,7 +7,8 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # What the slow tests use besides Python; `make ci-packages` installs it.
-APT_PACKAGES = curl nodejs npm procps rclone s3cmd
+APT_PACKAGES = curl rclone s3cmd
+APT_INSTALL = DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --no-install-recommends
 
 .PHONY: help demo test test-all lint format bench differential clean ci-packages
 
@@ -53,7 +54,8 @@ differential: $(VENV)/dev.stamp ## the evaluation against an independent one, on
 
 ci-packages: ## install what `make test-all` uses from Debian (as root)
 	apt-get update --quiet=2
-	DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --no-install-recommends $(APT_PACKAGES)
+	$(APT_INSTALL) $(APT_PACKAGES)
+	command -v npm || $(APT_INSTALL) nodejs npm
 
 clean: ## remove environments and caches
 	rm -rf $(VENV) .venv-ministack .venv-seaweedfs .venv-awscli .node .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist

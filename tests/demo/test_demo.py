@@ -22,6 +22,8 @@ from denyproxy.demo.show import differences
 
 README = Path(__file__).parent.parent.parent / "README.md"
 
+PROC = Path("/proc")
+
 COMMAND = [sys.executable, "-m", "denyproxy", "demo"]
 
 CAUSES = [
@@ -94,8 +96,20 @@ def _answers(url: str) -> bool:
 
 def _processes(directory: Path) -> list[str]:
     """Running processes whose command line names a directory."""
-    listing = subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True, check=True, env=os.environ)
-    return [line for line in listing.stdout.splitlines() if str(directory) in line]
+    if PROC.is_dir():
+        lines = [_command_line(process) for process in PROC.glob("[0-9]*")]
+    else:
+        lines = subprocess.run(["ps", "-A", "-o", "args="], capture_output=True, text=True, check=True).stdout.split(
+            "\n"
+        )
+    return [line for line in lines if str(directory) in line]
+
+
+def _command_line(process: Path) -> str:
+    try:
+        return (process / "cmdline").read_text(errors="replace").replace("\0", " ")
+    except OSError:
+        return ""
 
 
 def test_an_explanation_that_is_not_the_expected_one_fails_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
