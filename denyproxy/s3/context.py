@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC
 
 from denyproxy.exchange import DeniedCall
@@ -44,7 +44,8 @@ def request_context(
 
     What the call declares takes precedence over what is derived, and what it declares unknown over both."""
     view = View(requirement, request, caller, call, snapshot)
-    context = _Context()
+    keys = keys_of_action(requirement.action.lower())
+    context = _Context(keys.unsupported)
     context.put(principal_keys(view))
     context.put_family("aws:principaltag", principal_tags(view))
     context.put(_resource_keys(view))
@@ -52,64 +53,62 @@ def request_context(
     context.put(dict.fromkeys(_MCP_KEYS, None))
     context.put(_network_keys(view))
     kms = requirement.role is Role.KMS
-    context.put(_kms_keys(view) if kms else _direct_keys(view))
-    keys = keys_of_action(requirement.action.lower())
-    context.absent |= keys.unsupported
+    context.put({name.lower(): value for name, value in _kms_keys(view).items()} if kms else _direct_keys(view))
     context.put({key.name: key.derive(view) for key in keys.keys})
     for family in keys.families:
         context.put_family(family.name, family.derive(view))
-    context.put(call.declared.context)
+    context.put({name.lower(): values for name, values in call.declared.context.items()})
     if kms:
         context.put(_forwarded_keys(view))
-        context.put({key: (value,) for key, value in call.declared.kms_context.items()})
-    context.forget(call.declared.unknown)
+        context.put({name.lower(): (value,) for name, value in call.declared.kms_context.items()})
+    context.put(dict.fromkeys(call.declared.unknown, UNKNOWN))
     return context.finish(view)
 
 
 class _Context:
-    """A context in the making."""
+    """A context in the making; what is put later replaces what was put before."""
 
-    def __init__(self) -> None:
-        self.present: dict[str, Values] = {}
-        self.unknown: set[str] = set()
-        self.absent: set[str] = set()
+    def __init__(self, unsupported: frozenset[str]) -> None:
+        self.values: dict[str, Value] = {}
+        self.unsupported = unsupported
+        """Keys that the action does not support: absent, unless they are declared."""
 
     def put(self, keys: Mapping[str, Value]) -> None:
-        """Later values replace earlier ones."""
-        for name, value in keys.items():
-            key = name.lower()
-            self.present.pop(key, None)
-            self.unknown.discard(key)
-            self.absent.discard(key)
-            if value is UNKNOWN:
-                self.unknown.add(key)
-            elif value is None:
-                self.absent.add(key)
-            else:
-                self.present[key] = value
+        """Keys in lower case."""
+        self.values.update(keys)
 
     def put_family(self, name: str, family: Family) -> None:
+        """`name/member` for each member."""
         if family is UNKNOWN:
-            self.unknown.add(f"{name}/*")
+            self.values[f"{name}/*"] = UNKNOWN
             return
-        self.absent.add(f"{name}/*")
-        self.put({f"{name}/{member}": value for member, value in family.items()})
-
-    def forget(self, keys: Iterable[str]) -> None:
-        """These are not known, whatever was derived."""
-        self.put(dict.fromkeys(keys, UNKNOWN))
+        self.values[f"{name}/*"] = None
+        self.values.update((f"{name}/{member.lower()}", value) for member, value in family.items())
 
     def finish(self, view: View) -> RequestContext:
+        """Split into what is present, unknown and absent."""
+        values = self.values
+        present: dict[str, Values] = {}
+        unknown, absent = [], []
+        for key, value in values.items():
+            if value is UNKNOWN:
+                unknown.append(key)
+            elif value is None:
+                absent.append(key)
+            else:
+                present[key] = value
         # A scenario's clocks are exact; a live call's are those of two machines.
-        margin = {"s3:object-lock-remaining-retention-days": RETENTION_DAYS_MARGIN}
-        if not view.closed:
+        margin = {}
+        if "s3:object-lock-remaining-retention-days" in present:
+            margin["s3:object-lock-remaining-retention-days"] = RETENTION_DAYS_MARGIN
+        if "s3:signatureage" in present and not view.closed:
             margin["s3:signatureage"] = SIGNATURE_AGE_MARGIN
         return RequestContext(
-            present=self.present,
-            unknown=frozenset(self.unknown),
-            absent=frozenset(self.absent),
+            present=present,
+            unknown=frozenset(unknown),
+            absent=self.unsupported.difference(values).union(absent),
             open_world=not view.closed,
-            margin={key: width for key, width in margin.items() if key in self.present},
+            margin=margin,
         )
 
 
