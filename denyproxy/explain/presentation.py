@@ -82,7 +82,8 @@ def _outline(explanation: Explanation) -> str:
 def header_line(text: str, limit: int) -> str:
     """One line of printable ASCII, at most `limit` bytes; anything else is written as an escape."""
     line = " ".join(text.split()).encode("ascii", "backslashreplace").decode("ascii")
-    line = "".join(char if " " <= char <= "~" else f"\\x{ord(char):02x}" for char in line)
+    if not line.isprintable():
+        line = "".join(char if char.isprintable() else f"\\x{ord(char):02x}" for char in line)
     return line if len(line) <= limit else line[: max(limit - 3, 0)] + "..."
 
 
@@ -95,9 +96,9 @@ def append_to_message(body: bytes, text: str) -> bytes | None:
     root = parse_xml(body)
     if root is None or local_name(root) != "Error":
         return None
-    addition = escape("".join(char if char.isprintable() else " " for char in text)).encode(
-        "ascii", "xmlcharrefreplace"
-    )
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else " " for char in text)
+    addition = escape(text).encode("ascii", "xmlcharrefreplace")
     found = _MESSAGE.search(body)
     if found is None:
         place = body.find(_CODE_END)
