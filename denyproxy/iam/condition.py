@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from denyproxy.iam.context import RequestContext, Values
-from denyproxy.iam.operators import NULL, OPERATORS, Around, Operator, OperatorName, operator_name, read_bool
+from denyproxy.iam.literals import read_bool
+from denyproxy.iam.operators import OPERATORS, Around, Operator, OperatorName, operator_name
 from denyproxy.iam.truth import UNKNOWN, Truth
 from denyproxy.iam.variables import Template, fixed, substitute, template_of
 from denyproxy.iam.wildcard import Predicate, Wild, everything, nothing
@@ -216,12 +217,10 @@ def _some(of_value: ValueTest) -> SetTest:
 
 def unreadable(condition: Condition) -> tuple[str, ...]:
     """The values that the operator cannot read, as written: they match nothing."""
-    if condition.name is None:
-        return ()
-    if condition.name.stem == NULL:
-        return tuple(value for value in condition.values if read_bool(value) is None)
     operator = condition.operator
-    assert operator is not None
+    if operator is None:
+        is_null = condition.name is not None
+        return tuple(value for value in condition.values if is_null and read_bool(value) is None)
     return tuple(
         value
         for value, template in zip(condition.values, condition.templates, strict=True)

@@ -5,10 +5,21 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from denyproxy.iam.document import Policy, PolicyList
+from denyproxy.iam.assessment import (
+    OUTSIDERS,
+    Assessment,
+    Granted,
+    Said,
+    Triples,
+    assess,
+    hear,
+    hear_resource,
+    judge,
+    judge_resource,
+)
 from denyproxy.iam.layers import (
     AuthorizationRequest,
     Blocks,
@@ -21,8 +32,7 @@ from denyproxy.iam.layers import (
     PolicySet,
     ResourceLayer,
 )
-from denyproxy.iam.principal import PrincipalType, is_service_linked
-from denyproxy.iam.statement import Statement
+from denyproxy.iam.principal import is_service_linked
 from denyproxy.iam.truth import Truth
 
 __all__ = [
@@ -42,208 +52,20 @@ __all__ = [
 
 NO, UNSURE, YES = Truth.NO, Truth.UNKNOWN, Truth.YES
 
-Triples = tuple[tuple[Policy, Statement, Truth], ...]
-
-
-class Said(NamedTuple):
-    """What the policies of one layer, or of one level of it, say."""
-
-    deny: Truth
-    allow: Truth
-    statements: Triples = ()
-
-
-class Granted(NamedTuple):
-    """What a resource-based layer says: see Grant."""
-
-    deny: Truth
-    direct: Truth
-    issuer: Truth
-    account: Truth
-    statements: Triples = ()
-
-
-_NOTHING_TO_SAY = Said(NO, YES)
-_NOTHING_ALLOWED = Said(NO, NO)
-_DENIED = Said(YES, NO)
-_DENIED_BY_RESOURCE = Granted(YES, NO, NO, NO)
-
-Judge = Callable[[PolicyList, str, AuthorizationRequest], Said]
-ResourceJudge = Callable[[ResourceLayer, str, AuthorizationRequest], Granted]
-
-
-class Assessment(NamedTuple):
-    """What every layer says, the layers that do not apply included (they have nothing to say)."""
-
-    scp: tuple[Said, ...]
-    """By level."""
-    rcp: tuple[Said, ...]
-    vpc_endpoint: Said
-    resource: tuple[Granted, ...]
-    identity: Said
-    boundary: Said
-    session: Said
-
-
-_OUTSIDERS = (PrincipalType.ANONYMOUS, PrincipalType.SERVICE)
-
-
-def _weakened(said: Said) -> Said:
-    """Of a layer that may not apply."""
-    return Said(min(said.deny, UNSURE), max(said.allow, UNSURE), said.statements)
-
-
-def _assess(
-    request: AuthorizationRequest, policies: PolicySet, judge: Judge, judge_resource: ResourceJudge
-) -> Assessment:
-    """Ask every layer that applies to this kind of principal."""
-    principal = request.principal
-    kind = principal.type
-    action = request.action.lower()
-    resource = tuple([judge_resource(layer, action, request) for layer in policies.resource])
-    endpoint = policies.vpc_endpoint
-    vpc_endpoint = _NOTHING_TO_SAY if endpoint is None else judge(endpoint, action, request)
-    rcp = tuple([judge(level, action, request) for level in policies.rcp or ()])
-    if kind in _OUTSIDERS:
-        nothing = _NOTHING_TO_SAY
-        return Assessment((), rcp, vpc_endpoint, resource, nothing, nothing, nothing)
-    scp = tuple([judge(level, action, request) for level in policies.scp or ()])
-    boundary = session = _NOTHING_TO_SAY
-    if policies.boundary is not None and kind is not PrincipalType.ROOT:
-        boundary = judge(policies.boundary, action, request)
-    if policies.session is not None:
-        session = judge(policies.session, action, request)
-    elif kind is PrincipalType.FEDERATED:
-        # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html
-        session = _NOTHING_ALLOWED
-    identity = _NOTHING_TO_SAY if kind is PrincipalType.ROOT else judge(policies.identity, action, request)
-    if kind is PrincipalType.UNKNOWN:
-        scp, identity = tuple(map(_weakened, scp)), _weakened(identity)
-        boundary, session = _weakened(boundary), _weakened(session)
-    linked = is_service_linked(principal)
-    if linked is YES:
-        scp, rcp, boundary = (), (), _NOTHING_TO_SAY
-    elif linked is UNSURE:
-        scp, rcp, boundary = tuple(map(_weakened, scp)), tuple(map(_weakened, rcp)), _weakened(boundary)
-    return Assessment(scp, rcp, vpc_endpoint, resource, identity, boundary, session)
-
 
 def decide(request: AuthorizationRequest, policies: PolicySet) -> frozenset[Decision]:
     """The decisions that are possible, without the evidence."""
     if is_service_linked(request.principal) is UNSURE:
         # Layers may turn out not to apply, so that a Deny in one does not settle the rest.
-        return _possible(request, policies, _assess(request, policies, _hear, _hear_resource))
-    return _possible(request, policies, _assess(request, policies, _judge, _judge_resource))
+        return _possible(request, policies, assess(request, policies, hear, hear_resource))
+    return _possible(request, policies, assess(request, policies, judge, judge_resource))
 
 
 def evaluate(request: AuthorizationRequest, policies: PolicySet) -> Evaluation:
     """The decisions that are possible, and what each layer has to do with it."""
-    said = _assess(request, policies, _hear, _hear_resource)
+    said = assess(request, policies, hear, hear_resource)
     objections = (*_explicit(policies, said), *_implicit(request, policies, said))
     return Evaluation(request, _possible(request, policies, said), _layers(policies, said), objections)
-
-
-# One layer, for the decision alone
-
-
-def _judge(policies: PolicyList, action: str, request: AuthorizationRequest) -> Said:
-    deny = allow = NO if policies.complete else UNSURE
-    resource, context, principal = request.resource, request.context, request.principal
-    for policy in policies.policies:
-        relevant = policy.relevant(action)
-        for statement in relevant.denies:
-            truth = statement.matches_relevant(principal, resource, context)
-            if truth > deny:
-                deny = truth
-                if truth is YES:
-                    return _DENIED
-        if allow is YES:
-            continue
-        for statement in relevant.allows:
-            truth = statement.matches_relevant(principal, resource, context)
-            if truth > allow:
-                allow = truth
-                if truth is YES:
-                    break
-    return Said(deny, allow)
-
-
-def _judge_resource(layer: ResourceLayer, action: str, request: AuthorizationRequest) -> Granted:
-    deny, direct, issuer, account = _start(layer)
-    resource = request.resource if layer.resource is None else layer.resource
-    context, principal = request.context, request.principal
-    for policy in layer.policies.policies:
-        relevant = policy.relevant(action)
-        for statement in relevant.denies:
-            truth = statement.matches_relevant(principal, resource, context)
-            if truth > deny:
-                deny = truth
-                if truth is YES:
-                    return _DENIED_BY_RESOURCE
-        if layer.deny_only or direct is YES:
-            continue
-        for statement in relevant.allows:
-            truth = statement.applies(resource, context)
-            if truth is not NO:
-                naming = statement.names(principal)
-                direct = max(direct, min(truth, naming.direct))
-                issuer = max(issuer, min(truth, naming.issuer))
-                account = max(account, min(truth, naming.account))
-                if direct is YES:
-                    break
-    return Granted(deny, direct, issuer, account)
-
-
-def _start(layer: ResourceLayer) -> tuple[Truth, Truth, Truth, Truth]:
-    """What is denied and granted before any statement is read."""
-    other = layer.other_grant
-    if layer.policies.complete:
-        return NO, other.direct, other.issuer, other.account
-    if layer.deny_only:
-        return UNSURE, other.direct, other.issuer, other.account
-    return UNSURE, max(other.direct, UNSURE), max(other.issuer, UNSURE), max(other.account, UNSURE)
-
-
-# One layer, with the evidence
-
-
-def _hear(policies: PolicyList, action: str, request: AuthorizationRequest) -> Said:
-    deny = allow = NO if policies.complete else UNSURE
-    resource, context, principal = request.resource, request.context, request.principal
-    statements: list[tuple[Policy, Statement, Truth]] = []
-    for policy in policies.policies:
-        for statement in policy.relevant(action).all:
-            truth = statement.matches_relevant(principal, resource, context)
-            statements.append((policy, statement, truth))
-            if statement.effect == "Deny":
-                if truth > deny:
-                    deny = truth
-            elif truth > allow:
-                allow = truth
-    return Said(deny, allow, tuple(statements))
-
-
-def _hear_resource(layer: ResourceLayer, action: str, request: AuthorizationRequest) -> Granted:
-    deny, direct, issuer, account = _start(layer)
-    resource = request.resource if layer.resource is None else layer.resource
-    context, principal = request.context, request.principal
-    statements: list[tuple[Policy, Statement, Truth]] = []
-    for policy in layer.policies.policies:
-        for statement in policy.relevant(action).all:
-            truth = statement.applies(resource, context)
-            if truth is NO:
-                statements.append((policy, statement, truth))
-                continue
-            naming = statement.names(principal)
-            matched = min(truth, naming.truth)
-            statements.append((policy, statement, matched))
-            if statement.effect == "Deny":
-                deny = max(deny, matched)
-            elif not layer.deny_only:
-                direct = max(direct, min(truth, naming.direct))
-                issuer = max(issuer, min(truth, naming.issuer))
-                account = max(account, min(truth, naming.account))
-    return Granted(deny, direct, issuer, account, tuple(statements))
 
 
 # All layers together
@@ -320,7 +142,7 @@ def _allowed(said: Assessment, side: _Side, *, own: bool, delegated: bool) -> Tr
 def _cases(request: AuthorizationRequest, policies: PolicySet) -> tuple[bool, ...]:
     """Of one account or not; both, if that is not known. An outsider has no account, and so never the owner's."""
     same = policies.same_account
-    if same is NO or request.principal.type in _OUTSIDERS:
+    if same is NO or request.principal.type in OUTSIDERS:
         return (False,)
     return (True,) if same is YES else (True, False)
 

@@ -5,17 +5,13 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_con
 
 from __future__ import annotations
 
-import base64
-import binascii
-import ipaddress
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from operator import eq, ge, gt, le, lt
 from typing import TypeVar
 
+from denyproxy.iam.literals import is_within, read_address, read_binary, read_bool, read_date, read_network, read_number
 from denyproxy.iam.truth import Truth
 from denyproxy.iam.wildcard import Predicate, Tokens, any_arn, any_glob, arn_segments, literal, may_match, nothing
 
@@ -36,7 +32,7 @@ class Operator:
     """Compile policy values: does a request value match one of them? Values that cannot be read match nothing."""
     readable: Callable[[str], bool]
     """Can this policy value be read at all?"""
-    may: Callable[[Tokens, str], bool]
+    may: Callable[[Tokens, str], bool] = may_match
     """Can a policy value with unknown variables in it match this request value?"""
     negated: bool = False
     """True where no policy value matches, and where the key is absent."""
@@ -57,10 +53,6 @@ def _texts(patterns: Iterable[Tokens]) -> list[str]:
 def _any_folded(patterns: Iterable[Tokens]) -> Predicate:
     wanted = frozenset(text.casefold() for text in _texts(patterns))
     return (lambda value: value.casefold() in wanted) if wanted else nothing
-
-
-def _may_glob(tokens: Tokens, value: str) -> bool:
-    return may_match(tokens, value)
 
 
 def _may_folded(tokens: Tokens, value: str) -> bool:
@@ -103,102 +95,8 @@ def _typed(
     return any_of
 
 
-def _never(tokens: Tokens, value: str) -> bool:
-    return False
-
-
-_NUMBER = re.compile(r"[+-]?(\d{1,64}(\.\d{0,64})?|\.\d{1,64})([eE][+-]?\d{1,3})?", re.ASCII)
-
-
-def read_number(text: str) -> Decimal | None:
-    """An integer or decimal number."""
-    return Decimal(text) if _NUMBER.fullmatch(text) else None
-
-
-_DATE = re.compile(
-    r"(\d{4})-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d:?\d\d)?)?)?", re.ASCII
-)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def read_date(text: str) -> Decimal | None:
-    """Seconds since 1970 from an ISO 8601 date (W3C profile; UTC if no zone is given) or a number of seconds."""
-    seconds = read_number(text)
-    if seconds is not None:
-        return seconds
-    found = _DATE.fullmatch(text)
-    if found is None:
-        return None
-    year, month, day, hour, minute, second, fraction, zone = found.groups()
-    try:
-        moment = datetime(
-            int(year), int(month), int(day or 1), int(hour or 0), int(minute or 0), int(second or 0), tzinfo=_zone(zone)
-        )
-    except ValueError:
-        return None
-    # The difference is taken in whole seconds: as a float it would be inexact.
-    whole = (moment - _EPOCH) // timedelta(seconds=1)
-    return whole + Decimal(f"0.{fraction or 0}")
-
-
-def _zone(text: str | None) -> timezone:
-    if text is None or text == "Z":
-        return UTC
-    offset = timedelta(hours=int(text[1:3]), minutes=int(text[-2:]))
-    return timezone(-offset if text[0] == "-" else offset)
-
-
-def read_bool(text: str) -> str | None:
-    """`true` or `false`, in any case."""
-    folded = text.lower()
-    return folded if folded in ("true", "false") else None
-
-
-def read_binary(text: str) -> bytes | None:
-    """The bytes behind base64 text."""
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-
-
-Address = tuple[int, int]
-"""IP version, address."""
-Network = tuple[int, int, int]
-"""IP version, first address without its host bits, number of host bits."""
-
-
-def read_address(text: str) -> Address | None:
-    """An IPv4 or IPv6 address."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    return address.version, int(address)
-
-
-_PREFIX_LENGTH = re.compile(r"\d{1,3}", re.ASCII)
-
-
-def read_network(text: str) -> Network | None:
-    """An address or CIDR block, IPv4 or IPv6. A bare address is a block of one."""
-    _, slash, length = text.partition("/")
-    if slash and not _PREFIX_LENGTH.fullmatch(length):
-        return None
-    try:
-        network = ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return None
-    host_bits = network.max_prefixlen - network.prefixlen
-    return network.version, int(network.network_address) >> host_bits, host_bits
-
-
-def _is_within(address: Address, network: Network) -> bool:
-    return address[0] == network[0] and address[1] >> network[2] == network[1]
-
-
 def _string(name: str, *, negated: bool = False, globs: bool = False) -> Operator:
-    return Operator(name, any_glob, _always, _may_glob, negated=negated, globs=globs, substitutes=True)
+    return Operator(name, any_glob, _always, negated=negated, globs=globs, substitutes=True)
 
 
 def _folded(name: str, *, negated: bool = False) -> Operator:
@@ -218,7 +116,7 @@ def _read(
     negated: bool = False,
 ) -> Operator:
     readable = _readable(operand_of)
-    return Operator(name, _typed(read, operand_of, holds), readable, _never, negated=negated)
+    return Operator(name, _typed(read, operand_of, holds), readable, negated=negated)
 
 
 def _readable(operand_of: Callable[[str], _P | None]) -> Callable[[str], bool]:
@@ -284,8 +182,8 @@ _ROWS = (
         doubtful_variables=True,
     ),
     _read("BinaryEquals", read_binary, read_binary, eq),
-    _read("IpAddress", read_address, read_network, _is_within),
-    _read("NotIpAddress", read_address, read_network, _is_within, negated=True),
+    _read("IpAddress", read_address, read_network, is_within),
+    _read("NotIpAddress", read_address, read_network, is_within, negated=True),
     _arn("ArnEquals"),
     _arn("ArnLike"),
     _arn("ArnNotEquals", negated=True),

@@ -190,6 +190,9 @@ class PrincipalElement:
             return naming.account
         if kind is PrincipalType.ROLE_SESSION:
             return min(naming.direct, naming.issuer, naming.account)
+        if kind is PrincipalType.FEDERATED:
+            # Whether the user behind the session has to be listed as well is not documented.
+            return min(naming.direct, naming.account, max(naming.issuer, UNSURE))
         return min(naming.direct, naming.account)
 
     def _names_service(self, service: str | None) -> bool:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.context import RequestContext
-from denyproxy.iam.evidence import ElementEvidence, StatementEvidence, examine
+from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
+from denyproxy.iam.examination import examine
 from denyproxy.iam.mismatch import Doubt, Mismatch
 from denyproxy.iam.principal import EVERYBODY, NOBODY, Naming, Principal, PrincipalElement
 from denyproxy.iam.truth import Truth
@@ -19,7 +20,6 @@ from denyproxy.iam.wildcard import Predicate, Wild, any_glob, everything, matche
 
 if TYPE_CHECKING:
     from denyproxy.iam.document import Policy
-    from denyproxy.iam.evidence import ElementEvidence, StatementEvidence, examine
     from denyproxy.iam.layers import AuthorizationRequest
 
 __all__ = ["Doubt", "Effect", "ElementEvidence", "Mismatch", "Statement", "StatementEvidence"]

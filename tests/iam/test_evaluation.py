@@ -277,6 +277,24 @@ def test_every_organization_level_must_allow() -> None:
     )
 
 
+def test_policies_of_a_layer_add_up_whatever_comes_first() -> None:
+    many = PolicyList((*ALLOWS.policies, *SILENT.policies, *MAY_ALLOW.policies, *ALLOWS.policies))
+    assert possible(USER, own(identity=many), UNKNOWN_KEY) == {ALLOWED}
+    assert possible(USER, own(identity=PolicyList((*many.policies, *MAY_DENY.policies))), UNKNOWN_KEY) == {
+        ALLOWED,
+        EXPLICIT,
+    }
+    assert possible(USER, own(identity=PolicyList((*many.policies, *DENIES.policies))), UNKNOWN_KEY) == {EXPLICIT}
+    resource = PolicyList(tuple(policy(one) for one in (EVERYONE, to(ROLE_ARN), deny(Principal="*", **MAYBE))))
+    layer = ResourceLayer("bucket-policy", resource)
+    assert possible(USER, own(layer), UNKNOWN_KEY) == {ALLOWED, EXPLICIT}
+    assert possible(USER, own(layer)) == {ALLOWED}
+    maybe = policies(
+        allow(Principal="*", **MAYBE), to(USER_ARN, **MAYBE), to(USER_ARN), deny(Principal={"AWS": ROLE_ARN})
+    )
+    assert possible(USER, own(ResourceLayer("bucket-policy", maybe)), UNKNOWN_KEY) == {ALLOWED}
+
+
 def test_policies_of_one_level_add_up() -> None:
     level = PolicyList((policy(allow("s3:ListBucket")), policy(allow("s3:GetObject"))))
     assert possible(USER, own(identity=ALLOWS, scp=(level,))) == {ALLOWED}

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from denyproxy.iam.context import RequestContext
-from denyproxy.iam.evidence import doubts_in_scp
+from denyproxy.iam.examination import doubts_in_scp
 from denyproxy.iam.principal import ANONYMOUS, Principal
 from denyproxy.iam.statement import Doubt, ElementEvidence, Mismatch
 from denyproxy.iam.truth import Truth
@@ -259,6 +259,12 @@ def test_variables_in_resources(
     found = resource(TAGGED, BLUE, version, keys)
     assert (found.element, found.truth, found.reason, found.key) == (element, truth, reason, key)
     assert (found.expected, found.actual, found.part) == (TAGGED, BLUE, "resource")
+
+
+@pytest.mark.parametrize("version", [NEW, OLD, None])
+def test_without_variables_the_version_does_not_matter(version: str | None) -> None:
+    found = resource("arn:aws:s3:::b", OBJECT, version)
+    assert (found.element, found.reason) == ("resource", Mismatch.BUCKET_ARN_INSTEAD_OF_OBJECT)
 
 
 def test_the_variable_to_blame_is_the_one_whose_value_misses() -> None:

@@ -8,17 +8,8 @@ from typing import Any
 import pytest
 
 from denyproxy.iam.context import RequestContext
-from denyproxy.iam.operators import (
-    OPERATORS,
-    OperatorName,
-    operator_name,
-    read_address,
-    read_binary,
-    read_bool,
-    read_date,
-    read_network,
-    read_number,
-)
+from denyproxy.iam.literals import read_address, read_binary, read_bool, read_date, read_network, read_number
+from denyproxy.iam.operators import OPERATORS, OperatorName, operator_name
 from denyproxy.iam.truth import Truth
 from tests.iam.build import NEW, NO, OLD, UNSURE, YES, condition, context
 

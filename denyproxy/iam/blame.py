@@ -1,0 +1,63 @@
+"""When a pattern with variables misses: is one of them to blame, and which?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from denyproxy.iam.context import RequestContext
+from denyproxy.iam.mismatch import Mismatch
+from denyproxy.iam.truth import Truth
+from denyproxy.iam.variables import Template, Variable, fixed, substitute, template_of, value_of, variables_of
+from denyproxy.iam.wildcard import Tokens, Wild, any_arn, any_glob, may_match
+
+NO, UNSURE, YES = Truth.NO, Truth.UNKNOWN, Truth.YES
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How one pattern with its variables relates to a text."""
+
+    truth: Truth
+    element: str | None = None
+    """`version` or `variable:KEY`, if a variable is to blame."""
+    reason: Mismatch | None = None
+    key: str | None = None
+
+
+def match_template(template: Template, text: str, context: RequestContext, *, arn: bool) -> Match:
+    """Match a text; `arn`: segment by segment."""
+    tokens = substitute(template, context)
+    matches = any_arn if arn else any_glob
+    if tokens is not None and Wild.ANYTHING in tokens:
+        unknown = next(item for item in variables_of(template) if value_of(item, context) is Wild.ANYTHING)
+        if may_match(tokens, text, arn=arn):
+            return Match(UNSURE, None, Mismatch.KEY_UNKNOWN, unknown.key)
+        return Match(NO)
+    if tokens is not None and matches((tokens,))(text):
+        return Match(YES)
+    variables = variables_of(template)
+    for variable in variables:
+        if value_of(variable, context) is None:
+            return Match(NO, f"variable:{variable.key}", Mismatch.VARIABLE_UNRESOLVED, variable.key)
+    for variable in variables:
+        if may_match(_freed(template, variable, context), text, arn=arn):
+            return Match(NO, f"variable:{variable.key}", Mismatch.VALUE_DIFFERS, variable.key)
+    return Match(NO)
+
+
+def _freed(template: Template, variable: Variable, context: RequestContext) -> Tokens:
+    """The pattern with one of its variables, all of which can be resolved, standing for anything."""
+    return tuple(
+        Wild.ANYTHING if part is variable else value_of(part, context) or "" if isinstance(part, Variable) else part
+        for part in template
+    )
+
+
+def is_literal_for_its_version(
+    text: str, actual: str, context: RequestContext, *, globs: bool, separators: int = 0, arn: bool = False
+) -> bool:
+    """Would the pattern match if its variables were replaced?"""
+    template = template_of(text, globs=globs, separators=separators)
+    if fixed(template) is not None:
+        return False
+    return match_template(template, actual, context, arn=arn).truth is not NO
