@@ -84,9 +84,10 @@ def _without_port(host: str) -> str:
 
 def _aws_host(name: str) -> tuple[Address, str | None]:
     """What an AWS host tells, and the labels left of the service's; ordinary address for any other host."""
-    suffix, partition = next(((s, p) for s, p in DNS_SUFFIXES if name.endswith("." + s)), (None, None))
-    if suffix is None or partition is None:
+    found = next((row for row in DNS_SUFFIXES if name.endswith("." + row[0])), None)
+    if found is None:
         return Address(), None
+    suffix, partition = found
     labels = name[: -len(suffix) - 1].split(".")
     private = labels[-1] == "vpce"
     if private:

@@ -579,6 +579,10 @@ def test_locks_of_bodies() -> None:
 def test_dates_and_holds_that_cannot_be_read() -> None:
     head = long_term("PUT", "/b/k", {"x-amz-object-lock-retain-until-date": "someday"})
     assert contexts(head)["s3:PutObject"].lookup("s3:object-lock-remaining-retention-days") is UNKNOWN
+    local = long_term("PUT", "/b/k", {"x-amz-object-lock-retain-until-date": "2026-03-05T05:06:07"})
+    assert contexts(local)["s3:PutObject"].lookup("s3:object-lock-remaining-retention-days") == ("1.000000",)
+    abroad = long_term("PUT", "/b/k", {"x-amz-object-lock-retain-until-date": "2026-03-05T05:06:07+12:00"})
+    assert contexts(abroad)["s3:PutObject"].lookup("s3:object-lock-remaining-retention-days") == ("0.500000",)
     years = long_term("PUT", "/b/k", {"x-amz-object-lock-event-hold-duration-years": "1"})
     assert contexts(years)["s3:PutObject"].lookup("s3:object-lock-event-hold-duration-days") is UNKNOWN
 
