@@ -13,12 +13,16 @@ from denyproxy.s3.authorization import Authorization, authorize
 from denyproxy.s3.context import request_context
 from denyproxy.s3.gates import Refusal, refusals
 from denyproxy.s3.permissions import missing_key_requirement, requirements
+from denyproxy.s3.public_access import known
 from denyproxy.s3.request import Caller, Requirement, Role, S3Request
+from denyproxy.s3.scene import Scene
 from denyproxy.s3.snapshot import PolicySnapshot
 
 _READS_A_KEY = frozenset({"GetObject", "HeadObject", "GetObjectAttributes"})
 """Operations that answer 403 instead of 404 for a missing key, unless the caller may list the bucket.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
+_READS_A_SOURCE = frozenset({"CopyObject", "UploadPartCopy"})
+"""The same, of the source's key and bucket."""
 
 MAX_REQUIREMENTS = 1000
 """As many as keys in one DeleteObjects."""
@@ -61,7 +65,7 @@ class Evidence:
             gates,
             findings(authorizations, gates),
             findings((authorization,), ()) if authorization is not None else (),
-            missing_for_sure=listing is not None and _object_is_missing(request, snapshot),
+            missing_for_sure=listing is not None and _exists(request, snapshot) is Truth.NO,
             missing_key_authorization=authorization,
         )
 
@@ -84,20 +88,27 @@ def _listing_for_missing_key(
     request: S3Request, snapshot: PolicySnapshot, authorizations: tuple[Authorization, ...]
 ) -> Requirement | None:
     """The permission to list that decides between 404 and 403, if the key may be missing and its read is allowed."""
-    if request.operation not in _READS_A_KEY or request.bucket is None or request.key is None or not authorizations:
+    if _exists(request, snapshot) is Truth.YES or not authorizations:
         return None
-    facts = snapshot.object(request.bucket, request.key)
-    exists = facts is not None and facts.exists is True
-    if exists or any(item.allowed is Truth.NO for item in authorizations):
+    if any(item.allowed is Truth.NO for item in authorizations):
         return None
     return missing_key_requirement(request, snapshot)
 
 
-def _object_is_missing(request: S3Request, snapshot: PolicySnapshot) -> bool:
-    if request.bucket is None or request.key is None:
-        return False
-    facts = snapshot.object(request.bucket, request.key)
-    return facts is None or facts.exists is False or facts.delete_marker is True
+def _exists(request: S3Request, snapshot: PolicySnapshot) -> Truth:
+    """Is the object there that the call reads? YES if it reads none."""
+    source = request.copy_source
+    if request.operation in _READS_A_KEY and request.bucket is not None and request.key is not None:
+        facts = snapshot.object(request.bucket, request.key)
+        current = request.parameter("versionId") is None
+    elif request.operation in _READS_A_SOURCE and source is not None:
+        facts = Scene(request, snapshot).source
+        current = source.version_id is None
+    else:
+        return Truth.YES
+    if facts is None or (current and facts.delete_marker is True):
+        return Truth.NO
+    return known(facts.exists)
 
 
 def _declared_requirement(declared: Declared, snapshot: PolicySnapshot) -> Requirement:

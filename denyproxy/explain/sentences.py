@@ -179,11 +179,7 @@ _DEFAULTS: Mapping[str, ElementPhrase] = {
     "version": lambda item: (
         f"the document has no Version 2012-10-17, so policy variables in {_short(item.expected)} are literal text"
     ),
-    "variable": lambda item: (
-        f"the policy variable in {_short(item.expected)} cannot be resolved: {item.element.partition(':')[2]} is absent"
-        if item.actual is None
-        else f"with {item.element.partition(':')[2]} substituted, {_short(item.expected)} does not cover {item.actual}"
-    ),
+    "variable": lambda item: f"with {item.key} substituted, {_short(item.expected)} does not cover {item.actual}",
 }
 
 _PHRASES: Mapping[Mismatch, ElementPhrase] = {
@@ -205,6 +201,9 @@ _PHRASES: Mapping[Mismatch, ElementPhrase] = {
     ),
     Mismatch.PREFIX_LACKS_WILDCARD: lambda item: (
         f"its Resource ({_short(item.expected)}) lacks a * at its end to cover {item.actual}"
+    ),
+    Mismatch.VARIABLE_UNRESOLVED: lambda item: (
+        f"the policy variable in {_short(item.expected)} cannot be resolved: this request has no {item.key}"
     ),
     Mismatch.OTHER_ACCOUNT: lambda item: (
         f"its {_element_name(item)} ({_short(item.expected)}) names another account than {item.actual}"
@@ -263,6 +262,11 @@ def _key(finding: Finding) -> str:
     return (finding.element or "").partition(":")[2]
 
 
+def _key_listed(cause: Finding) -> str | None:
+    """The key for which S3 asks whether the caller may list: the request's, or that of a copy's source."""
+    return cause.authorization.requirement.key if cause.authorization is not None else None
+
+
 def summary(judgement: Judgement, request: S3Request, caller: Caller) -> str:
     """The whole answer in one sentence, the cause first."""
     cause = judgement.cause
@@ -270,8 +274,8 @@ def summary(judgement: Judgement, request: S3Request, caller: Caller) -> str:
         return f"Allowed: every authorization request of {request.operation or 'the request'} is allowed."
     if judgement.missing_key and cause is not None:
         return (
-            f"The key {_quoted(request.key)} is missing, or was just deleted: reading it is allowed, but S3 says 404 "
-            f"only to callers who may list the bucket. {sentence(cause)}"
+            f"The key {_quoted(_key_listed(cause))} is missing, or was just deleted: reading it is allowed, but S3 "
+            f"says 404 only to callers who may list the bucket. {sentence(cause)}"
         )
     if cause is not None and judgement.verdict is not Verdict.POLICIES_MISSING:
         prefix = "By elimination: " if judgement.eliminated else ""

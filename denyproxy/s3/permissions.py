@@ -37,14 +37,17 @@ def requirements(request: S3Request, snapshot: PolicySnapshot, caller: Caller | 
 
 
 def missing_key_requirement(request: S3Request, snapshot: PolicySnapshot) -> Requirement | None:
-    """What decides whether a missing key is a 404 or a 403: s3:ListBucket, with s3:prefix = key.
+    """What decides whether a missing key (of a copy: a missing source) is a 404 or a 403: s3:ListBucket on its bucket,
+    with s3:prefix = key.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
-    if request.key is None:
-        return None
     scene = Scene(request, snapshot)
-    row = Row("s3:ListBucket", Target.BUCKET)
-    return next((replace(_requirement(row, place, place.needed), key=request.key) for place in _bucket(scene)), None)
+    source = request.copy_source
+    key = request.key if source is None else source.key
+    if key is None:
+        return None
+    place = _on(scene, None, None) if source is None else _in_source(scene, source.bucket, None, None)
+    return replace(_requirement(Row("s3:ListBucket", Target.BUCKET), place, place.needed), key=key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +164,20 @@ def _source(scene: Scene) -> Iterator[_Place]:
     source = scene.request.copy_source
     if source is None:
         yield replace(_in_bucket(scene, _ANY, _ANY, None), needed=Truth.UNKNOWN, bucket=None, key=None, source=True)
-        return
-    point = scene.snapshot.access_points.get(source.bucket)
-    if point is not None:
-        place = _through(scene, point.arn, point.bucket, source.key, source.version_id)
-    elif source.bucket.startswith("arn:"):
-        place = _through(scene, source.bucket, None, source.key, source.version_id)
     else:
-        place = _in_bucket(scene, source.bucket, source.key, source.version_id)
-    yield replace(place, source=True)
+        yield _in_source(scene, source.bucket, source.key, source.version_id)
+
+
+def _in_source(scene: Scene, bucket: str, key: str | None, version_id: str | None) -> _Place:
+    """The bucket from which a copy reads, or an object in it, by the name under which it was reached."""
+    point = scene.snapshot.access_points.get(bucket)
+    if point is not None:
+        place = _through(scene, point.arn, point.bucket, key, version_id)
+    elif bucket.startswith("arn:"):
+        place = _through(scene, bucket, None, key, version_id)
+    else:
+        place = _in_bucket(scene, bucket, key, version_id)
+    return replace(place, source=True)
 
 
 def _listed(*, versions: bool | None) -> Callable[[Scene], Iterator[_Place]]:
