@@ -11,6 +11,7 @@ from denyproxy.iam.document import Policy, PolicyList
 from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
 from denyproxy.iam.layers import Blocks, Objection, PolicySet
 from denyproxy.iam.truth import Truth
+from denyproxy.s3.acl import BUCKET_PERMISSIONS
 from denyproxy.s3.authorization import Authorization
 from denyproxy.s3.gates import REQUEST_GATES, STATE_GATES, Refusal
 from denyproxy.s3.request import Role
@@ -52,6 +53,9 @@ class Finding:
         """Name of the policy, or of the layer whose policy has none of its own."""
         if self.policy is not None:
             return self.policy.name
+        if self.layer == "acl" and self.authorization is not None:
+            action = self.authorization.requirement.action.lower()
+            return "bucket ACL" if action in BUCKET_PERMISSIONS else "object ACL"
         return _POLICY_OF_LAYER.get(self.layer)
 
     @property
@@ -185,6 +189,9 @@ def _implicit(authorization: Authorization, objection: Objection) -> Iterator[Fi
         if other is not None:
             layer, misses = other
             policies, _ = layer_policies(authorization.policies, layer)
+    if layer == "bucket-policy" and not misses and authorization.acl_permission is not None:
+        yield _acl_lacks(authorization, objection, authorization.acl_permission)
+        return
     best = misses[0] if misses else None
     element = first_failing(best) if best is not None else None
     policy = best.policy if best is not None else next(iter(policies.policies), None)
@@ -200,10 +207,31 @@ def _implicit(authorization: Authorization, objection: Objection) -> Iterator[Fi
         expected=element.expected if element else None,
         actual=element.actual if element else None,
         reason=str(element.reason) if element is not None and element.reason is not None else None,
-        unknowns=_open_facts(misses) if objection.truth is Truth.UNKNOWN else (),
+        unknowns=(*_open_facts(misses), *_open_acl(authorization, layer)) if objection.truth is Truth.UNKNOWN else (),
         near_misses=tuple(misses[:3]),
         level=objection.level,
     )
+
+
+def _acl_lacks(authorization: Authorization, objection: Objection, permission: str) -> Finding:
+    """No bucket policy was meant to grant it, so the ACL was: it lacks the permission, or is not known."""
+    return Finding(
+        layer="acl",
+        effect="implicit",
+        truth=objection.truth,
+        stage=_IMPLICIT,
+        authorization=authorization,
+        element=permission,
+        expected=f"{permission} granted",
+        unknowns=_open_acl(authorization, "bucket-policy") if objection.truth is Truth.UNKNOWN else (),
+    )
+
+
+def _open_acl(authorization: Authorization, layer: str) -> tuple[str, ...]:
+    """`acl`, if it is not known whether an ACL grants what the layer's policies do not."""
+    grants = (entry.other_grant for entry in authorization.policies.resource if entry.layer == layer == "bucket-policy")
+    unknown = any(Truth.UNKNOWN in (grant.direct, grant.account) for grant in grants)
+    return ("acl",) if unknown else ()
 
 
 def _meant_on_the_bucket(

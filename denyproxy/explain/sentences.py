@@ -96,6 +96,9 @@ def _explicit(finding: Finding, what: str) -> str:
 
 
 def _implicit(finding: Finding, what: str) -> str:
+    if finding.layer == "acl" and finding.element != "state:object-owner":
+        lacks = "does not grant" if finding.truth is Truth.YES else "is not known to grant"
+        return f"The {finding.policy_name} {lacks} {finding.element}, and no bucket policy allows {what}."
     if finding.layer == "acl":
         owner = f" belongs to account {finding.actual}" if finding.actual else " may belong to another account"
         return (

@@ -57,6 +57,8 @@ class Authorization:
     """S3's own layers that take the permission away, or may."""
     possible: frozenset[Decision]
     """The decisions still possible, S3's own layers included."""
+    acl_permission: str | None = None
+    """The ACL permission that would grant it, where the ACL that bears on it counts and has grants (or may)."""
 
     @property
     def decision(self) -> Decision | None:
@@ -230,7 +232,9 @@ class _Bucket:
             possible = possible | {Decision.IMPLICIT_DENY}
             if any(refusal.truth is Truth.YES for refusal in refusals):
                 possible = possible - {Decision.ALLOWED}
-        return Authorization(self.requirement, lenient, evaluation, tuple(refusals), possible)
+        return Authorization(
+            self.requirement, lenient, evaluation, tuple(refusals), possible, self._permission_in_acl()
+        )
 
     def _refusal(self, name: str, truth: Truth) -> Refusal:
         layer, element = _ELEMENTS[name]
@@ -289,6 +293,10 @@ class _Bucket:
             ignore_public=switches.ignore_public_acls,
         )
         return Grant(min(enabled, grant.direct), min(enabled, grant.issuer), min(enabled, grant.account))
+
+    def _permission_in_acl(self) -> str | None:
+        used = self._acls_enabled() is not Truth.NO and self._grants() != ()
+        return needed_permission(self.action) if used else None
 
     def _object_owner(self) -> str | Unknown:
         if self.requirement.key is None:

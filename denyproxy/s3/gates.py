@@ -7,8 +7,8 @@ Each gate is a row of `GATES`; it says whether it refuses, without a look at wha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
@@ -16,6 +16,8 @@ from denyproxy.s3.acl import requests_public_acl
 from denyproxy.s3.public_access import document_is_public, effective, known
 from denyproxy.s3.request import Caller, S3Request
 from denyproxy.s3.snapshot import AccessPointFacts, BlockPublicAccess, ObjectFacts, PolicySnapshot
+from denyproxy.s3.xml import descendant_text, parse_xml
+from denyproxy.sigv4.wire import parse_date
 
 MAX_CLOCK_SKEW = timedelta(minutes=15)
 
@@ -203,14 +205,48 @@ def object_lock(request: S3Request, caller: Caller, snapshot: PolicySnapshot) ->
     hold = known(facts.legal_hold)
     missing = ("legal hold of the object version",) if hold is Truth.UNKNOWN else ()
     yield Refusal("object-lock", "state:legal-hold", hold, "OFF", "ON" if hold is Truth.YES else None, missing)
-    bypass = (request.header("x-amz-bypass-governance-retention") or "").lower() == "true"
+    retention = _retention(request, facts)
+    if retention is not None and not (facts.lock_mode == "GOVERNANCE" and _bypasses(request)):
+        yield retention
+
+
+def shortened_retention(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
+    """A running retention can be made longer, not shorter or weaker; GOVERNANCE yields to the bypass header.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html#object-lock-retention-modes"""
+    if request.operation != "PutObjectRetention" or request.bucket is None or request.key is None:
+        return
+    facts = snapshot.object(request.bucket, request.key)
+    retention = _retention(request, facts) if facts is not None else None
+    if facts is None or retention is None or (facts.lock_mode == "GOVERNANCE" and _bypasses(request)):
+        return
+    wanted = parse_xml(request.body)
+    until, mode = parse_date(descendant_text(wanted, "RetainUntilDate")), descendant_text(wanted, "Mode") or None
+    if wanted is None or not isinstance(facts.retain_until, datetime):
+        weaker = Truth.UNKNOWN
+    elif until is None or until < facts.retain_until:
+        weaker = Truth.YES
+    elif mode == facts.lock_mode:
+        weaker = Truth.NO
+    else:
+        weaker = Truth.YES if facts.lock_mode == "COMPLIANCE" else Truth.UNKNOWN
+    yield replace(retention, truth=min(retention.truth, weaker))
+
+
+def _bypasses(request: S3Request) -> bool:
+    return (request.header("x-amz-bypass-governance-retention") or "").lower() == "true"
+
+
+def _retention(request: S3Request, facts: ObjectFacts) -> Refusal | None:
+    """The retention of a version as a refusal; its truth is whether it still runs. None: it has none."""
     if facts.lock_mode is UNKNOWN or facts.retain_until is UNKNOWN:
-        yield Refusal("object-lock", "state:retention", Truth.UNKNOWN, facts=("retention of the object version",))
-    elif facts.lock_mode is not None and not (facts.lock_mode == "GOVERNANCE" and bypass):
-        until = facts.retain_until
-        active = Truth.UNKNOWN if until is None or request.time is None else Truth.of(until > request.time)
-        actual = f"{facts.lock_mode} until {until.isoformat()}" if until else facts.lock_mode
-        yield Refusal("object-lock", "state:retention", active, None, actual)
+        return Refusal("object-lock", "state:retention", Truth.UNKNOWN, facts=("retention of the object version",))
+    if facts.lock_mode is None:
+        return None
+    until = facts.retain_until
+    active = Truth.UNKNOWN if until is None or request.time is None else Truth.of(until > request.time)
+    actual = f"{facts.lock_mode} until {until.isoformat()}" if until else facts.lock_mode
+    return Refusal("object-lock", "state:retention", active, None, actual)
 
 
 def mfa_delete(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
@@ -236,6 +272,7 @@ GATES: tuple[Gate, ...] = (
     sse_c_blocked,
     archived_object,
     object_lock,
+    shortened_retention,
     mfa_delete,
 )
 """In the order of S3's own checks, as far as it is known: request, bucket, object."""

@@ -195,6 +195,49 @@ def test_a_retained_version_is_not_deleted(mode: str) -> None:
     assert held(get(operation="DeleteObject", method="DELETE"), facts=locked) == []
 
 
+UNTIL = NOW + timedelta(days=10)
+
+
+@pytest.mark.parametrize(
+    ("mode", "wanted", "days", "bypass", "truth"),
+    [
+        ("COMPLIANCE", "COMPLIANCE", 9, False, Truth.YES),
+        ("COMPLIANCE", "COMPLIANCE", 9, True, Truth.YES),
+        ("COMPLIANCE", "COMPLIANCE", 11, False, None),
+        ("COMPLIANCE", "GOVERNANCE", 11, False, Truth.YES),
+        ("GOVERNANCE", "GOVERNANCE", 9, False, Truth.YES),
+        ("GOVERNANCE", "GOVERNANCE", 9, True, None),
+        ("GOVERNANCE", "GOVERNANCE", 11, False, None),
+        ("GOVERNANCE", "COMPLIANCE", 11, False, Truth.UNKNOWN),
+        ("GOVERNANCE", None, None, False, Truth.YES),
+    ],
+)
+def test_a_running_retention_can_only_be_made_longer(
+    mode: str, wanted: str | None, days: int | None, bypass: bool, truth: Truth | None
+) -> None:
+    body = "<Retention/>"
+    if days is not None:
+        date = (NOW + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        body = f"<Retention><Mode>{wanted}</Mode><RetainUntilDate>{date}</RetainUntilDate></Retention>"
+    request = get(operation="PutObjectRetention", method="PUT", body=body.encode())
+    if bypass:
+        request = replace(request, headers={"x-amz-bypass-governance-retention": "true"})
+    locked = snapshot(stored=replace(OBJECT, lock_mode=mode, retain_until=UNTIL))
+    assert held(request, facts=locked) == ([] if truth is None else [("object-lock", "state:retention", truth)])
+    assert held(request, facts=snapshot()) == []
+    over = snapshot(stored=replace(OBJECT, lock_mode=mode, retain_until=NOW - timedelta(days=1)))
+    assert held(request, facts=over) == []
+
+
+def test_what_a_new_retention_is_may_not_be_known() -> None:
+    locked = snapshot(stored=replace(OBJECT, lock_mode="COMPLIANCE", retain_until=UNTIL))
+    request = get(operation="PutObjectRetention", method="PUT")
+    assert held(request, facts=locked) == [("object-lock", "state:retention", Truth.UNKNOWN)]
+    hidden = snapshot(stored=replace(OBJECT, lock_mode=UNKNOWN, retain_until=UNKNOWN))
+    assert held(request, facts=hidden) == [("object-lock", "state:retention", Truth.UNKNOWN)]
+    assert held(request, facts=snapshot(stored=None)) == []
+
+
 def test_retention_ends() -> None:
     locked = snapshot(stored=replace(OBJECT, lock_mode="COMPLIANCE", retain_until=NOW - timedelta(seconds=1)))
     assert held(delete(), facts=locked) == []
