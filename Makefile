@@ -45,9 +45,7 @@ format: $(VENV)/dev.stamp ## ruff's fixes and formatting
 	$(BIN)/ruff format
 
 bench: $(VENV)/dev.stamp ## memory and speed
-	@for file in benchmarks/bench_*.py; do \
-	    name=$$(basename $$file .py) && echo "== $$name" && $(BIN)/python -m benchmarks.$$name || exit 1; \
-	done
+	@$(BIN)/python -m benchmarks
 
 differential: $(VENV)/dev.stamp ## the evaluation against an independent one, on 200,000 generated cases
 	$(BIN)/python -m tests.reference.differential --cases 200000

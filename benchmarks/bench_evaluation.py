@@ -8,12 +8,10 @@ The calibration loop is plain Python; rate / calibration rate is the figure to c
 
 from __future__ import annotations
 
-import gc
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
+from benchmarks.calibration import STEPS, calibration, rate
 from denyproxy.iam.context import RequestContext
 from denyproxy.iam.document import Policy, PolicyList
 from denyproxy.iam.evaluation import AuthorizationRequest, PolicySet, ResourceLayer, decide, evaluate
@@ -22,7 +20,6 @@ from denyproxy.iam.truth import Truth
 
 ACCOUNT = "111122223333"
 USER = f"arn:aws:iam::{ACCOUNT}:user/team/alice"
-ROUNDS = 7
 REQUESTS = 1000
 
 IDENTITY: list[list[dict[str, Any]]] = [
@@ -179,36 +176,12 @@ def requests(count: int = REQUESTS) -> list[AuthorizationRequest]:
     return found
 
 
-def calibration() -> int:
-    """A fixed piece of plain Python: dictionary look-ups, string comparisons, calls."""
-    table = {f"key{number}": f"value{number}" for number in range(100)}
-
-    def step(key: str) -> bool:
-        value = table.get(key)
-        return value is not None and value.startswith("value9")
-
-    keys = [f"key{number}" for number in range(200)]
-    return sum(step(key) for _ in range(250) for key in keys)
-
-
 Evaluator = Callable[[AuthorizationRequest, PolicySet], object]
 
 
 def rate_of(evaluator: Evaluator, asked: list[AuthorizationRequest], policies: PolicySet) -> float:
     """Requests per second."""
     return rate(lambda: [evaluator(request, policies) for request in asked], len(asked))
-
-
-def rate(run: Callable[[], object], units: int) -> float:
-    """Units per second; the median of some rounds."""
-    run()
-    gc.collect()
-    times = []
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return units / statistics.median(times)
 
 
 def main() -> None:
@@ -220,7 +193,7 @@ def main() -> None:
         decided = ", ".join(sorted(decide(request, policies)))
         shares[decided] = shares.get(decided, 0) + 1
     print("decisions:", ", ".join(f"{name} {count / len(asked):.0%}" for name, count in sorted(shares.items())))
-    calibrated = rate(calibration, 50_000)
+    calibrated = rate(calibration, STEPS)
     print(f"calibration           {calibrated:>12,.0f} steps/s")
     evaluators: dict[str, Evaluator] = {"decide": decide, "evaluate": evaluate}
     for name, evaluator in evaluators.items():
