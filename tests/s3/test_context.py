@@ -222,6 +222,15 @@ def test_other_principals(principal: str, key: str, value: Any) -> None:
     assert lookup(unsigned("GET", "/b/k"), key, declared=Declared(principal=principal, closed=True)) == value
 
 
+def test_the_user_id_of_a_session_takes_role_id_and_session_name() -> None:
+    stranger = Declared(principal=f"arn:aws:sts::{ACCOUNT}:assumed-role/other/s", closed=True)
+    assert lookup(unsigned("GET", "/b/k"), "aws:userid", declared=stranger) is UNKNOWN
+    some_session = Declared(principal=ROLE, closed=True)
+    assert lookup(unsigned("GET", "/b/k"), "aws:userid", declared=some_session) is UNKNOWN
+    known = Declared(principal=SESSION, principal_role=ROLE, closed=True)
+    assert lookup(unsigned("GET", "/b/k"), "aws:userid", declared=known) == ("AROAEXAMPLE:alice",)
+
+
 def test_a_service_may_act_for_a_resource() -> None:
     live = Declared(principal="cloudtrail.amazonaws.com")
     assert lookup(GET, "aws:SourceArn", declared=live) is UNKNOWN

@@ -440,7 +440,7 @@ def test_roles_and_keys_named_in_bodies() -> None:
     assert passed.conflict is not None
     encryption = f"<ObjectEncryption><SSE-KMS><KMSKeyArn>{KEY}</KMSKeyArn></SSE-KMS></ObjectEncryption>".encode()
     found = needs(request("PUT", "/b/k?encryption", body=encryption), closed())
-    assert {item.resource for item in found if item.role is Role.KMS} == {KEY}
+    assert {(item.resource, item.needed) for item in found if item.role is Role.KMS} == {(KEY, Truth.YES)}
     unread = needs(request("PUT", "/b/k?encryption", {"Content-Length": "9"}), closed())
     assert {item.needed for item in unread if item.role is Role.KMS} == {Truth.UNKNOWN}
 
@@ -472,6 +472,9 @@ def test_directory_buckets() -> None:
     control = request("PUT", "/b--use1-az4--x-s3?policy", host="s3express-control.us-east-1.amazonaws.com")
     assert gates(control, snapshot) == [("s3express:PutBucketPolicy", arn)]
     assert needs(control, OPEN)[0].needed is Truth.UNKNOWN
+    assert needs(control, snapshot)[0].needed is Truth.YES
+    nowhere = needs(request("GET", "/b--use1-az4--x-s3/k", host="127.0.0.1:9000"), snapshot)[0]
+    assert (nowhere.needed, nowhere.resource) == (Truth.UNKNOWN, arn.replace("us-east-1", "*"))
     directories = request("GET", "/", host="s3express-control.us-east-1.amazonaws.com")
     assert gates(directories, snapshot) == [("s3express:ListAllMyDirectoryBuckets", "*")]
 
