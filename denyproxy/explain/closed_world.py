@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,7 +43,16 @@ def in_utc(time: datetime | None) -> datetime | None:
 class ClosedWorld:
     """Builds the snapshot of one scenario. Raises ScenarioError for an invalid policy document."""
 
-    def __init__(self, request: Request, state: ResourceState, policies: Policies, unknown: Collection[str]) -> None:
+    def __init__(
+        self,
+        request: Request,
+        state: ResourceState,
+        policies: Policies,
+        unknown: Collection[str],
+        compiled: Iterable[Policy] = (),
+    ) -> None:
+        """`compiled`: policies that need not be compiled again where their very statements stand in the scenario."""
+        self.compiled = {id(policy.document["Statement"]): policy for policy in compiled}
         self.request = request
         self.state = state
         self.policies = policies
@@ -211,6 +220,9 @@ class ClosedWorld:
         return self._named(layer, given)
 
     def _parse(self, layer: str, policy: NamedPolicy) -> Policy:
+        known = self.compiled.get(id(policy.document.get("Statement")))
+        if known is not None and (known.name, known.arn, known.document) == (policy.name, policy.arn, policy.document):
+            return known
         try:
             return Policy.parse(policy.document, name=policy.name, arn=policy.arn)
         except PolicyError as error:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from denyproxy.exchange import Declared, DeniedCall
 from denyproxy.explain.findings import Finding, findings
+from denyproxy.iam.document import Policy
+from denyproxy.iam.layers import PolicySet
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.arn import Arn
 from denyproxy.s3.authorization import Authorization, authorize
@@ -29,6 +31,43 @@ MAX_REQUIREMENTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
+class Answers:
+    """What policies and S3's own gates say on a call."""
+
+    authorizations: tuple[Authorization, ...]
+    refusals: tuple[Refusal, ...]
+    missing_key: Authorization | None = None
+    """The permission to list, which decides between 404 and 403 should the key be missing."""
+    missing_for_sure: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        call: DeniedCall,
+        request: S3Request,
+        caller: Caller,
+        snapshot: PolicySnapshot,
+        key: str | None = None,
+    ) -> Answers:
+        """Authorize every requirement of the call (or only those on one of its keys), and ask S3's own gates."""
+
+        def decide(requirement: Requirement) -> Authorization:
+            context = request_context(requirement, request, caller, call, snapshot)
+            return authorize(requirement, context, caller, snapshot, call.declared)
+
+        needed = _requirements(call, request, caller, snapshot)
+        authorizations = tuple(decide(item) for item in needed if key is None or item.key in (key, None))
+        gates = () if call.declared.action is not None else refusals(request, caller, snapshot)
+        listing = _listing_for_missing_key(request, snapshot, authorizations)
+        return cls(
+            authorizations,
+            gates,
+            missing_key=decide(listing) if listing is not None else None,
+            missing_for_sure=listing is not None and _exists(request, snapshot) is Truth.NO,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that local evaluation says on one call, before S3's own words are weighed."""
 
@@ -40,6 +79,11 @@ class Evidence:
     missing_for_sure: bool = False
     missing_key_authorization: Authorization | None = None
 
+    def policies(self) -> Iterator[Policy]:
+        """All policies that bear on the call."""
+        for authorization in self.authorizations:
+            yield from _all_of(authorization.policies)
+
     @classmethod
     def gather(
         cls,
@@ -49,25 +93,24 @@ class Evidence:
         snapshot: PolicySnapshot,
         key: str | None = None,
     ) -> Evidence:
-        """Authorize every requirement of the call (or only those on one of its keys), and ask S3's own gates."""
-
-        def decide(requirement: Requirement) -> Authorization:
-            context = request_context(requirement, request, caller, call, snapshot)
-            return authorize(requirement, context, caller, snapshot, call.declared)
-
-        needed = _requirements(call, request, caller, snapshot)
-        authorizations = tuple(decide(item) for item in needed if key is None or item.key in (key, None))
-        gates = () if call.declared.action is not None else refusals(request, caller, snapshot)
-        listing = _listing_for_missing_key(request, snapshot, authorizations)
-        authorization = decide(listing) if listing is not None else None
+        """The answers to a call (or only those on one of its keys), and every reason that denies it, or may."""
+        answers = Answers.of(call, request, caller, snapshot, key)
         return cls(
-            authorizations,
-            gates,
-            findings(authorizations, gates),
-            findings((authorization,), ()) if authorization is not None else (),
-            missing_for_sure=listing is not None and _exists(request, snapshot) is Truth.NO,
-            missing_key_authorization=authorization,
+            answers.authorizations,
+            answers.refusals,
+            findings(answers.authorizations, answers.refusals),
+            findings((answers.missing_key,), ()) if answers.missing_key is not None else (),
+            answers.missing_for_sure,
+            answers.missing_key,
         )
+
+
+def _all_of(policies: PolicySet) -> Iterator[Policy]:
+    single = (policies.identity, policies.boundary, policies.session, policies.vpc_endpoint)
+    resource = (layer.policies for layer in policies.resource)
+    for listing in (*single, *(policies.scp or ()), *(policies.rcp or ()), *resource):
+        if listing is not None:
+            yield from listing.policies
 
 
 def _requirements(

@@ -1,4 +1,4 @@
-"""JSON Patch (RFC 6902) as far as fixes use it: `add`, `replace` and `remove`, applied without touching the original."""
+"""JSON Patch (RFC 6902) as far as fixes use it: `add`, `replace` and `remove`, applied to a copy."""
 
 from __future__ import annotations
 
@@ -96,6 +96,8 @@ class Draft:
         parts = parts[: depth + 1]
         around = self.get(*parts[:-1])
         there = isinstance(around, list) or (isinstance(around, dict) and parts[-1] in around)
+        if there and self.get(*parts) == value:
+            return
         self._do({"op": "replace" if there else "add", "path": pointer(*parts), "value": value})
 
     def append(self, value: Any, *parts: str | int) -> None:

@@ -6,6 +6,7 @@ A scenario is a closed world: a layer or key that is not given is absent, unless
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -16,6 +17,7 @@ from pydantic import Field, ValidationError
 from denyproxy.exchange import Declared, DeniedCall, RequestHead, ResponseHead
 from denyproxy.explain.closed_world import ClosedWorld, in_utc
 from denyproxy.explain.scenario_format import Model, Policies, Request, ResourceState, Response, ScenarioError
+from denyproxy.iam.document import Policy
 from denyproxy.s3.snapshot import PolicySnapshot
 
 __all__ = ["Scenario", "ScenarioError"]
@@ -115,9 +117,11 @@ class Scenario(Model):
             closed=True,
         )
 
-    def snapshot(self) -> PolicySnapshot:
-        """The facts, as a snapshot of a closed world. Raises ScenarioError for an invalid policy document."""
-        return ClosedWorld(self.request, self.resource_state, self.policies, self.unknown).snapshot()
+    def snapshot(self, compiled: Iterable[Policy] = ()) -> PolicySnapshot:
+        """The facts, as a snapshot of a closed world. Raises ScenarioError for an invalid policy document.
+
+        `compiled`: policies of which some may stand in it unchanged."""
+        return ClosedWorld(self.request, self.resource_state, self.policies, self.unknown, compiled).snapshot()
 
 
 def _response_head(response: Response) -> ResponseHead:

@@ -1,0 +1,391 @@
+"""A denied call as a scenario document, with all that bears on it: what patches refer to, and what anyone can check.
+
+No secret gets in: neither signature nor token nor customer key, only the header fields that authorization looks at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from denyproxy.exchange import DeniedCall
+from denyproxy.explain.case import Case
+from denyproxy.explain.evidence import Evidence
+from denyproxy.explain.record import kept_headers
+from denyproxy.explain.scenario import Scenario
+from denyproxy.iam.document import PolicyList
+from denyproxy.iam.layers import PolicySet
+from denyproxy.iam.principal import PrincipalType
+from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
+from denyproxy.iam.variables import variables_of
+from denyproxy.s3.authorization import Authorization
+from denyproxy.s3.caller import identify_caller
+from denyproxy.s3.context import request_context
+from denyproxy.s3.error import parse_error
+from denyproxy.s3.gates import block_public_access
+from denyproxy.s3.operation import POST_OBJECT, identify_call
+from denyproxy.s3.public_access import SETTINGS, effective
+from denyproxy.s3.request import Caller, Role, S3Request
+from denyproxy.s3.snapshot import AclGrant, BucketFacts, ObjectFacts, PolicySnapshot
+from denyproxy.sigv4.wire import SECRET_FIELDS
+
+Document = dict[str, Any]
+
+_OMITTED_QUERY = SECRET_FIELDS | {"awsaccesskeyid"}
+"""Without its signature, a query of Signature Version 2 is none."""
+_OMITTED_HEADERS = frozenset({"user-agent"})
+
+
+def scenario_of(case: Case) -> Document | None:
+    """The call as a scenario (see scenario.schema.json): explaining it gives the same cause.
+
+    None where the format has no place for it: a caller that is not known, an operation that was not recognised, an
+    access point that is not loaded, or two buckets with policies of their own (copies)."""
+    document = outline_of(case)
+    if document is not None and not case.call.declared.closed:
+        _add_context(document, case)
+    return document
+
+
+def outline_of(case: Case) -> Document | None:
+    """The scenario without the condition keys that only a live call knows; enough to change policies in."""
+    return _Export(case.call, case.request, case.caller, case.snapshot, case.evidence).outline()
+
+
+@dataclass(frozen=True, slots=True)
+class _Export:
+    call: DeniedCall
+    request: S3Request
+    caller: Caller
+    snapshot: PolicySnapshot
+    evidence: Evidence
+
+    def outline(self) -> Document | None:
+        if not self._has_a_place():
+            return None
+        unknown: dict[str, None] = dict.fromkeys(sorted(self.call.declared.unknown))
+        policies = self._policies(unknown)
+        document: Document = {"id": self.call.id, "request": self._request()}
+        document["resource_state"] = self._resource_state(unknown)
+        document["policies"] = policies
+        if unknown:
+            document["unknown"] = list(unknown)
+        if self.call.response is not None:
+            document["response"] = self._response()
+        return document
+
+    def _has_a_place(self) -> bool:
+        declared, request = self.call.declared, self.request
+        if self.caller.principal.type is PrincipalType.UNKNOWN or not self.evidence.authorizations:
+            return False
+        if request.operation is None and declared.action is None:
+            return False
+        if request.alias is not None:
+            return False
+        if request.access_point is not None and request.access_point not in self.snapshot.access_points:
+            return False
+        keys = {item.requirement.kms_key for item in self._with_role(Role.KMS)}
+        return len(keys) <= 1 and (self._source_is_plain() or declared.closed)
+
+    def _source_is_plain(self) -> bool:
+        """Is the source of a copy in the same bucket, or in one that has no policies?"""
+        source, request = self.request.copy_source, self.request
+        if source is None or source.bucket == request.bucket:
+            return True
+        own, other = self.snapshot.bucket(request.bucket or ""), self.snapshot.bucket(source.bucket)
+        plain = other.policy == PolicyList() and other.object_ownership == "BucketOwnerEnforced"
+        return plain and other.account is not UNKNOWN and other.account == own.account
+
+    def _with_role(self, role: Role) -> list[Authorization]:
+        return [item for item in self.evidence.authorizations if item.requirement.role is role]
+
+    def _main(self) -> Authorization:
+        """The authorization whose layers stand for all: on the request's own bucket, if there is one."""
+        found = self.evidence.authorizations
+        own = [item for item in found if item.requirement.role is not Role.KMS and not item.requirement.source]
+        return (own or list(found))[0]
+
+    # The request
+
+    def _request(self) -> Document:
+        declared, request, principal = self.call.declared, self.request, self.caller.principal
+        said: Document = {}
+        if declared.action is not None:
+            said |= {"action": declared.action, "resource": declared.resource}
+        else:
+            said |= {"operation": request.operation, "method": request.method}
+        bucket = request.access_point or request.bucket
+        said |= {"bucket": bucket, "key": request.key, "query": self._query(), "headers": self._headers()}
+        body = self._body()
+        if body is not None:
+            said["body"] = body
+        if request.region is not None:
+            said["region"] = request.region
+        said |= {
+            "principal": "anonymous" if principal.type is PrincipalType.ANONYMOUS else principal.arn,
+            "principal_role": principal.issuer,
+            "principal_account": principal.account,
+            "resource_account": self._owner(),
+            "context": _context(declared.context) if declared.closed else {},
+        }
+        time = request.signed_time or self.call.sent
+        if time is not None:
+            said["time"] = _time(time)
+        return said
+
+    def _query(self) -> dict[str, str]:
+        pairs = (pair for pair in reversed(self.request.query) if pair[0].lower() not in _OMITTED_QUERY)
+        return dict(reversed(list(dict(pairs).items())))
+
+    def _headers(self) -> dict[str, str]:
+        """Those on the wire: what a presigned URL carries stands in the query."""
+        kept = kept_headers(dict(self.request.headers))
+        sent = self.request.sent_headers
+        return {name: value for name, value in kept.items() if name in sent and name not in _OMITTED_HEADERS}
+
+    def _body(self) -> str | None:
+        body = self.request.body
+        if not body or self.request.operation == POST_OBJECT:
+            return None
+        try:
+            return body.decode()
+        except UnicodeDecodeError:
+            return None
+
+    def _owner(self) -> str | None:
+        declared = self.call.declared.resource_account
+        if declared is not None or self.request.bucket is None:
+            return declared
+        account = self.snapshot.bucket(self.request.bucket).account
+        return None if account is UNKNOWN else account
+
+    def _response(self) -> Document:
+        response, call = self.call.response, self.call
+        assert response is not None
+        said: Document = {"status": response.status}
+        if response.status == 200:
+            said["body"] = (call.response_body or b"").decode("utf-8", "replace")
+        else:
+            error = parse_error(response, call.response_body, call.request.method)
+            said |= {"code": error.code, "message": error.message}
+        return said | {"time": _time(call.received)}
+
+    # The resources
+
+    def _resource_state(self, unknown: dict[str, None]) -> Document:
+        state: Document = {}
+        request, objects = self.request, self.snapshot.objects
+        if request.bucket is not None and request.key is not None:
+            _put_object(state, "object", objects, (request.bucket, request.key))
+        source = request.copy_source
+        if source is not None:
+            _put_object(state, "source_object", objects, (source.bucket, source.key))
+        if request.bucket is not None:
+            facts = self.snapshot.bucket(request.bucket)
+            if facts.request_payer is UNKNOWN:
+                unknown["requester-pays"] = None
+            state["bucket"] = _bucket_state(facts)
+        self._object_unknowns(unknown)
+        kms = self._with_role(Role.KMS)
+        if kms:
+            account = self.snapshot.kms_key(kms[0].requirement.kms_key).account
+            state["kms"] = {} if account is UNKNOWN else {"account": account}
+            if self.call.declared.kms_context:
+                state["kms"]["context"] = dict(self.call.declared.kms_context)
+        return state
+
+    def _object_unknowns(self, unknown: dict[str, None]) -> None:
+        """The layers of S3's own for which a fact is missing, as S3's gates found."""
+        gates = {item.layer for item in self.evidence.refusals if item.truth is Truth.UNKNOWN}
+        unknown.update(dict.fromkeys(sorted(gates & {"archived-object", "object-lock"})))
+
+    # The policies
+
+    def _policies(self, unknown: dict[str, None]) -> Document:
+        policies = self._main().policies
+        found: Document = {"identity": _named("identity", policies.identity, unknown)}
+        for member, layer, listing in (
+            ("permissions_boundary", "permissions-boundary", policies.boundary),
+            ("session", "session-policy", policies.session),
+        ):
+            if listing is not None:
+                entries = _named(layer, listing, unknown)
+                if member == "session" and (entries or listing.complete):
+                    found[member] = entries
+                elif entries:
+                    found[member] = entries[0]
+        for layer, levels in (("scp", policies.scp), ("rcp", policies.rcp)):
+            if levels is not None:
+                named = [_named(layer, level, unknown) for level in levels]
+                found |= {layer: named} if any(named) else {}
+        if policies.vpc_endpoint is not None:
+            self._put(found, "vpc_endpoint_policy", "vpc-endpoint-policy", policies.vpc_endpoint, unknown)
+        self._resource_policies(found, policies, unknown)
+        if self.request.bucket is not None:
+            self._access_control(found, unknown)
+        return found
+
+    def _resource_policies(self, found: Document, policies: PolicySet, unknown: dict[str, None]) -> None:
+        point = self.snapshot.access_points.get(self.request.access_point or "")
+        if point is not None:
+            found["access_point"] = {"name": point.name, "arn": point.arn, "bucket": point.bucket, "policy": None}
+        layers = [
+            layer
+            for item in (policies, *(item.policies for item in self._with_role(Role.KMS)[:1]))
+            for layer in item.resource
+        ]
+        for layer in layers:
+            if layer.layer == "access-point-policy" and point is not None:
+                self._put(found["access_point"], "policy", layer.layer, layer.policies, unknown)
+            elif layer.layer in ("bucket-policy", "kms-key-policy"):
+                self._put(found, layer.layer.replace("-", "_"), layer.layer, layer.policies, unknown)
+
+    @staticmethod
+    def _put(found: Document, member: str, layer: str, listing: PolicyList, unknown: dict[str, None]) -> None:
+        entries = _named(layer, listing, unknown)
+        if entries:
+            found[member] = entries[0]["document"]
+
+    def _access_control(self, found: Document, unknown: dict[str, None]) -> None:
+        facts = self.snapshot.bucket(self.request.bucket or "")
+        point = self.snapshot.access_points.get(self.request.access_point or "")
+        places = block_public_access(self.request.bucket, point, self.snapshot)
+        settings = {name: effective(name, places) for name in SETTINGS}
+        if Truth.UNKNOWN in settings.values():
+            unknown["block-public-access"] = None
+        found["block_public_access"] = {name: truth is Truth.YES for name, truth in settings.items()}
+        ownership = facts.object_ownership
+        stored = self.snapshot.object(facts.name, self.request.key or "")
+        object_grants = () if stored is None else stored.grants
+        owner = facts.account if stored is None else stored.owner_account
+        if ownership is UNKNOWN or (
+            ownership != "BucketOwnerEnforced" and UNKNOWN in (facts.grants, object_grants, owner)
+        ):
+            unknown["acl"] = None
+        if ownership is not UNKNOWN:
+            found["object_ownership"] = ownership
+        found["acl"] = {"object_grants": _grants(object_grants), "bucket_grants": _grants(facts.grants)}
+
+
+def _named(layer: str, listing: PolicyList, unknown: dict[str, None]) -> list[Document]:
+    if not listing.complete:
+        unknown[layer] = None
+    return [
+        {"name": policy.name, **({} if policy.arn is None else {"arn": policy.arn}), "document": policy.document}
+        for policy in listing.policies
+    ]
+
+
+def _grants(grants: tuple[AclGrant, ...] | Unknown) -> list[Document]:
+    return [{"grantee": item.grantee, "permission": item.permission} for item in (() if grants is UNKNOWN else grants)]
+
+
+def _time(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _context(declared: Mapping[str, tuple[str, ...] | None]) -> Document:
+    return {key: None if values is None else _values(values) for key, values in declared.items()}
+
+
+def _values(values: tuple[str, ...]) -> str | list[str]:
+    return values[0] if len(values) == 1 else list(values)
+
+
+def _bucket_state(facts: BucketFacts) -> Document:
+    state: Document = {}
+    if isinstance(facts.request_payer, str):
+        state["request_payer"] = facts.request_payer
+    if isinstance(facts.default_encryption, str):
+        state["default_encryption"] = {"algorithm": facts.default_encryption}
+        if isinstance(facts.default_kms_key, str):
+            state["default_encryption"]["kms_key_id"] = facts.default_kms_key
+    if isinstance(facts.tags, Mapping) and facts.tags:
+        state["tags"] = dict(facts.tags)
+    if facts.abac is True:
+        state["abac"] = True
+    return state
+
+
+def _put_object(
+    state: Document, member: str, objects: Mapping[tuple[str, str], ObjectFacts | None], place: tuple[str, str]
+) -> None:
+    """Facts of a stored object; nothing, where none is known."""
+    if place not in objects:
+        return
+    facts = objects[place]
+    if facts is None:
+        state[member] = None
+    elif facts.exists is True:
+        state[member] = _object_state(facts)
+
+
+def _object_state(facts: ObjectFacts) -> Document:
+    state: Document = {}
+    if isinstance(facts.sse, str):
+        state["sse"] = facts.sse
+    if isinstance(facts.kms_key, str):
+        state["kms_key_alias" if facts.kms_key.startswith("alias/") else "kms_key_id"] = facts.kms_key
+    if isinstance(facts.tags, Mapping) and facts.tags:
+        state["tags"] = dict(facts.tags)
+    for member, value in (("owner_account", facts.owner_account), ("storage_class", facts.storage_class)):
+        if isinstance(value, str):
+            state[member] = value
+    for member, flag in (
+        ("bucket_key", facts.bucket_key),
+        ("restored", facts.restored),
+        ("delete_marker", facts.delete_marker),
+    ):
+        if flag is True:
+            state[member] = True
+    lock: Document = {}
+    if isinstance(facts.lock_mode, str):
+        lock["mode"] = facts.lock_mode
+    if isinstance(facts.retain_until, datetime):
+        lock["retain_until"] = _time(facts.retain_until)
+    if facts.legal_hold is True:
+        lock["legal_hold"] = True
+    return state | ({"lock": lock} if lock else {})
+
+
+# Condition keys that a scenario does not derive as the live call did
+
+
+def _add_context(document: Document, case: Case) -> None:
+    """State every condition key that a policy asks for and the scenario would come to another value of."""
+    scenario = Scenario.validate_document(document)
+    copy, snapshot = scenario.denied_call(case.call.received), scenario.snapshot()
+    request, caller = identify_call(copy, snapshot, table=case.operations), identify_caller(copy, snapshot)
+    keys = _keys_asked_for(case.evidence)
+    unknown: dict[str, None] = dict.fromkeys(document.get("unknown", ()))
+    for authorization in case.evidence.authorizations:
+        known = authorization.evaluation.request.context
+        derived = request_context(authorization.requirement, request, caller, copy, snapshot)
+        kms = authorization.requirement.role is Role.KMS
+        for key in keys:
+            value = known.lookup(key)
+            if value == derived.lookup(key):
+                continue
+            if value is UNKNOWN:
+                unknown[key] = None
+            elif not kms:
+                document["request"]["context"].setdefault(key, None if value is None else _values(value))
+            elif value is not None:
+                document["resource_state"]["kms"].setdefault("context", {}).setdefault(key, value[0])
+    if unknown:
+        document["unknown"] = list(unknown)
+
+
+def _keys_asked_for(evidence: Evidence) -> tuple[str, ...]:
+    """The condition keys (lower case) of all conditions and variables that bear on the call."""
+    keys: dict[str, None] = {}
+    for policy in evidence.policies():
+        for statement in policy.statements:
+            templates = [*statement.resource_templates]
+            for condition in statement.conditions:
+                keys[condition.lower_key] = None
+                templates += condition.templates
+            keys.update((item.key.lower(), None) for template in templates for item in variables_of(template))
+    return tuple(keys)

@@ -1,0 +1,107 @@
+"""Fixes: for every reason that stands in the way a part, together one change, tried before it is proposed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from denyproxy.explain import remedy_sentences as say
+from denyproxy.explain.case import Case
+from denyproxy.explain.export import outline_of, scenario_of
+from denyproxy.explain.findings import Finding
+from denyproxy.explain.model import Fix
+from denyproxy.explain.patches import Draft
+from denyproxy.explain.remedies.exemptions import exemptions
+from denyproxy.explain.remedies.grants import grants
+from denyproxy.explain.remedies.part import Part
+from denyproxy.explain.remedies.requests import compliance
+from denyproxy.explain.remedies.states import state_remedies
+from denyproxy.explain.trial import tried
+from denyproxy.explain.verdict import Judgement
+from denyproxy.iam.principal import PrincipalType
+from denyproxy.s3.kms_keys import AWS_MANAGED_KEY
+
+MOST_FIXES = 3
+MOST_REASONS = 10
+"""Reasons that one fix deals with; a thousand keys in one request are no case for a policy of a thousand lines."""
+
+
+def propose(judgement: Judgement, case: Case, scenario: Mapping[str, Any] | None = None) -> tuple[Fix, ...]:
+    """The fixes, the best first: each deals with all reasons that are certain, or says what would still block.
+
+    `scenario`: the document that the call was read from, to which patches then refer; None: its export."""
+    if judgement.cause is None:
+        return ()
+    groups = _grouped([judgement.cause, *judgement.also_blocking])
+    options = [_options(group, judgement, case) for group in groups[:MOST_REASONS]]
+    # Where another reason has no remedy, the trial says that it still blocks.
+    rest = [found[0] for found in options[1:] if found]
+    return tuple(_fix([first, *rest], case, scenario) for first in options[0][:MOST_FIXES])
+
+
+def _grouped(found: Sequence[Finding]) -> list[list[Finding]]:
+    """Findings that one change deals with: those of one statement, or of one layer that lacks an Allow of an action."""
+    groups: dict[tuple[Any, ...], list[Finding]] = {}
+    for finding in found:
+        action = None
+        if finding.authorization is not None and finding.effect == "implicit":
+            action = finding.authorization.requirement.action
+        place = (finding.layer, finding.effect, finding.level, id(finding.policy), finding.statement)
+        element = finding.element if finding.effect == "not-policy" else None
+        groups.setdefault((*place, action, element), []).append(finding)
+    return list(groups.values())
+
+
+def _options(group: Sequence[Finding], judgement: Judgement, case: Case) -> list[Part]:
+    """The ways to deal with one group, the best first."""
+    finding = group[0]
+    if finding.effect == "not-policy" or finding.element in ("state:object-owner", "condition:aws:SourceVpc"):
+        return state_remedies(finding, case)
+    missing_key = judgement.missing_key and finding is judgement.cause
+    if missing_key and case.caller.principal.type is PrincipalType.ANONYMOUS:
+        return [Part("caller", "the request", say.MISSING_KEY_PUBLIC)]
+    if _is_managed_key(finding):
+        return [Part("bucket owner", "encryption of the object", say.MANAGED_KEY)]
+    complied = compliance(finding, case)
+    parts = [complied.part] if complied is not None else []
+    if complied is not None and complied.within_reach:
+        return parts
+    if finding.effect == "explicit":
+        return [*parts, *exemptions(group, case)]
+    return [*parts, *grants(group, case, missing_key=missing_key)]
+
+
+def _is_managed_key(finding: Finding) -> bool:
+    if finding.layer != "kms-key-policy" or finding.authorization is None:
+        return False
+    return (finding.authorization.requirement.kms_key or "").endswith(AWS_MANAGED_KEY)
+
+
+def _fix(parts: Sequence[Part], case: Case, scenario: Mapping[str, Any] | None) -> Fix:
+    asks_request = any(part.owner == "caller" and part.edit is not None for part in parts)
+    document = scenario if scenario is not None else (scenario_of if asks_request else outline_of)(case)
+    draft = Draft(dict(document)) if document is not None else None
+    assumed: dict[str, str | None] = {}
+    for part in parts:
+        assumed |= part.assumed
+        if draft is not None and part.edit is not None:
+            part.edit(draft)
+    verified = False
+    blocking: tuple[str, ...] = ()
+    if draft is not None and (draft.patch or assumed):
+        outcome = tried(case, draft, assumed)
+        verified, blocking = outcome.allowed, outcome.blocking
+    return Fix(
+        summary=say.summary_of(list(_words(parts))),
+        owner=parts[0].owner,
+        target=parts[0].target,
+        patch=draft.patch if draft is not None else (),
+        verified=verified,
+        least_privilege=all(part.exact for part in parts),
+        still_blocking=blocking,
+    )
+
+
+def _words(parts: Sequence[Part]) -> Iterator[tuple[str, str]]:
+    for part in parts:
+        yield part.owner, part.words

@@ -1,0 +1,163 @@
+"""For an explicit deny that the request cannot meet: the narrowest change of the denying statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from denyproxy.explain.case import Case
+from denyproxy.explain.findings import Finding
+from denyproxy.explain.patches import Draft
+from denyproxy.explain.remedies.part import Part
+from denyproxy.explain.remedies.places import (
+    PLACES,
+    Path,
+    document_path,
+    is_aws_managed,
+    policy_in_words,
+    statement_place,
+    target,
+    written,
+)
+from denyproxy.explain.remedies.scopes import container_of, says_only, scope_of
+from denyproxy.explain.remedies.statements import Json, deny_less, one_or_all, texts, with_conditions
+from denyproxy.explain.remedies.turning import conditions
+from denyproxy.explain.remedy_sentences import (
+    as_meant,
+    by_principal_arn,
+    caller_in_words,
+    exempt,
+    label,
+    only_if_present,
+    other_policy,
+)
+from denyproxy.iam.mismatch import Mismatch
+from denyproxy.iam.principal import PrincipalType
+from denyproxy.s3.arn import Arn
+
+_ARN = "aws:PrincipalArn"
+
+
+def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
+    """The ways to let through what one Deny statement denies, the narrowest first."""
+    finding = findings[0]
+    path = document_path(finding)
+    if path is None or finding.evidence is None:
+        return []
+    owner, policy = PLACES[finding.layer].owner, policy_in_words(finding, case)
+    if is_aws_managed(finding.policy):
+        return [Part(owner, target(finding, case), other_policy(policy, "does not deny it"))]
+    scope, exact = scope_of(findings, case)
+    statement = written(finding)
+    if scope.principal is not None and says_only(finding.evidence.statement, "principal", scope):
+        # It denies this caller and nobody else.
+        scope = replace(scope, others={})
+    lessened = deny_less(statement, scope, container_of(finding))
+    who = caller_in_words(case.caller.principal) if PLACES[finding.layer].naming != "none" else None
+    resources = [item.authorization.requirement.resource for item in findings if item.authorization]
+    words = exempt(scope.actions, resources, who, label(finding), policy)
+    narrowest = Part(
+        owner, target(finding, case), words, _replacing(path, statement, lessened.statements), exact and lessened.exact
+    )
+    return [narrowest, *_slips(finding, path, statement, case)]
+
+
+def _replacing(path: Path, statement: Json, new: tuple[Json, ...]) -> Callable[[Draft], None]:
+    """Put statements in the place of one."""
+
+    def edit(draft: Draft) -> None:
+        place = statement_place(draft, path, statement)
+        if place is None:
+            return
+        if place == (*path, "Statement"):
+            if new:
+                draft.put(new[0] if len(new) == 1 else list(new), *place)
+            else:
+                _remove_document(draft, path)
+            return
+        if not new and len(draft.get(*path, "Statement")) == 1:
+            _remove_document(draft, path)
+            return
+        if not new:
+            draft.remove(*place)
+            return
+        draft.put(new[0], *place)
+        for item in new[1:]:
+            draft.append(item, *path, "Statement")
+
+    return edit
+
+
+def _remove_document(draft: Draft, path: Path) -> None:
+    """Take out a policy of which nothing is left; of a list, its entry."""
+    draft.remove(*(path[:-1] if path[-1] == "document" else path))
+
+
+# Slips that are plain, and change more than what was asked for
+
+
+def _slips(finding: Finding, path: Path, statement: Json, case: Case) -> Iterator[Part]:
+    place = PLACES[finding.layer]
+    policy, where = policy_in_words(finding, case), target(finding, case)
+    for repaired in (_spare_by_arn(finding, statement), _principal_for_source(finding, statement, case)):
+        if repaired is not None:
+            new, arns = repaired
+            words = as_meant(by_principal_arn(label(finding), policy, arns))
+            yield Part(place.owner, where, words, _replacing(path, statement, (new,)), exact=False)
+            return
+    for key in _vacuous(finding):
+        new = with_conditions(statement, {"Null": {key: "false"}})
+        words = only_if_present(key, label(finding), policy)
+        yield Part(place.owner, where, words, _replacing(path, statement, (new,)), exact=False)
+        return
+
+
+def _spare_by_arn(finding: Finding, statement: Json) -> tuple[Json, list[str]] | None:
+    """NotPrincipal names sessions, whose names change; aws:PrincipalArn names the role."""
+    assert finding.evidence is not None
+    spared = statement.get("NotPrincipal")
+    item = next((item for item in finding.evidence.elements if item.element == "notprincipal"), None)
+    if not isinstance(spared, dict) or set(spared) != {"AWS"} or item is None:
+        return None
+    if item.reason not in (Mismatch.SESSION_NAME_DIFFERS, Mismatch.ROLE_NOT_SESSION, Mismatch.ACCOUNT_NOT_LISTED):
+        return None
+    arns = list(dict.fromkeys(map(_principal_arn, texts(spared["AWS"]))))
+    new: dict[str, Any] = {}
+    for name, value in statement.items():
+        new["Principal" if name == "NotPrincipal" else name] = "*" if name == "NotPrincipal" else value
+    return with_conditions(new, {"ArnNotEquals": {_ARN: one_or_all(arns)}}), arns
+
+
+def _principal_arn(text: str) -> str:
+    """aws:PrincipalArn of a principal that is named by its session."""
+    arn = Arn.parse(text)
+    if arn is None or not arn.resource.startswith("assumed-role/"):
+        return text
+    role = arn.resource.split("/")[1]
+    return str(replace(arn, service="iam", resource=f"role/{role}"))
+
+
+def _principal_for_source(finding: Finding, statement: Json, case: Case) -> tuple[Json, list[str]] | None:
+    """aws:SourceArn is there only where a service calls; people write it where they mean who calls."""
+    if case.caller.principal.type is PrincipalType.SERVICE:
+        return None
+    block: Json = statement.get("Condition") or {}
+    for operator, keys in block.items():
+        if not operator.startswith(("ArnNot", "StringNot")):
+            continue
+        for key, values in keys.items():
+            arns = [_principal_arn(text) for text in texts(values)]
+            if key.lower() == "aws:sourcearn" and all(":iam::" in arn for arn in arns):
+                rest = {name: text for name, text in keys.items() if name != key}
+                condition = {**block, operator: {**rest, _ARN: one_or_all(arns)}}
+                return {**statement, "Condition": condition}, arns
+    return None
+
+
+def _vacuous(finding: Finding) -> Iterator[str]:
+    """Keys that a ForAllValues tests though the request does not have them."""
+    assert finding.evidence is not None
+    for condition, tested in conditions(finding.evidence):
+        if condition.name is not None and condition.name.every and tested.reason is Mismatch.KEY_ABSENT:
+            yield condition.key

@@ -1,0 +1,72 @@
+"""Condition keys that are fields of the request, which the caller sets. One row a key.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+_NEW_OBJECT = frozenset({"PutObject", "CopyObject", "CreateMultipartUpload", "PostObject"})
+_ACL = _NEW_OBJECT | {"PutObjectAcl", "PutBucketAcl", "CreateBucket"}
+_LISTINGS = frozenset({"ListObjects", "ListObjectsV2", "ListObjectVersions"})
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A header field or a query parameter behind a condition key."""
+
+    name: str
+    operations: frozenset[str]
+    """Operations that take it."""
+    values: tuple[str, ...] = ()
+    """Common values, where no policy names one."""
+    query: bool = False
+    removable: bool = True
+    """Does the request still ask for the same without it?"""
+    only: frozenset[str] | None = None
+    """The only values that leave the request what it is."""
+
+
+FIELDS: Mapping[str, Field] = {
+    "s3:x-amz-acl": Field("x-amz-acl", _ACL, ("bucket-owner-full-control", "private")),
+    **{
+        f"s3:{name}": Field(name, _ACL)
+        for name in (
+            "x-amz-grant-read",
+            "x-amz-grant-write",
+            "x-amz-grant-read-acp",
+            "x-amz-grant-write-acp",
+            "x-amz-grant-full-control",
+        )
+    },
+    "s3:x-amz-server-side-encryption": Field("x-amz-server-side-encryption", _NEW_OBJECT, ("AES256", "aws:kms")),
+    "s3:x-amz-server-side-encryption-aws-kms-key-id": Field("x-amz-server-side-encryption-aws-kms-key-id", _NEW_OBJECT),
+    "s3:x-amz-server-side-encryption-customer-algorithm": Field(
+        "x-amz-server-side-encryption-customer-algorithm", _NEW_OBJECT | {"UploadPart"}, only=frozenset()
+    ),
+    "s3:x-amz-storage-class": Field("x-amz-storage-class", _NEW_OBJECT, ("STANDARD",)),
+    "s3:x-amz-website-redirect-location": Field("x-amz-website-redirect-location", _NEW_OBJECT, only=frozenset()),
+    "s3:x-amz-object-ownership": Field("x-amz-object-ownership", frozenset({"CreateBucket"}), ("BucketOwnerEnforced",)),
+    "s3:x-amz-metadata-directive": Field(
+        "x-amz-metadata-directive", frozenset({"CopyObject", "CreateMultipartUpload"}), ("COPY", "REPLACE")
+    ),
+    "s3:object-lock-mode": Field("x-amz-object-lock-mode", _NEW_OBJECT),
+    "s3:object-lock-legal-hold": Field("x-amz-object-lock-legal-hold", _NEW_OBJECT),
+    "s3:if-none-match": Field("if-none-match", frozenset({"PutObject", "CompleteMultipartUpload"}), ("*",)),
+    # Another prefix asks for other keys; an empty one for the same as none.
+    "s3:prefix": Field("prefix", _LISTINGS, ("",), query=True, removable=False, only=frozenset({""})),
+    "s3:delimiter": Field("delimiter", _LISTINGS, ("/",), query=True, removable=False),
+    "s3:max-keys": Field("max-keys", _LISTINGS, query=True),
+}
+"""Condition key (lower case) -> the field."""
+
+REQUEST_TAG = "s3:requestobjecttag/"
+TAGGING = Field("x-amz-tagging", _NEW_OBJECT)
+
+
+def field_of(key: str, operation: str | None) -> Field | None:
+    """The field behind a condition key (lower case), if the operation takes it."""
+    found = TAGGING if key.startswith(REQUEST_TAG) else FIELDS.get(key)
+    return found if found is not None and operation in found.operations else None

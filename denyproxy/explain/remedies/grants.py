@@ -1,0 +1,181 @@
+"""For an implicit deny: the Allow that is missing, on this resource for this principal, and nothing more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from denyproxy.explain.case import Case
+from denyproxy.explain.findings import Finding
+from denyproxy.explain.patches import Draft
+from denyproxy.explain.remedies.carried import carried_conditions
+from denyproxy.explain.remedies.part import Part
+from denyproxy.explain.remedies.places import (
+    PLACES,
+    Path,
+    document_path,
+    is_aws_managed,
+    policy_in_words,
+    statement_place,
+    target,
+    written,
+)
+from denyproxy.explain.remedies.repairs import repairs
+from denyproxy.explain.remedies.requests import without_headers
+from denyproxy.explain.remedies.scopes import principal_element, says_only, scope_of
+from denyproxy.explain.remedies.statements import Json, allow
+from denyproxy.explain.remedy_sentences import (
+    SIGN,
+    caller_in_words,
+    extend,
+    grant,
+    missing_key_grant,
+    other_policy,
+    public_grant,
+    wider,
+)
+from denyproxy.iam.document import SUBSTITUTING_VERSION
+from denyproxy.iam.mismatch import Mismatch
+from denyproxy.iam.principal import PrincipalType
+
+NEW_POLICY = "additional-permissions"
+"""What a policy is called that a fix adds."""
+
+_LISTS: dict[str, Path] = {"identity": ("policies", "identity"), "session-policy": ("policies", "session")}
+
+
+def grants(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> list[Part]:
+    """The ways to let findings of one action and layer through, the best first. Empty: there is no place to say it."""
+    finding = findings[0]
+    anonymous = case.caller.principal.type is PrincipalType.ANONYMOUS
+    single = len(findings) == 1 and not anonymous
+    repaired = list(repairs(finding, case)) if single else []
+    if repaired and repaired[0].exact:
+        return repaired
+    extended = _extension(finding, case) if single else None
+    added = extended or _addition(findings, case, missing_key=missing_key)
+    parts = [Part("caller", "the request", SIGN)] if anonymous else []
+    parts += [added] if added is not None else []
+    return [*parts, *repaired, *without_headers(finding, case)]
+
+
+def _addition(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> Part | None:
+    """A statement of its own."""
+    finding = findings[0]
+    scope, exact = scope_of(findings, case)
+    conditions, pinned = carried_conditions(finding)
+    statement = allow(scope, conditions)
+    anonymous = case.caller.principal.type is PrincipalType.ANONYMOUS
+    resources = [item.authorization.requirement.resource for item in findings if item.authorization]
+    whom = caller_in_words(case.caller.principal) if PLACES[finding.layer].naming != "none" else None
+    place = _place_of_addition(finding)
+    if place is None:
+        return None
+    edit, new = place(statement)
+    policy = new or policy_in_words(finding, case)
+    words = grant(scope.actions, resources, policy, whom) + (_wider(finding) if len(findings) == 1 else "")
+    if missing_key:
+        words = missing_key_grant(words)
+    elif anonymous:
+        words = public_grant(words)
+    return Part(PLACES[finding.layer].owner, target(finding, case), words, edit, exact and pinned)
+
+
+_Placed = Callable[[Json], tuple[Callable[[Draft], None], str | None]]
+
+
+def _place_of_addition(finding: Finding) -> _Placed | None:
+    """How a statement gets in: into the policy that nearly allows, or into a new one."""
+    path = document_path(finding)
+    if path is not None and not is_aws_managed(finding.policy):
+        return lambda statement: (lambda draft: add_statement(draft, path, statement), None)
+    listing = _LISTS.get(finding.layer)
+    if finding.layer == "scp":
+        listing = ("policies", "scp", finding.level or 0)
+    if listing is None:
+        if finding.layer != "permissions-boundary":
+            return None
+        boundary = finding.policy_name or "the permissions boundary"
+        return lambda statement: (lambda draft: None, other_policy(boundary, "allows it too"))
+    return lambda statement: (lambda draft: _add_policy(draft, listing, statement), "a new policy")
+
+
+def add_statement(draft: Draft, path: Path, statement: Json) -> None:
+    """Add a statement to a document; where there is none, make it."""
+    document = draft.get(*path)
+    if document is None:
+        draft.put(new_document(statement), *path)
+    elif isinstance(document["Statement"], dict):
+        draft.put([document["Statement"], statement], *path, "Statement")
+    else:
+        draft.append(statement, *path, "Statement")
+
+
+def new_document(statement: Json) -> Json:
+    """A policy document of one statement."""
+    return {"Version": SUBSTITUTING_VERSION, "Statement": [statement]}
+
+
+def _add_policy(draft: Draft, listing: Path, statement: Json) -> None:
+    for index, policy in enumerate(draft.get(*listing) or ()):
+        if policy["name"] == NEW_POLICY:
+            add_statement(draft, (*listing, index, "document"), statement)
+            return
+    draft.append({"name": NEW_POLICY, "document": new_document(statement)}, *listing)
+
+
+# The statement that nearly allows, extended: only where it then says nothing more than what is missing
+
+
+def _extension(finding: Finding, case: Case) -> Part | None:
+    path, evidence = document_path(finding), finding.evidence
+    if path is None or evidence is None or is_aws_managed(finding.policy):
+        return None
+    failing = {item.part for item in evidence.failing}
+    scope, exact = scope_of([finding], case)
+    others = [part for part in ("action", "resource", "principal") if part not in failing]
+    if len(failing) != 1 or not exact or not all(says_only(evidence.statement, part, scope) for part in others):
+        return None
+    part = next(iter(failing))
+    values = {"action": ("Action", scope.actions[0]), "resource": ("Resource", scope.resources[0])}
+    if part == "principal":
+        values["principal"] = ("Principal", principal_element(case.caller.principal).get("AWS"))
+    element, value = values.get(part, ("", None))
+    statement = written(finding)
+    if value is None or element not in statement:
+        return None
+    words = extend(element, value, evidence.statement.label, policy_in_words(finding, case))
+    edit = _adding(path, statement, element, value)
+    return Part(PLACES[finding.layer].owner, target(finding, case), words, edit)
+
+
+def _adding(path: Path, statement: Json, element: str, value: Any) -> Callable[[Draft], None]:
+    def edit(draft: Draft) -> None:
+        place = statement_place(draft, path, statement)
+        if place is None:
+            return
+        member: Path = (*place, element, "AWS") if element == "Principal" else (*place, element)
+        present = draft.get(*member)
+        if isinstance(present, list):
+            draft.append(value, *member)
+        else:
+            draft.put(value if present is None else [present, value], *member)
+
+    return edit
+
+
+def _wider(finding: Finding) -> str:
+    """What would do as well, and let through more."""
+    evidence = finding.evidence
+    if evidence is None or len(evidence.failing) != 1:
+        return ""
+    item, label = evidence.failing[0], evidence.statement.label
+    assert finding.authorization is not None
+    first = item.expected.split(", ")[0]
+    if item.part == "action" and not item.negated:
+        return wider("Action", finding.authorization.requirement.action, label)
+    if item.reason is Mismatch.BUCKET_ARN_INSTEAD_OF_OBJECT:
+        return wider("Resource", f"{first.rstrip('/')}/*", label)
+    if item.part == "resource" and item.reason is Mismatch.PREFIX_LACKS_WILDCARD:
+        return wider("Resource", f"{first}*", label)
+    return ""

@@ -1,0 +1,184 @@
+"""Statements as JSON: an Allow of exactly one thing, and a Deny less exactly one thing.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from denyproxy.iam.wildcard import glob
+from denyproxy.s3.actions import ACTIONS
+
+Json = dict[str, Any]
+Condition = Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What is to be let through, as a statement of a certain policy writes it."""
+
+    actions: tuple[str, ...]
+    resources: tuple[str, ...]
+    """Patterns that match these resources alone, as far as the policy's version can say so."""
+    principal: Any = None
+    """The Principal element that names the caller; None: this layer's statements have none."""
+    only: Condition = field(default_factory=dict)
+    """Conditions that hold for this caller alone, where Principal cannot say so."""
+    others: Condition = field(default_factory=dict)
+    """Conditions that hold for everyone but this caller; empty: the layer concerns nobody else."""
+    literal: tuple[str, ...] = ()
+    """The resources themselves."""
+
+
+def pattern(resource: str, *, substitutes: bool) -> tuple[str, bool]:
+    """A pattern for one resource, and whether it matches nothing else. Without policy variables `*` has no escape."""
+    if resource == "arn:aws:s3:::*" or resource == "*":
+        return "*", True
+    if not substitutes:
+        return resource, not any(mark in resource for mark in "*?")
+    escaped = resource.replace("${", "${$}{")
+    marks = {"*": "${*}", "?": "${?}"}
+    return "".join(marks.get(character, character) for character in escaped), True
+
+
+def one_or_all(values: Sequence[str]) -> str | list[str]:
+    """A single value stands by itself."""
+    return values[0] if len(values) == 1 else list(values)
+
+
+def allow(scope: Scope, conditions: Condition) -> Json:
+    """An Allow of the scope under conditions, and of nothing else."""
+    statement: Json = {"Effect": "Allow"}
+    if scope.principal is not None:
+        statement["Principal"] = scope.principal
+    statement |= {"Action": one_or_all(scope.actions), "Resource": one_or_all(scope.resources)}
+    return with_conditions(statement, merged(scope.only, conditions))
+
+
+def merged(one: Condition, other: Condition) -> dict[str, dict[str, Any]]:
+    """Both blocks of conditions; of two on the same operator and key, the former."""
+    result = {operator: dict(keys) for operator, keys in one.items()}
+    for operator, keys in other.items():
+        result[operator] = {**keys, **result.get(operator, {})}
+    return result
+
+
+def with_conditions(statement: Json, conditions: Condition) -> Json:
+    """The statement with further conditions."""
+    together = merged(conditions, statement.get("Condition", {}))
+    return {**statement, "Condition": together} if together else statement
+
+
+def texts(value: Any) -> list[str]:
+    """A scalar stands for a list of one."""
+    return [value] if isinstance(value, str) else list(value or ())
+
+
+def _covering(patterns: list[str], resource: str) -> list[str]:
+    return [text for text in patterns if glob(text, resource)]
+
+
+@dataclass(frozen=True, slots=True)
+class Lessened:
+    """What stays of a Deny: the statements in its place."""
+
+    statements: tuple[Json, ...]
+    exact: bool
+    """Everything but the scope is denied as before."""
+
+
+def deny_less(statement: Json, scope: Scope, container: str | None) -> Lessened:
+    """A Deny less a scope: on all other resources as it was, on these for everyone else and for every other action.
+
+    `container`: the bucket or access point that all resources of the layer belong to; None: there is no such bound."""
+    elsewhere = _elsewhere(statement, scope, container)
+    exact = elsewhere is not None
+    here = list(scope.resources) if exact else None
+    parts = list(elsewhere or ())
+    if scope.others:
+        subject = statement if exact else {**_without(statement, "Action"), "Action": one_or_all(scope.actions)}
+        parts.append(with_conditions(_on(subject, here), scope.others))
+    rest = _other_actions(statement, scope)
+    if rest is not None:
+        parts.append(_on({**_without(statement, "Action"), **rest}, here))
+    sid = statement.get("Sid")
+    if sid is not None:
+        parts = [{"Sid": sid, **_unnamed(part)} if index == 0 else _unnamed(part) for index, part in enumerate(parts)]
+    return Lessened(tuple(parts), exact)
+
+
+def _unnamed(statement: Json) -> Json:
+    return {name: value for name, value in statement.items() if name != "Sid"}
+
+
+def _without(statement: Json, element: str) -> Json:
+    """Without an element, negated or not."""
+    return {name: value for name, value in statement.items() if name not in (element, f"Not{element}")}
+
+
+def _on(statement: Json, resources: list[str] | None) -> Json:
+    """On these resources; None: on those it has."""
+    if resources is None:
+        return statement
+    return {**_without(statement, "Resource"), "Resource": one_or_all(resources)}
+
+
+def _elsewhere(statement: Json, scope: Scope, container: str | None) -> tuple[Json, ...] | None:
+    """The statement on all its resources but those of the scope. None: no statement can say that."""
+    if "NotResource" in statement:
+        kept = [*texts(statement["NotResource"]), *scope.resources]
+        return ({**statement, "NotResource": kept},)
+    patterns = texts(statement.get("Resource"))
+    covering = [text for text in patterns if any(glob(text, resource) for resource in scope.literal)]
+    if not covering:
+        return None
+    if all(text in scope.literal for text in covering):
+        rest = [text for text in patterns if text not in covering]
+        return ({**statement, "Resource": one_or_all(rest)},) if rest else ()
+    if "*" in covering:
+        return ({**_without(statement, "Resource"), "NotResource": one_or_all(scope.resources)},)
+    if container is None:
+        return None
+    excluded = _outside(patterns, container)
+    if excluded is None:
+        return None
+    return ({**_without(statement, "Resource"), "NotResource": one_or_all([*excluded, *scope.resources])},)
+
+
+def _outside(patterns: list[str], container: str) -> list[str] | None:
+    """What of a container (a bucket, an access point) the patterns do not cover. None: it has no short name."""
+    separator = "/object/" if ":accesspoint/" in container else "/"
+    everything = f"{container}{separator}*"
+    excluded = [] if _covering(patterns, container) else [container]
+    covers_content = any(
+        glob(text, f"{container}{separator}") and text.endswith("*") and everything.startswith(text.rstrip("*"))
+        for text in patterns
+    )
+    if covers_content:
+        return excluded
+    if not any(text.startswith(f"{container}{separator}") or "*" in text for text in patterns):
+        return [*excluded, everything]
+    return None
+
+
+def _other_actions(statement: Json, scope: Scope) -> Json | None:
+    """The Action element without the actions of the scope. None: nothing is left."""
+    if "NotAction" in statement:
+        return {"NotAction": [*texts(statement["NotAction"]), *scope.actions]}
+    patterns = texts(statement["Action"])
+    taken = {action.lower() for action in scope.actions}
+    covering = [text for text in patterns if any(glob(text.lower(), action) for action in taken)]
+    if any(text in ("*", f"{scope.actions[0].partition(':')[0]}:*") for text in covering):
+        return {"NotAction": one_or_all(scope.actions)}
+    rest = [text for text in patterns if text not in covering]
+    for text in covering:
+        if "*" in text or "?" in text:
+            rest += [
+                name
+                for name in ACTIONS
+                if glob(text.lower(), name.lower()) and name.lower() not in taken and name not in rest
+            ]
+    return {"Action": one_or_all(rest)} if rest else None

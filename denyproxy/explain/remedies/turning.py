@@ -1,0 +1,112 @@
+"""Which value of a condition key would turn a condition: of a Deny that applies, or of an Allow that does not."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+
+from denyproxy.explain.findings import Finding
+from denyproxy.iam.condition import Condition
+from denyproxy.iam.context import RequestContext
+from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
+from denyproxy.iam.literals import read_number
+from denyproxy.iam.operators import NULL
+from denyproxy.iam.truth import Truth
+from denyproxy.iam.variables import substitute
+from denyproxy.iam.wildcard import literal
+
+
+def conditions(evidence: StatementEvidence) -> Iterator[tuple[Condition, ElementEvidence]]:
+    """The conditions of a statement, each with what it says of the request."""
+    tested = (item for item in evidence.elements if item.part == "condition")
+    return zip(evidence.statement.conditions, tested, strict=True)
+
+
+def with_values(context: RequestContext, values: Mapping[str, str | None]) -> RequestContext:
+    """The context, were these keys (lower case) to have these values; None: absent."""
+    present = {key: value for key, value in context.present.items() if key not in values}
+    present |= {key: (value,) for key, value in values.items() if value is not None}
+    gone = frozenset(key for key, value in values.items() if value is None)
+    return replace(
+        context,
+        present=present,
+        unknown=context.unknown - values.keys(),
+        absent=(context.absent | gone) - (values.keys() - gone),
+        margin={key: width for key, width in context.margin.items() if key not in values},
+    )
+
+
+def turning_values(
+    finding: Finding, condition: Condition, others: Iterable[str] = (), *, absent: bool = True
+) -> Iterator[str | None]:
+    """The values with which the condition no longer stands in the way, nor any Deny that asks for the same key: those
+    that policies name first, then none at all (None, if `absent`), then `others`."""
+    assert finding.authorization is not None
+    request = finding.authorization.evaluation.request
+    wanted = Truth.NO if finding.effect == "explicit" else Truth.YES
+    key = condition.lower_key
+    tried: set[str | None] = set()
+    candidates = [
+        *_named(condition, request.context),
+        *(value for other in _same_key(finding, key) for value in _named(other, request.context)),
+        *((None,) if absent and request.context.lookup(key) is not None else ()),
+        *others,
+    ]
+    for value in candidates:
+        if value in tried:
+            continue
+        tried.add(value)
+        context = with_values(request.context, {key: value})
+        if condition.test(context) is wanted and not _denied(finding, key, context):
+            yield value
+
+
+def _same_key(finding: Finding, key: str) -> Iterator[Condition]:
+    """What else is asked of the key by statements of the same policy."""
+    assert finding.evidence is not None
+    for statement in finding.evidence.policy.statements:
+        yield from (condition for condition in statement.conditions if condition.lower_key == key)
+
+
+def _denied(finding: Finding, key: str, context: RequestContext) -> bool:
+    """Would any Deny that asks for the key apply?"""
+    assert finding.authorization is not None
+    evaluation = finding.authorization.evaluation
+    request = evaluation.request
+    return any(
+        statement.effect == "Deny"
+        and any(condition.lower_key == key for condition in statement.conditions)
+        and statement.matches_relevant(request.principal, request.resource, context) is Truth.YES
+        for layer in evaluation.layers.values()
+        for _, statement, _ in layer.statements
+    )
+
+
+def _named(condition: Condition, context: RequestContext) -> Iterator[str]:
+    """Values that a condition names, as a request can have them."""
+    if condition.name is not None and condition.name.stem == NULL:
+        return
+    for text, template in zip(condition.values, condition.templates, strict=False):
+        tokens = substitute(template, context)
+        value = literal(tokens) if tokens is not None else None
+        if value is None:
+            continue
+        yield value
+        number = read_number(value)
+        if number is not None and condition.operator is not None and condition.operator.name.startswith("Numeric"):
+            yield from (str(number - 1), str(number + 1))
+        yield from _address_in(text)
+        if value.lower() in ("true", "false"):
+            yield "false" if value.lower() == "true" else "true"
+
+
+def _address_in(text: str) -> Iterator[str]:
+    """An address of a network."""
+    if "/" not in text:
+        return
+    try:
+        network = ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return
+    yield str(network.network_address)

@@ -1,0 +1,284 @@
+"""The prose of fixes: what to do, imperative, in AWS's own terms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from denyproxy.explain.findings import Finding
+from denyproxy.iam.condition import Condition
+from denyproxy.iam.principal import Principal, PrincipalType
+
+_SHOWN = 160
+"""Longest value that a sentence quotes."""
+
+
+def shown(text: str | None, limit: int = _SHOWN) -> str:
+    """A value, cut to what a sentence bears."""
+    text = text or ""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def listed(items: Sequence[str], most: int = 3) -> str:
+    """`a, b and 2 more`."""
+    known = list(dict.fromkeys(items))
+    if len(known) > most:
+        return f"{', '.join(map(shown, known[:most]))} and {len(known) - most} more"
+    return " and ".join(map(shown, known))
+
+
+def caller_in_words(principal: Principal) -> str:
+    """`role app`, `user alice`, `everyone`."""
+    arn = principal.issuer if principal.type is PrincipalType.ROLE_SESSION else principal.arn
+    if principal.type is PrincipalType.ANONYMOUS or arn is None:
+        return "everyone"
+    kind, _, name = arn.rpartition(":")[2].partition("/")
+    if kind == "root":
+        return f"the root user of account {principal.account}"
+    return f"{kind} {name}" if name else arn
+
+
+# Policies
+
+
+def grant(actions: Sequence[str], resources: Sequence[str], policy: str, to: str | None) -> str:
+    """Add an Allow."""
+    whom = f" to {to}" if to is not None else ""
+    return f"allow {listed(actions)} on {listed(resources)}{whom} in {policy}"
+
+
+def missing_key_grant(words: str) -> str:
+    """The Allow that turns the 403 for a missing key into a 404."""
+    return f"{words}, so that S3 answers 404: the key is missing, and no read is forbidden"
+
+
+def public_grant(words: str) -> str:
+    """For a caller who is nobody in particular."""
+    return f"only if the object is meant to be public: {words}"
+
+
+def wider(element: str, value: str, statement: str) -> str:
+    """What would do as well, and let through more."""
+    return f" (or add {shown(value)} to the {element} of statement {statement}, for all that it covers)"
+
+
+def extend(element: str, value: str, statement: str, policy: str) -> str:
+    """Add a value to an element of a statement."""
+    return f"add {shown(value)} to the {element} of statement {statement} in {policy}"
+
+
+def correct(element: str, old: str, new: str, statement: str, policy: str) -> str:
+    """Write an element of a statement as it was meant."""
+    return f"in statement {statement} of {policy} write {element} {shown(new)} instead of {shown(old)}"
+
+
+def as_meant(words: str) -> str:
+    """A correction that has further effects."""
+    return f"{words}, which was plainly meant and lets through all that the statement says"
+
+
+def set_version(policy: str) -> str:
+    """Policy variables need the newer version."""
+    return f'set "Version": "2012-10-17" in {policy}, so that policy variables are replaced in all its statements'
+
+
+def exempt(actions: Sequence[str], resources: Sequence[str], who: str | None, statement: str, policy: str) -> str:
+    """Narrow a Deny."""
+    whom = f" by {who}" if who is not None else ""
+    return f"exempt {listed(actions)} on {listed(resources)}{whom} from the Deny of statement {statement} in {policy}"
+
+
+def by_principal_arn(statement: str, policy: str, arns: Sequence[str]) -> str:
+    """NotPrincipal, or aws:SourceArn, where aws:PrincipalArn was meant."""
+    return f"let statement {statement} of {policy} spare {listed(arns)} by ArnNotEquals aws:PrincipalArn"
+
+
+def only_if_present(key: str, statement: str, policy: str) -> str:
+    """ForAllValues is true where the key is absent."""
+    return f'add Null {key} "false" to statement {statement} of {policy}: without {key} it applies to every request'
+
+
+def other_policy(policy: str, what: str) -> str:
+    """AWS's own policies cannot be changed."""
+    return f"{policy} is managed by AWS and cannot be changed: attach another one that {what}"
+
+
+# The request and its surroundings
+
+
+def field_changes(changes: Sequence[tuple[str, str | None, bool]]) -> str:
+    """(name, value or None to leave it out, is it a query parameter?)."""
+    return " and ".join(_field_change(*change) for change in changes)
+
+
+def _field_change(name: str, value: str | None, query: bool) -> str:
+    if value is None:
+        return f"leave out {name}"
+    if query:
+        return f"send the query parameter {name}={value}" + ("" if value else " (empty)")
+    return f"send {name}: {shown(value)}"
+
+
+def field_pattern(name: str, condition: Condition, statement: str) -> str:
+    """A value that the policy knows by a pattern only."""
+    values = shown(", ".join(condition.values))
+    return f"send {name} with a value that statement {statement} accepts ({condition.operator_text} {values})"
+
+
+_SURROUNDINGS: Mapping[str, str] = {
+    "aws:securetransport": "send the request over TLS: use an https:// endpoint",
+    "s3:tlsversion": "connect with TLS {value} or as statement {statement} demands",
+    "aws:multifactorauthpresent": "use session credentials that were obtained with MFA "
+    "(aws sts get-session-token --serial-number ... --token-code ...)",
+    "aws:multifactorauthage": "sign in with MFA again (aws sts get-session-token --serial-number ... --token-code ...)",
+    "aws:tokenissuetime": "get new session credentials: those issued before {value} are revoked",
+    "aws:sourcevpce": "send the request through the VPC endpoint {value}",
+    "aws:sourcevpc": "send the request from the VPC {value}, through its endpoint for S3",
+    "aws:vpcsourceip": "send the request from an address that statement {statement} lists ({values})",
+    "aws:sourceip": "send the request from an address that statement {statement} lists ({values})",
+    "s3:authtype": "sign the request otherwise (REST-HEADER: Authorization header; REST-QUERY-STRING: presigned URL): "
+    "as {value}",
+    "s3:signatureversion": "sign the request with {value}",
+    "s3:signatureage": "sign the request anew: statement {statement} finds its signature too old",
+    "s3:x-amz-content-sha256": "sign the payload too: statement {statement} refuses this x-amz-content-sha256",
+    "s3:dataaccesspointarn": "send the request through the access point {value}",
+    "s3:dataaccesspointaccount": "send the request through an access point of account {value}",
+    "s3:accesspointnetworkorigin": "send the request through an access point with network origin {value}",
+    "aws:principaltag": "tag the caller with {key} = {value}, as statement {statement} demands",
+    "s3:existingobjecttag": "tag the object with {key} = {value}, as statement {statement} demands",
+    "s3:buckettag": "tag the bucket with {key} = {value}, as statement {statement} demands",
+    "aws:resourcetag": "tag the bucket with {key} = {value}, as statement {statement} demands",
+}
+"""Condition key or family (lower case) -> what gives it another value."""
+
+
+def surroundings_change(condition: Condition, value: str | None, statement: str) -> str:
+    """What gives a condition key another value."""
+    key = condition.lower_key
+    family, _, member = condition.key.partition("/")
+    template = _SURROUNDINGS.get(key) or _SURROUNDINGS[family.lower()]
+    values = shown(", ".join(condition.values))
+    return template.format(value=shown(value), values=values, statement=statement, key=member)
+
+
+# What no policy decides
+
+SIGN = "sign the request with the credentials of someone who is allowed: it was sent without any"
+CLOCK = "set the clock of the machine that signs (NTP): S3 accepts 15 minutes of difference"
+EXPIRED = (
+    "make a new presigned URL when it is needed, or with a longer X-Amz-Expires (at most 604800 seconds; with session "
+    "credentials it ends when they do)"
+)
+ACCESS_KEY = "use an access key that exists and is active, of this partition, and with its session token if it has one"
+ACCOUNT_PROBLEM = "ask the owner of the account, or AWS Support, to enable it again"
+CORS = "allow this origin, method and headers in the bucket's CORS configuration"
+POST_POLICY = "send form fields that meet the form's own policy, or sign a policy that allows them"
+REQUESTER_PAYS = "send x-amz-request-payer: requester, and so agree to pay for the request"
+REQUESTER_PAYS_ANONYMOUS = "sign the request, and send x-amz-request-payer: requester: nobody pays for anonymous ones"
+ARCHIVED = "restore the object (RestoreObject, s3:RestoreObject) and read it once the copy is there"
+LEGAL_HOLD = "lift the legal hold of the version (PutObjectLegalHold, s3:PutObjectLegalHold), if it is no longer needed"
+GOVERNANCE = (
+    "send x-amz-bypass-governance-retention: true, which needs s3:BypassGovernanceRetention, or wait until the "
+    "retention ends"
+)
+MFA_DELETE = (
+    "send the request as the root user of the bucket's account, with x-amz-mfa (serial number and code of its MFA "
+    "device)"
+)
+SSE_C = "leave out the SSE-C headers: let S3 or KMS keep the key (SSE-S3, SSE-KMS)"
+PUBLIC_ACL = "leave out the public ACL: Block Public Access refuses it"
+PUBLIC_POLICY = "put a policy that is not public: name principals, or fix them by conditions such as aws:PrincipalOrgID"
+IGNORED_ACL = "grant the access in the bucket policy to named principals rather than in an ACL to a public group"
+ENFORCE_OWNERSHIP = (
+    "set Object Ownership to BucketOwnerEnforced: the bucket owner then owns all objects, and ACLs no longer count"
+)
+
+
+def leave_out(headers: Sequence[str], action: str) -> str:
+    """Headers that need a permission of their own."""
+    return f"leave out {listed(headers)}: without it the request does not need {action}"
+
+
+def unsigned_header(name: str) -> str:
+    """A header that the signature does not cover."""
+    return f"do not send {name}, or name it in the SignedHeaders of the signature"
+
+
+def signature(element: str | None) -> str:
+    """What differs between S3's request and the client's."""
+    if element == "secret":
+        return "use the secret access key that belongs to the access key id"
+    if element is None:
+        return "sign the request as it is sent, with the secret access key that belongs to the access key id"
+    return f"sign the request as it is sent: its {element} is not what was signed"
+
+
+def expected_owner(header: str, owner: str | None, said: str | None) -> str:
+    """The header is the caller's own safeguard."""
+    if owner is None:
+        return f"correct {header} ({said}), or the name of the bucket"
+    return f"send {header}: {owner}, if that account is the one that you mean; else the bucket is not yours"
+
+
+def retention(actual: str | None) -> str:
+    """COMPLIANCE mode, or one that is not known."""
+    return f"wait until the retention ends ({actual or 'Object Lock'}): nobody can shorten COMPLIANCE mode"
+
+
+def switch_off(setting: str) -> str:
+    """A guardrail that its owner may not want."""
+    return f"only if the bucket is meant to be public: set {setting} to false in S3 Block Public Access"
+
+
+def restricted(account: str | None) -> str:
+    """RestrictPublicBuckets."""
+    whom = f"account {account}" if account is not None else "the principals that are meant"
+    return (
+        f"name {whom} in place of * in the Principal of the bucket policy, so that the policy is no longer public and "
+        "RestrictPublicBuckets no longer applies"
+    )
+
+
+def object_acl(owner: str | None, permission: str, account: str, resource: str, *, own: bool) -> str:
+    """An object of another account."""
+    canned = " (put-object-acl --acl bucket-owner-read)" if own and permission == "READ" else ""
+    whose = f"account {owner}, which owns the object," if owner is not None else "the account that owns the object"
+    return f"have {whose} grant {permission} on {shown(resource)} to account {account} in its ACL{canned}"
+
+
+def from_vpc(vpc: str | None) -> str:
+    """An access point of network origin VPC."""
+    return f"send the request from VPC {vpc}, or through an access point of network origin Internet"
+
+
+MISSING_KEY_PUBLIC = (
+    "take the 403 for a 404, or send the right key: the key is missing, and reading what exists is allowed; do not "
+    "make the listing of the bucket public"
+)
+UNSIGNED = "send the request unsigned (--no-sign-request): the object is public, for anonymous callers"
+MANAGED_KEY = (
+    "encrypt the object with a customer managed key, and allow the other account in its key policy: nobody can allow "
+    "another account the AWS managed key aws/s3"
+)
+
+
+# Whole fixes
+
+
+def summary_of(parts: Sequence[tuple[str, str]]) -> str:
+    """(owner, words) of each part, as one sentence; the owners are named where there are several."""
+    owners = {owner for owner, _ in parts}
+    if len(owners) == 1:
+        words = "; and ".join(words for _, words in parts)
+    else:
+        words = "; and ".join(f"{owner}: {words}" for owner, words in parts)
+    return f"{words[:1].upper()}{words[1:]}."
+
+
+def not_known(layers: Sequence[str]) -> str:
+    """Layers that may deny as well."""
+    return f"not known, and may deny as well: {', '.join(dict.fromkeys(layers))}"
+
+
+def label(finding: Finding) -> str:
+    """The statement of a finding."""
+    return finding.statement or "?"

@@ -1,0 +1,104 @@
+"""Would the call be allowed, were a patch applied and the caller's surroundings changed?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from denyproxy.explain.case import Case
+from denyproxy.explain.evidence import Answers
+from denyproxy.explain.findings import findings
+from denyproxy.explain.patches import Draft, Operation
+from denyproxy.explain.remedies.turning import with_values
+from denyproxy.explain.remedy_sentences import not_known
+from denyproxy.explain.scenario import Scenario, ScenarioError
+from denyproxy.explain.sentences import sentence
+from denyproxy.iam.truth import Truth
+from denyproxy.s3.authorization import Authorization, authorize
+from denyproxy.s3.caller import identify_caller
+from denyproxy.s3.gates import refusals
+from denyproxy.s3.operation import identify_call
+from denyproxy.s3.snapshot import PolicySnapshot
+
+_NAMED = 3
+"""Most reasons that are told."""
+
+Surroundings = Mapping[str, str | None]
+"""Condition key (lower case) -> the value that it then has; None: absent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What comes of a trial."""
+
+    allowed: bool
+    """Every authorization request is allowed, and S3 would not answer 403 for a reason of its own."""
+    blocking: tuple[str, ...] = ()
+    """What still denies, or may, in sentences."""
+
+
+def tried(case: Case, draft: Draft, assumed: Surroundings) -> Outcome:
+    """Evaluate the call again, as a question to the scenario that the draft has become."""
+    try:
+        scenario = Scenario.validate_document({**draft.document, "response": None})
+        snapshot = scenario.snapshot(case.evidence.policies())
+    except ScenarioError as error:
+        return Outcome(False, (str(error),))
+    if _keeps_the_request(draft.patch):
+        return _outcome(_to_the_same(case, snapshot, assumed))
+    return _outcome(_to_another(case, scenario, snapshot, assumed))
+
+
+def _keeps_the_request(patch: Iterable[Operation]) -> bool:
+    return all(operation["path"].startswith("/policies/") for operation in patch)
+
+
+def _to_the_same(case: Case, snapshot: PolicySnapshot, assumed: Surroundings) -> Answers:
+    """With other policies alone, what has to be allowed and in which context stays as it was."""
+
+    def again(authorization: Authorization) -> Authorization:
+        context = authorization.evaluation.request.context
+        if assumed:
+            context = with_values(context, assumed)
+        return authorize(authorization.requirement, context, case.caller, snapshot, case.call.declared)
+
+    evidence = case.evidence
+    listing = evidence.missing_key_authorization
+    return Answers(
+        tuple(again(item) for item in evidence.authorizations),
+        () if case.call.declared.action is not None else refusals(case.request, case.caller, snapshot),
+        again(listing) if listing is not None else None,
+        evidence.missing_for_sure,
+    )
+
+
+def _to_another(case: Case, scenario: Scenario, snapshot: PolicySnapshot, assumed: Surroundings) -> Answers:
+    call = replace(scenario.denied_call(case.call.received), received=case.call.received)
+    if assumed:
+        declared = call.declared
+        stated = {key: None if value is None else (value,) for key, value in assumed.items()}
+        others = {key: values for key, values in declared.context.items() if key.lower() not in assumed}
+        unknown = declared.unknown - assumed.keys()
+        call = replace(call, declared=replace(declared, context={**others, **stated}, unknown=unknown))
+    request = identify_call(call, snapshot, table=case.operations)
+    return Answers.of(call, request, identify_caller(call, snapshot), snapshot, case.key)
+
+
+def _outcome(answers: Answers) -> Outcome:
+    listing = (answers.missing_key,) if answers.missing_key is not None and answers.missing_for_sure else ()
+    asked = (*answers.authorizations, *listing)
+    refused = tuple(gate for gate in answers.refusals if gate.truth is Truth.YES)
+    denied = tuple(item for item in asked if item.allowed is Truth.NO)
+    if denied or refused:
+        definite = (item for item in findings(denied, refused) if item.truth is Truth.YES)
+        return Outcome(False, tuple(dict.fromkeys(map(sentence, definite)))[:_NAMED])
+    undecided = [item for item in asked if item.allowed is not Truth.YES]
+    if undecided:
+        return Outcome(False, (not_known(list(_open_layers(undecided))),))
+    return Outcome(bool(asked))
+
+
+def _open_layers(undecided: Iterable[Authorization]) -> Iterator[str]:
+    for authorization in undecided:
+        yield from (objection.layer for objection in authorization.evaluation.objections)
+        yield from (refusal.layer for refusal in authorization.refusals)
