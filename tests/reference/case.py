@@ -19,8 +19,8 @@ identity [documents], boundary, session, vpc_endpoint (documents or null), scp, 
 layers [{layer, policies, resource, deny_only, other_grant [names]}], must_delegate; perhaps hidden (see `Hidden`)."""
 
 Hidden = dict[str, Any]
-"""What the product is not told: keys [condition keys], open_world, layers {name: how many of its policies it sees},
-same_account, role (a session's role), session (a session's name), bounded, principal: true if hidden."""
+"""What the product is not told: keys [condition keys], margins {key: [value shown, how far off]}, open_world,
+layers {name: how many of its policies it sees}, same_account, role (a session's role), session (a session's name), bounded, principal: true if hidden."""
 
 OPTIONAL = ("boundary", "session", "vpc_endpoint")
 LEVELS = ("scp", "rcp")
@@ -66,10 +66,13 @@ def _build(case: Case, hidden: Hidden, read: Callable[[Any, int], Policy]) -> tu
 
     present = {key.lower(): tuple(values) for key, values in case["context"].items()}
     families = {key.partition("/")[0] + "/*" for key in keys if "/" in key}
+    margins: dict[str, tuple[str, float]] = hidden.get("margins", {})
+    shown = present | {key: (value,) for key, (value, _) in margins.items()}
     context = RequestContext(
-        {key: values for key, values in present.items() if key not in keys},
+        {key: values for key, values in shown.items() if key not in keys},
         unknown=keys | families,
         open_world=bool(hidden.get("open_world")),
+        margin={key: margin for key, (_, margin) in margins.items()},
     )
     optional: dict[str, Any] = {
         name: None if case[name] is None and name not in layers else listed(case[name], name) for name in OPTIONAL

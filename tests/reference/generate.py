@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from denyproxy.iam.context import RequestContext
 from tests.reference.case import Case
 from tests.reference.elements import (
+    TYPED,
     action_patterns,
     condition_block,
     draw_context,
@@ -22,7 +23,7 @@ from tests.reference.elements import (
     principal_element,
     resource_patterns,
 )
-from tests.reference.operators import condition_holds
+from tests.reference.operators import condition_holds, moment
 
 OURS, THEIRS = "111122223333", "444455556666"
 NAMES = ("alice", "Bob", "dev-x", "o'neil@x.y", "a+b=c,d", "*")
@@ -258,6 +259,7 @@ def hide(rng: Random, case: Case) -> Case:
     return case | {
         "hidden": {
             "keys": rng.sample(used, min(len(used), rng.choice((0, 1, 1, 2, 3, 8)))),
+            "margins": _margins(rng, case["context"]),
             "open_world": rng.random() < 0.15,
             "layers": layers,
             "same_account": rng.random() < 0.07,
@@ -267,6 +269,17 @@ def hide(rng: Random, case: Case) -> Case:
             "principal": principal,
         }
     }
+
+
+def _margins(rng: Random, context: dict[str, list[str]]) -> dict[str, tuple[str, float]]:
+    """Numbers and dates that are shown to within a margin."""
+    margins: dict[str, tuple[str, float]] = {}
+    for kind in ("Numeric", "Date"):
+        for key in TYPED[kind][0]:
+            if key in context and rng.random() < 0.1:
+                off, spare = rng.choice((-1, 0, 1, 5)), rng.choice((0, 0, 3))
+                margins[key.lower()] = (str(moment(context[key][0]) + off), abs(off) + spare)
+    return margins
 
 
 def _condition_keys(value: Any) -> list[str]:

@@ -86,7 +86,7 @@ def arn_like(pattern: Pattern, actual: str) -> bool:
 
 def moment(written: str) -> Decimal:
     """Epoch seconds, of epoch seconds or ISO 8601."""
-    if re.fullmatch(r"\d+(\.\d+)?", written):
+    if re.fullmatch(r"-?\d+(\.\d+)?", written):
         return Decimal(written)
     when = datetime.fromisoformat(written)
     return Decimal(str((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()))

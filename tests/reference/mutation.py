@@ -1,0 +1,97 @@
+"""Mutation testing of the IAM engine: `python -m tests.reference.mutation` (mutmut; about half an hour on two cores).
+
+mutmut changes one thing at a time in a copy of the sources and runs the tests that reach it, in a fork of a process
+that has imported the module. Tables built on import escape that, so survivors get a process of their own.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+MODULES = ("literals", "operators", "condition", "statement", "assessment", "evaluation")
+TESTS = ("tests/iam", "tests/reference/test_differential.py::test_product_and_reference_agree[0]")
+MOST_SURVIVING = 0.05
+SECONDS = 300
+"""A mutant that takes longer is endless, and so found."""
+
+CONFTEST = """
+from hypothesis import HealthCheck, Phase, settings
+
+settings.register_profile(
+    "mutation", phases=(Phase.explicit, Phase.generate), derandomize=True, database=None, deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("mutation")
+"""
+
+
+def prepare(root: Path, directory: Path) -> None:
+    """Copy what is needed, and configure mutmut there."""
+    shutil.rmtree(directory, ignore_errors=True)
+    ignored = shutil.ignore_patterns("__pycache__")
+    for tree in ("denyproxy", "tests/iam", "tests/reference"):
+        shutil.copytree(root / tree, directory / tree, ignore=ignored)
+    shutil.copy(root / "pyproject.toml", directory)
+    (directory / "tests/conftest.py").write_text(CONFTEST)
+    options = {
+        "source_paths": ["denyproxy"],
+        "only_mutate": [f"denyproxy/iam/{module}.py" for module in MODULES],
+        "pytest_add_cli_args_test_selection": TESTS,
+        "pytest_add_cli_args": ["--ignore=tests/iam/test_laws.py"],
+        "use_git_change_detection": ["false"],
+        "track_dependencies": ["false"],
+        "timeout_constant": ["60"],
+    }
+    lines = [f"{name}=" + "".join(f"\n    {value}" for value in values) for name, values in options.items()]
+    (directory / "setup.cfg").write_text("[mutmut]\n" + "\n".join(lines).replace("=\n    false", "=false") + "\n")
+
+
+def mutmut(directory: Path, *arguments: str) -> str:
+    """Run mutmut there; its standard output."""
+    command = [sys.executable, "-m", "mutmut", *arguments]
+    return subprocess.run(command, cwd=directory, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def survives(directory: Path, mutant: str) -> bool:
+    """Do all tests pass with this mutant, in a process of its own?"""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *TESTS]
+    environment = os.environ | {"MUTANT_UNDER_TEST": mutant}
+    try:
+        finished = subprocess.run(
+            command, cwd=directory / "mutants", env=environment, capture_output=True, check=False, timeout=SECONDS
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return finished.returncode == 0
+
+
+def main() -> int:
+    """Make and test the mutants; print the survivors as diffs and their share; 1 if that is too large."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("directory", type=Path, nargs="?", default=Path(".mutation"), help="for the copy; replaced")
+    arguments = parser.parse_args()
+    directory = arguments.directory.resolve()
+    prepare(Path.cwd(), directory)
+    subprocess.run([sys.executable, "-m", "mutmut", "run"], cwd=directory, check=True)
+    results = [line.strip().split(": ") for line in mutmut(directory, "results", "--all", "true").splitlines()]
+    made = Counter(mutant.split(".")[2] for mutant, _ in results)
+    escaped = [mutant for mutant, status in results if status not in ("killed", "timeout")]
+    survivors = [mutant for mutant in escaped if survives(directory, mutant)]
+    for mutant in survivors:
+        print(mutmut(directory, "show", mutant))
+    surviving = Counter(mutant.split(".")[2] for mutant in survivors)
+    for module in made:
+        print(
+            f"{module:12}{made[module]:6} mutants{surviving[module]:5} survive{surviving[module] / made[module]:8.1%}"
+        )
+    return int(any(surviving[module] / made[module] > MOST_SURVIVING for module in made))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
