@@ -85,7 +85,7 @@ def judge(
     if said.answered and len(candidates) == 1 and candidates[0].evidence is not None:
         cause = candidates[0]
         return Judgement(_VERDICTS[cause.effect], cause=cause, candidates=candidates, eliminated=True)
-    if all(finding.evidence is None and finding.effect != "not-policy" for finding in candidates):
+    if all(finding.evidence is None and finding.unknowns and finding.effect != "not-policy" for finding in candidates):
         return Judgement(Verdict.POLICIES_MISSING, candidates=candidates)
     return Judgement(Verdict.CANDIDATES, candidates=candidates, missing_key=any(c in missing_key for c in candidates))
 
@@ -219,8 +219,8 @@ _LIKELY_EXPLICIT = frozenset({"scp", "rcp"})
 
 
 def likelihood(finding: Finding) -> tuple[int, int, int]:
-    """Sort key of candidates, most likely first: statements at hand before layers that are not loaded."""
-    if finding.evidence is not None:
+    """Sort key of candidates, most likely first: policies at hand before layers that are not loaded."""
+    if finding.evidence is not None or (finding.effect == "implicit" and not finding.unknowns):
         if finding.truth is Truth.UNKNOWN:
             return (0 if finding.effect == "explicit" else 1, finding.stage, 0)
         return (2, finding.stage, 0)

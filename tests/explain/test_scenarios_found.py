@@ -162,6 +162,24 @@ def test_with_a_key_unknown_the_cause_is_still_named_first() -> None:
     assert len(named) >= 0.9 * len(UNKNOWN_KEYS), sorted(set(UNKNOWN_KEYS) - set(named))
 
 
+EITHER_GRANTS = {"bucket-policy", "acl"}
+"""Where neither grants, the one that is not known is as good a reason as the one that is."""
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_layer_of_which_nothing_is_given_may_be_unknown(name: str) -> None:
+    document = SCENARIOS[name]
+    for layer, (member, _) in PLACES.items():
+        if member in document["policies"]:
+            continue
+        explanation = explain({**document, "unknown": [*document.get("unknown", []), layer]})
+        if explanation.certain:
+            assert explanation.cause is not None, explanation.summary
+            assert is_right(explanation.cause, document), explanation.summary
+        elif document["expect"]["effect"] != "not-policy" and {layer, document["expect"]["layer"]} != EITHER_GRANTS:
+            assert named_first(explanation, document), (layer, explanation.summary)
+
+
 TYPES = {
     "identity": "identity-based policy",
     "bucket-policy": "resource-based policy",
