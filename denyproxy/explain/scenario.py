@@ -30,7 +30,7 @@ class Scenario(Model):
     title: str = ""
     source: str = ""
     request: Request
-    resource_state: ResourceState = ResourceState()
+    resource_state: ResourceState = Field(default_factory=ResourceState)
     policies: Policies
     unknown: list[str] = Field(default_factory=list)
     response: Response | None = None

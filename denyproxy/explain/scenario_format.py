@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class ScenarioError(ValueError):
@@ -41,8 +41,8 @@ class Request(Model):
     method: str | None = None
     bucket: str | None = None
     key: str | None = None
-    query: dict[str, str] = {}
-    headers: dict[str, str] = {}
+    query: dict[str, str] = Field(default_factory=dict)
+    headers: dict[str, str] = Field(default_factory=dict)
     body: str | None = None
     action: str | None = None
     resource: str | None = None
@@ -52,7 +52,7 @@ class Request(Model):
     principal_role: str | None = None
     principal_account: str | None = None
     resource_account: str | None = None
-    context: dict[str, str | list[str] | None] = {}
+    context: dict[str, str | list[str] | None] = Field(default_factory=dict)
     time: datetime | None = None
 
 
@@ -71,12 +71,12 @@ class StoredObject(Model):
     kms_key_id: str | None = None
     kms_key_alias: str | None = None
     bucket_key: bool = False
-    tags: dict[str, str] = {}
+    tags: dict[str, str] = Field(default_factory=dict)
     owner_account: str | None = None
     storage_class: str | None = None
     restored: bool = False
     delete_marker: bool = False
-    lock: Lock = Lock()
+    lock: Lock = Field(default_factory=Lock)
 
 
 class DefaultEncryption(Model):
@@ -90,8 +90,8 @@ class BucketState(Model):
     """Facts of a bucket that are no policies."""
 
     request_payer: Literal["Requester", "BucketOwner"] = "BucketOwner"
-    default_encryption: DefaultEncryption = DefaultEncryption()
-    tags: dict[str, str] = {}
+    default_encryption: DefaultEncryption = Field(default_factory=DefaultEncryption)
+    tags: dict[str, str] = Field(default_factory=dict)
     abac: bool = False
 
 
@@ -99,7 +99,7 @@ class KmsState(Model):
     """The key that the object or bucket names."""
 
     account: str | None = None
-    context: dict[str, str] = {}
+    context: dict[str, str] = Field(default_factory=dict)
 
 
 class ResourceState(Model):
@@ -107,8 +107,8 @@ class ResourceState(Model):
 
     object: StoredObject | None = None
     source_object: StoredObject | None = None
-    bucket: BucketState = BucketState()
-    kms: KmsState = KmsState()
+    bucket: BucketState = Field(default_factory=BucketState)
+    kms: KmsState = Field(default_factory=KmsState)
 
 
 class AccessPoint(Model):
@@ -131,8 +131,8 @@ class AclEntry(Model):
 class Acl(Model):
     """Grants on the object and on the bucket."""
 
-    object_grants: list[AclEntry] = []
-    bucket_grants: list[AclEntry] = []
+    object_grants: list[AclEntry] = Field(default_factory=list)
+    bucket_grants: list[AclEntry] = Field(default_factory=list)
 
 
 class BlockPublicAccessSetting(Model):
@@ -147,7 +147,7 @@ class BlockPublicAccessSetting(Model):
 class Policies(Model):
     """All that bears on the call."""
 
-    identity: list[NamedPolicy] = []
+    identity: list[NamedPolicy] = Field(default_factory=list)
     bucket_policy: dict[str, Any] | None = None
     permissions_boundary: NamedPolicy | None = None
     session: list[NamedPolicy] | None = None
@@ -156,8 +156,8 @@ class Policies(Model):
     vpc_endpoint_policy: dict[str, Any] | None = None
     kms_key_policy: dict[str, Any] | None = None
     access_point: AccessPoint | None = None
-    acl: Acl = Acl()
-    block_public_access: BlockPublicAccessSetting = BlockPublicAccessSetting()
+    acl: Acl = Field(default_factory=Acl)
+    block_public_access: BlockPublicAccessSetting = Field(default_factory=BlockPublicAccessSetting)
     object_ownership: Literal["BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"] = "BucketOwnerEnforced"
 
 
@@ -167,6 +167,6 @@ class Response(Model):
     status: int
     code: str | None = None
     message: str | None = None
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = Field(default_factory=dict)
     body: str | None = None
     time: datetime | None = None
