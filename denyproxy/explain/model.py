@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import PydanticSerializationError
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class _Public(BaseModel):
@@ -157,5 +162,9 @@ class Explanation(_Public):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
     def to_json(self) -> str:
-        """One line of JSON."""
-        return self.model_dump_json(by_alias=True)
+        """One line of JSON. Bytes on the wire that are not UTF-8 stand in it as U+FFFD."""
+        try:
+            return self.model_dump_json(by_alias=True)
+        except PydanticSerializationError:
+            text = json.dumps(self.model_dump(mode="json", by_alias=True), ensure_ascii=False, separators=(",", ":"))
+            return _SURROGATES.sub("\ufffd", text)

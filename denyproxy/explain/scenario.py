@@ -85,10 +85,10 @@ class Scenario(Model):
         # An alias or the name of an access point stands for its ARN.
         bucket = self.policies.access_point.arn if self.policies.access_point is not None else request.bucket
         if bucket is not None:
-            path += quote(bucket, safe=":")
+            path += quote(bucket, safe=":", errors="surrogateescape")
             if request.key is not None:
-                path += "/" + quote(request.key, safe="/")
-        query = urlencode(request.query, quote_via=quote)
+                path += "/" + quote(request.key, safe="/", errors="surrogateescape")
+        query = urlencode(request.query, quote_via=quote, errors="surrogateescape")
         target = f"{path}?{query}" if query else path
         host = f"s3.{request.region or 'us-east-1'}.amazonaws.com"
         headers = (("Host", host), *request.headers.items())

@@ -23,6 +23,7 @@ POLICY_TYPES: Mapping[str, str] = {
     "bucket-policy": "resource-based policy (the bucket policy)",
     "access-point-policy": "resource-based policy (the access point policy)",
     "kms-key-policy": "resource-based policy (the KMS key policy)",
+    "resource-policy": "resource-based policy",
     "permissions-boundary": "permissions boundary",
     "session-policy": "session policy",
     "scp": "service control policy",

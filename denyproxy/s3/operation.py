@@ -19,7 +19,14 @@ from denyproxy.s3.form import form_headers, form_key, is_form, parse_form
 from denyproxy.s3.request import CopySource, S3Request
 from denyproxy.s3.snapshot import AccessPointFacts, PolicySnapshot
 from denyproxy.sigv4.credential import CredentialKind, parse_credential
-from denyproxy.sigv4.wire import SECRET_FIELDS, SIGNING_PARAMETERS, parse_query, percent_decode, split_target
+from denyproxy.sigv4.wire import (
+    SECRET_FIELDS,
+    SIGNING_PARAMETERS,
+    parse_query,
+    percent_decode,
+    split_target,
+    without_secrets,
+)
 
 POST_OBJECT = "PostObject"
 OPTIONS_PREFLIGHT = "OptionsPreflight"
@@ -264,6 +271,7 @@ def _headers(head: RequestHead, presigned: Iterable[tuple[str, str]]) -> dict[st
     for name, value in head.headers:
         name = name.lower()
         if name not in SECRET_FIELDS:
+            value = without_secrets(value) if name == "referer" else value
             headers[name] = f"{headers[name]},{value}" if name in headers else value
     for name, value in presigned:
         name = name.lower()

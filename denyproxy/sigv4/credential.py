@@ -180,8 +180,13 @@ def _scope(text: str, algorithm: str = SIGV4) -> tuple[str, str | None, str] | N
     return (key, region, service) if key else None
 
 
+_NAME = re.compile(r"[^\s=]+")
+"""Of a header field. With an equals sign it is a signature that a missing comma put there."""
+
+
 def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip().lower() for name in text.split(";") if name.strip())
+    names = (name.strip().lower() for name in text.split(";"))
+    return tuple(name for name in names if _NAME.fullmatch(name))
 
 
 def _seconds(text: str | None) -> int | None:

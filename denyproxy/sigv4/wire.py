@@ -39,6 +39,7 @@ SIGNING_PARAMETERS = frozenset(
 )
 """Query parameters (lower case) of a presigned URL that stand for no header of the operation."""
 
+_SECRET_IN_URL = re.compile(rf"([?&](?:{'|'.join(sorted(SECRET_FIELDS))})=)[^&#]*", re.IGNORECASE)
 _BASIC_DATE = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
 _EXTENDED_DATE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z")
 _ABSOLUTE_FORM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)(.*)", re.DOTALL)
@@ -75,6 +76,11 @@ def first_parameter(parameters: Sequence[tuple[str, str]], name: str) -> str | N
     """The first value of a parameter (name in any case), or None."""
     wanted = name.lower()
     return next((value for parameter, value in parameters if parameter.lower() == wanted), None)
+
+
+def without_secrets(url: str) -> str:
+    """A URL whose signature and tokens are empty: a page that was opened presigned is such a Referer."""
+    return _SECRET_IN_URL.sub(r"\1", url)
 
 
 def parse_date(text: str | None) -> datetime | None:
