@@ -92,7 +92,6 @@ def serve(
     Give your SDK the address as its endpoint_url. In brackets: the keys of the configuration file; upstream.url is
     DENYPROXY_UPSTREAM__URL in the environment. The command line wins over the environment, and that over the file.
     """
-    from denyproxy.app import run
     from denyproxy.loading import load
     from denyproxy.settings import SettingsError
 
@@ -114,6 +113,8 @@ def serve(
     )
     try:
         settings = load(given, config=config, options=_OPTIONS)
+        from denyproxy.app import run  # a second's worth of imports, once the settings are good
+
         run(settings, lambda app: typer.echo(announcement(settings, app), err=True))
     except SettingsError as error:
         for line in str(error).splitlines():

@@ -131,7 +131,6 @@ class Relay:
 
         async def send_continue() -> None:
             await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            request.writer.output_size = 0
 
         if not request.body_exists:
             if expect is not None:

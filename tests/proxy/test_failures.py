@@ -1,4 +1,4 @@
-"""What goes wrong in the middle: refusals during an upload, lost upstreams, stale connections, lost clients."""
+"""What goes wrong in the middle: lost upstreams, stale connections, stalls, lost clients, faults of our own."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from denyproxy.proxy.handler import RelayOptions
 from denyproxy.proxy.modes import Passthrough
 from denyproxy.proxy.server import ServerOptions
 from denyproxy.proxy.session import SessionOptions
-from denyproxy.proxy.upstream import Origin
+from denyproxy.proxy.upstream import Origin, UpstreamRequest
 from tests.proxy.wire import (
-    ACCESS_DENIED,
-    FORBIDDEN,
     OK,
     BrokenTransfer,
     Message,
@@ -28,47 +26,46 @@ GET = b"GET /b/k HTTP/1.1\r\nHost: h\r\n\r\n"
 MiB = 1 << 20
 
 
-@pytest.mark.parametrize("ending", ["reads on", "closes", "half-closes", "resets"])
-async def test_an_early_403_is_delivered(ending: str) -> None:
-    """wire.md 23: the client sends on while the refusal is there already; it gets to read it."""
-
-    async def script(wire: Wire) -> None:
-        await wire.head()
-        await wire.exactly(100_000)
-        await wire.send(FORBIDDEN)
-        if ending == "half-closes":
-            wire.writer.write_eof()
-        if ending == "resets":
-            await wire.delivered()
-            wire.reset()
-        elif ending != "closes":
-            await wire.ended()
-
-    async with upstream(script) as port, relaying(port) as proxy, proxy.connect() as wire:
-        await wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (64 * MiB))
-        # A client of the simple kind: the whole body first, then the answer.
-        for _ in range(64):
-            await wire.send(bytes(MiB))
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhe",
+        b"PUT /b/k HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello",
+    ],
+)
+async def test_an_error_of_our_own_ends_a_connection_that_is_not_clean(request_: bytes) -> None:
+    """wire.md 14 and 23: bytes unread, or a 100 that never came."""
+    async with upstream(answering(OK)) as port:
+        pass
+    async with relaying(port) as proxy, proxy.connect() as wire:
+        await wire.send(request_)
         answer = await wire.message()
-    assert (answer.status, answer.body) == (403, ACCESS_DENIED)
-    assert answer.get(b"connection") == b"close"
+    assert (answer.status, answer.get(b"connection")) == (502, b"close")
 
 
-async def test_an_early_403_ends_the_transfer_to_the_upstream() -> None:
-    """wire.md 15 and 23: what is refused is not sent on."""
-    received: asyncio.Queue[bytes] = asyncio.Queue()
+async def test_an_error_of_our_own_leaves_a_clean_connection_open() -> None:
+    """The client may go on."""
+    async with upstream(answering(OK)) as port:
+        pass
+    async with relaying(port) as proxy, proxy.connect() as wire:
+        for _ in range(2):
+            await wire.send(GET)
+            assert (await wire.message()).status == 502
 
-    async def script(wire: Wire) -> None:
-        await wire.head()
-        await wire.exactly(1000)
-        await wire.send(FORBIDDEN)
-        received.put_nowait(await wire.ended())
 
-    async with upstream(script) as port, relaying(port) as proxy, proxy.connect() as wire:
-        await wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (64 * MiB) + bytes(1000))
-        assert (await wire.message()).status == 403
-        assert await received.get() == b""
-        await wire.send(bytes(MiB))
+async def test_a_fault_of_our_own_is_a_500_in_s3s_form(caplog: pytest.LogCaptureFixture) -> None:
+    """Not aiohttp's page, and without the exception's words."""
+
+    class Faulty(Passthrough):
+        async def prepare(self, *_: object) -> UpstreamRequest:
+            raise RuntimeError("PLANTED5ECRET")
+
+    async with relaying([Faulty(Origin("http", "127.0.0.1", 1))]) as proxy:
+        answer = await proxy.ask(GET)
+    assert answer.status == 500
+    assert b"<Code>InternalError</Code>" in answer.body
+    assert "RuntimeError" in caplog.text
+    assert "PLANTED5ECRET" not in caplog.text
 
 
 @pytest.mark.parametrize(
