@@ -122,6 +122,11 @@ def test_access_point_hosts(host: str, arn: str) -> None:
     assert address.endpoint == "access-point"
 
 
+def test_an_access_point_host_without_an_account_is_an_alias() -> None:
+    address = parse_address("x-s3alias.s3-accesspoint.us-east-1.amazonaws.com", "/k")
+    assert (address.alias, address.access_point, address.key) == ("x-s3alias", None, "k")
+
+
 def test_object_lambda_and_multi_region_hosts() -> None:
     address = parse_address("olap-111122223333.s3-object-lambda.us-east-1.amazonaws.com", "/k")
     assert address.access_point == "arn:aws:s3-object-lambda:us-east-1:111122223333:accesspoint/olap"

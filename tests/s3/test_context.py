@@ -368,6 +368,8 @@ def test_how_it_is_signed() -> None:
         },
     )
     assert lookup(multi_region, "s3:signatureversion") is UNKNOWN
+    assert lookup(multi_region, "s3:signatureversion", declared=CLOSED) is UNKNOWN
+    assert lookup(unsigned("GET", "/b/k"), "s3:signatureversion", declared=Declared(principal=USER)) is UNKNOWN
     hashed = long_term("GET", "/b/k", {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
     assert lookup(hashed, "s3:x-amz-content-sha256") == ("UNSIGNED-PAYLOAD",)
 

@@ -85,6 +85,8 @@ def test_filters_never_deny_and_are_marked() -> None:
 def test_listing() -> None:
     assert gates(request("GET", "/"), closed()) == [("s3:ListAllMyBuckets", "arn:aws:s3:::*")]
     assert gates(request("GET", "/b"), closed()) == [("s3:ListBucket", "arn:aws:s3:::b")]
+    owners = only(needs(request("GET", "/b?list-type=2&fetch-owner=true"), closed()), "s3:GetObjectAcl")
+    assert (owners.resource, owners.key, owners.role) == ("arn:aws:s3:::b/*", None, Role.FILTER)
     assert gates(request("GET", "/b?versions"), closed()) == [("s3:ListBucketVersions", "arn:aws:s3:::b")]
     assert gates(request("HEAD", "/b"), closed()) == [("s3:ListBucket", "arn:aws:s3:::b")]
     assert gates(request("GET", "/b?uploads"), closed()) == [("s3:ListBucketMultipartUploads", "arn:aws:s3:::b")]
@@ -456,7 +458,9 @@ def test_metadata_tables() -> None:
     found = needs(request("POST", "/b?metadataConfiguration", body=encrypted), closed())
     assert [(item.action, item.resource) for item in found if item.role is Role.KMS] == [("kms:DescribeKey", KEY)]
     unknown = needs(request("POST", "/b?metadataConfiguration", body=body), OPEN)
-    assert {item.needed for item in unknown if item.action.startswith("s3tables:")} == {Truth.UNKNOWN}
+    assert {(item.resource, item.needed) for item in unknown if item.action.startswith("s3tables:")} == {
+        ("arn:aws:s3tables:us-east-1:*:*", Truth.UNKNOWN)
+    }
     named = "arn:aws:s3tables:eu-west-1:444455556666:bucket/tables"
     old = f"<MetadataTableConfiguration><TableBucketArn>{named}</TableBucketArn></MetadataTableConfiguration>".encode()
     found = needs(request("POST", "/b?metadataTable", body=old), OPEN)

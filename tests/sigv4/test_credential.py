@@ -82,6 +82,12 @@ def test_presigned_sigv4() -> None:
     assert SIGNATURE not in repr(credential)
 
 
+def test_a_presigned_url_without_all_it_needs_has_no_known_end() -> None:
+    for query in ("X-Amz-Date=20130524T000000Z", "X-Amz-Expires=60", "X-Amz-Date=20130524T000000Z&X-Amz-Expires=-1"):
+        credential = parse_credential(head(f"/k?X-Amz-Algorithm=AWS4-HMAC-SHA256&{query}"))
+        assert (credential.kind, credential.expires_at) == (CredentialKind.QUERY, None)
+
+
 def test_sigv2_header() -> None:
     signed = head(
         "/", ("Authorization", f"AWS {KEY}:frJIUN8DYpKDtOLCwo//yllqDzg="), ("Date", "Tue, 27 Mar 2007 19:36:42 +0000")
