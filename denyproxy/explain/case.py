@@ -21,5 +21,5 @@ class Case:
     snapshot: PolicySnapshot
     evidence: Evidence
     operations: OperationTable
-    key: str | None = None
-    """Of several keys in one request, the one that is explained."""
+    keys: frozenset[str] | None = None
+    """Of several keys in one request, those that were denied; None: all of them."""

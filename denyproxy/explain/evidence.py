@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from denyproxy.exchange import Declared, DeniedCall
@@ -47,16 +47,16 @@ class Answers:
         request: S3Request,
         caller: Caller,
         snapshot: PolicySnapshot,
-        key: str | None = None,
+        keys: Collection[str] | None = None,
     ) -> Answers:
-        """Authorize every requirement of the call (or only those on one of its keys), and ask S3's own gates."""
+        """Authorize every requirement of the call (or only those on some of its keys), and ask S3's own gates."""
 
         def decide(requirement: Requirement) -> Authorization:
             context = request_context(requirement, request, caller, call, snapshot)
             return authorize(requirement, context, caller, snapshot, call.declared)
 
         needed = _requirements(call, request, caller, snapshot)
-        authorizations = tuple(decide(item) for item in needed if key is None or item.key in (key, None))
+        authorizations = tuple(decide(item) for item in needed if keys is None or item.key is None or item.key in keys)
         gates = () if call.declared.action is not None else refusals(request, caller, snapshot)
         listing = _listing_for_missing_key(request, snapshot, authorizations)
         return cls(
@@ -94,7 +94,7 @@ class Evidence:
         key: str | None = None,
     ) -> Evidence:
         """The answers to a call (or only those on one of its keys), and every reason that denies it, or may."""
-        answers = Answers.of(call, request, caller, snapshot, key)
+        answers = Answers.of(call, request, caller, snapshot, None if key is None else (key,))
         return cls(
             answers.authorizations,
             answers.refusals,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from denyproxy.exchange import DeniedCall
 from denyproxy.explain.assembly import call_facts, explanation_of, with_denied_keys
+from denyproxy.explain.case import Case
 from denyproxy.explain.evidence import MAX_REQUIREMENTS, Evidence
+from denyproxy.explain.export import scenario_of
 from denyproxy.explain.findings import Finding
+from denyproxy.explain.fixes import propose
 from denyproxy.explain.model import Explanation, Verdict
 from denyproxy.explain.record import CallFacts, DenialRecord
 from denyproxy.explain.verdict import Judgement, Said, judge
@@ -21,6 +25,9 @@ from denyproxy.s3.operation import OperationTable, identify_call
 from denyproxy.s3.request import Caller, S3Request
 from denyproxy.s3.snapshot import PolicySnapshot
 
+MOST_KEYS = 20
+"""Of the keys denied in one DeleteObjects, how many a fix deals with."""
+
 _DENIED_IN_SUCCESS = frozenset({"AccessDenied", "InvalidObjectState", "ObjectNotInActiveTierError"})
 
 
@@ -32,11 +39,18 @@ class Explained:
     call: CallFacts
     own_account: bool
     """An authenticated caller of the account that owns the bucket."""
+    case: Case
+    """What the explanation rests on."""
 
     @property
     def record(self) -> DenialRecord:
         """The line for the log."""
         return DenialRecord.of(self.explanation, self.call)
+
+    @property
+    def record_with_scenario(self) -> DenialRecord:
+        """The line for the log, with all that is needed to explain the call again."""
+        return DenialRecord.of(self.explanation, self.call, scenario_of(self.case))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +60,13 @@ class Explainer:
     operations: OperationTable
     base_domains: Sequence[str] = ()
 
-    def __call__(self, call: DeniedCall, snapshot: PolicySnapshot) -> Explained | None:
-        """Why the call was denied, or would be. Pure. None: nothing in it was denied."""
+    def __call__(
+        self, call: DeniedCall, snapshot: PolicySnapshot, scenario: Mapping[str, Any] | None = None
+    ) -> Explained | None:
+        """Why the call was denied, or would be. Pure. None: nothing in it was denied.
+
+        `scenario`: the document that the call was read from, to which the fixes' patches then refer; None: to that
+        which `scenario_of` makes of the call."""
         if call.upstream_kind != "aws":
             snapshot = snapshot.outside_aws()
         request = identify_call(call, snapshot, table=self.operations, base_domains=self.base_domains)
@@ -59,9 +78,39 @@ class Explainer:
         error, evidence, judgement = answers[0]
         explanation = explanation_of(call, request, caller, error, evidence, judgement, snapshot)
         explanation = with_denied_keys(explanation, [(error, judgement) for error, _, judgement in answers])
+        case, all_told = _together(Case(call, request, caller, snapshot, evidence, self.operations), answers)
+        fixes = propose(all_told, case, scenario)
+        explanation = explanation.model_copy(update={"fixes": fixes}) if fixes else explanation
         own = same_account(caller, _owner(request, call, snapshot)) is Truth.YES
         authenticated = own and judgement.verdict is not Verdict.NOT_POLICY
-        return Explained(explanation, call_facts(call, request, caller, evidence), authenticated)
+        return Explained(explanation, call_facts(call, request, caller, evidence), authenticated, case)
+
+
+_Answer = tuple[S3Error | None, Evidence, Judgement]
+
+
+def _together(case: Case, answers: tuple[_Answer, ...]) -> tuple[Case, Judgement]:
+    """Several denied keys of one request as one case, as far as a fix should deal with them."""
+    error, evidence, judgement = answers[0]
+    if len(answers) == 1:
+        return replace(case, keys=None if error is None or error.key is None else frozenset({error.key})), judgement
+    answers = answers[:MOST_KEYS]
+    keys = frozenset(error.key for error, _, _ in answers if error is not None and error.key is not None)
+    authorizations = {
+        (item.requirement.action, item.requirement.resource): item
+        for _, found, _ in answers
+        for item in found.authorizations
+    }
+    others = tuple(
+        finding
+        for _, _, other in answers[1:]
+        for finding in ((other.cause,) if other.cause is not None else ()) + other.also_blocking
+    )
+    merged = replace(evidence, authorizations=tuple(authorizations.values()))
+    return (
+        replace(case, evidence=merged, keys=keys),
+        replace(judgement, also_blocking=judgement.also_blocking + others),
+    )
 
 
 def _errors(call: DeniedCall, request: S3Request) -> tuple[S3Error | None, ...]:

@@ -14,6 +14,7 @@ from denyproxy.explain.patches import Draft
 from denyproxy.explain.remedies.exemptions import exemptions
 from denyproxy.explain.remedies.grants import grants
 from denyproxy.explain.remedies.part import Part
+from denyproxy.explain.remedies.places import PLACES
 from denyproxy.explain.remedies.requests import compliance
 from denyproxy.explain.remedies.states import state_remedies
 from denyproxy.explain.trial import tried
@@ -34,6 +35,8 @@ def propose(judgement: Judgement, case: Case, scenario: Mapping[str, Any] | None
         return ()
     groups = _grouped([judgement.cause, *judgement.also_blocking])
     options = [_options(group, judgement, case) for group in groups[:MOST_REASONS]]
+    if not options[0]:
+        return ()
     # Where another reason has no remedy, the trial says that it still blocks.
     rest = [found[0] for found in options[1:] if found]
     return tuple(_fix([first, *rest], case, scenario) for first in options[0][:MOST_FIXES])
@@ -60,6 +63,10 @@ def _options(group: Sequence[Finding], judgement: Judgement, case: Case) -> list
     missing_key = judgement.missing_key and finding is judgement.cause
     if missing_key and case.caller.principal.type is PrincipalType.ANONYMOUS:
         return [Part("caller", "the request", say.MISSING_KEY_PUBLIC)]
+    if finding.layer == "acl":
+        return state_remedies(finding, case)
+    if finding.layer not in PLACES:
+        return []
     if _is_managed_key(finding):
         return [Part("bucket owner", "encryption of the object", say.MANAGED_KEY)]
     complied = compliance(finding, case)

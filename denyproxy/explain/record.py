@@ -5,6 +5,8 @@ Named fields only, never raw headers: no signature, token, secret or customer ke
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field
 
 from denyproxy.explain.model import Explanation, _Public
@@ -37,11 +39,13 @@ class DenialRecord(Explanation):
     """One line of the log."""
 
     call: CallFacts
+    scenario: dict[str, Any] | None = None
+    """The denied call with all policies that bear on it (scenario.schema.json); only where `log.scenario` is set."""
 
     @classmethod
-    def of(cls, explanation: Explanation, call: CallFacts) -> DenialRecord:
+    def of(cls, explanation: Explanation, call: CallFacts, scenario: dict[str, Any] | None = None) -> DenialRecord:
         """The record of one denial."""
-        return cls.model_construct(**dict(explanation), call=call)
+        return cls.model_construct(**dict(explanation), call=call, scenario=scenario)
 
 
 KEPT_HEADERS = frozenset(

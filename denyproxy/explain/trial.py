@@ -81,7 +81,7 @@ def _to_another(case: Case, scenario: Scenario, snapshot: PolicySnapshot, assume
         unknown = declared.unknown - assumed.keys()
         call = replace(call, declared=replace(declared, context={**others, **stated}, unknown=unknown))
     request = identify_call(call, snapshot, table=case.operations)
-    return Answers.of(call, request, identify_caller(call, snapshot), snapshot, case.key)
+    return Answers.of(call, request, identify_caller(call, snapshot), snapshot, case.keys)
 
 
 def _outcome(answers: Answers) -> Outcome:
