@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from denyproxy.explain.findings import Finding
 from denyproxy.iam.condition import Condition
+from denyproxy.iam.context import RequestContext
 from denyproxy.iam.principal import Principal, PrincipalType
+from denyproxy.iam.truth import Truth
 
 _SHOWN = 160
 """Longest value that a sentence quotes."""
@@ -38,6 +40,12 @@ def caller_in_words(principal: Principal) -> str:
 
 
 # Policies
+
+
+def new_policy(layer: str) -> str:
+    """Where there is none that could be changed."""
+    kinds = {"session-policy": "a session policy", "scp": "another service control policy of that level"}
+    return kinds.get(layer, "a new inline policy")
 
 
 def grant(actions: Sequence[str], resources: Sequence[str], policy: str, to: str | None) -> str:
@@ -133,8 +141,8 @@ _SURROUNDINGS: Mapping[str, str] = {
     "aws:tokenissuetime": "get new session credentials: those issued before {value} are revoked",
     "aws:sourcevpce": "send the request through the VPC endpoint {value}",
     "aws:sourcevpc": "send the request from the VPC {value}, through its endpoint for S3",
-    "aws:vpcsourceip": "send the request from an address that statement {statement} lists ({values})",
-    "aws:sourceip": "send the request from an address that statement {statement} lists ({values})",
+    "aws:vpcsourceip": "send the request from an address that statement {statement} {lists} ({values})",
+    "aws:sourceip": "send the request from an address that statement {statement} {lists} ({values})",
     "s3:authtype": "sign the request otherwise (REST-HEADER: Authorization header; REST-QUERY-STRING: presigned URL): "
     "as {value}",
     "s3:signatureversion": "sign the request with {value}",
@@ -157,7 +165,14 @@ def surroundings_change(condition: Condition, value: str | None, statement: str)
     family, _, member = condition.key.partition("/")
     template = _SURROUNDINGS.get(key) or _SURROUNDINGS[family.lower()]
     values = shown(", ".join(condition.values))
-    return template.format(value=shown(value), values=values, statement=statement, key=member)
+    lists = "lists" if _is_listed(condition, value) else "does not list"
+    return template.format(value=shown(value), values=values, statement=statement, key=member, lists=lists)
+
+
+def _is_listed(condition: Condition, value: str | None) -> bool:
+    """Is the value one of the condition's, whether the condition wants it to be or not?"""
+    present = {} if value is None else {condition.lower_key: (value,)}
+    return (condition.test(RequestContext(present=present)) is Truth.YES) is not condition.negated
 
 
 # What no policy decides
@@ -266,6 +281,7 @@ MANAGED_KEY = (
 
 def summary_of(parts: Sequence[tuple[str, str]]) -> str:
     """(owner, words) of each part, as one sentence; the owners are named where there are several."""
+    parts = list(dict.fromkeys(parts))
     owners = {owner for owner, _ in parts}
     if len(owners) == 1:
         words = "; and ".join(words for _, words in parts)

@@ -20,8 +20,10 @@ from denyproxy.explain.remedies.places import (
     target,
     written,
 )
+from denyproxy.explain.remedies.requests import is_possible
 from denyproxy.explain.remedies.scopes import container_of, says_only, scope_of
-from denyproxy.explain.remedies.statements import Json, deny_less, one_or_all, texts, with_conditions
+from denyproxy.explain.remedies.statements import Condition, Json, deny_less, one_or_all, texts, with_conditions
+from denyproxy.explain.remedies.surroundings import surrounding
 from denyproxy.explain.remedies.turning import conditions
 from denyproxy.explain.remedy_sentences import (
     as_meant,
@@ -33,6 +35,7 @@ from denyproxy.explain.remedy_sentences import (
     other_policy,
 )
 from denyproxy.iam.mismatch import Mismatch
+from denyproxy.iam.operators import NULL
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.s3.arn import Arn
 
@@ -53,6 +56,8 @@ def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
     if scope.principal is not None and says_only(finding.evidence.statement, "principal", scope):
         # It denies this caller and nobody else.
         scope = replace(scope, others={})
+    if len(findings) == 1:
+        scope = replace(scope, unless=tuple(_other_requests(finding)))
     lessened = deny_less(statement, scope, container_of(finding))
     who = caller_in_words(case.caller.principal) if PLACES[finding.layer].naming != "none" else None
     resources = [item.authorization.requirement.resource for item in findings if item.authorization]
@@ -61,6 +66,23 @@ def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
         owner, target(finding, case), words, _replacing(path, statement, lessened.statements), exact and lessened.exact
     )
     return [narrowest, *_slips(finding, path, statement, case)]
+
+
+def _other_requests(finding: Finding) -> Iterator[Condition]:
+    """Conditions that hold for requests with other fields, where the Deny asks what the fields are not."""
+    assert finding.evidence is not None
+    assert finding.authorization is not None
+    context = finding.authorization.evaluation.request.context
+    for condition, _ in conditions(finding.evidence):
+        asks_for_others = condition.negated or (condition.name is not None and condition.name.stem == NULL)
+        if not asks_for_others or not condition.lower_key.startswith("s3:") or surrounding(condition.lower_key):
+            continue
+        values = context.lookup(condition.lower_key)
+        if values is None:
+            if is_possible(condition.lower_key, finding):
+                yield {"Null": {condition.key: "false"}}
+        elif isinstance(values, tuple) and len(values) == 1:
+            yield {"StringNotEquals": {condition.key: values[0]}}
 
 
 def _replacing(path: Path, statement: Json, new: tuple[Json, ...]) -> Callable[[Draft], None]:

@@ -21,7 +21,7 @@ from denyproxy.explain.remedies.places import (
     written,
 )
 from denyproxy.explain.remedies.repairs import repairs
-from denyproxy.explain.remedies.requests import without_headers
+from denyproxy.explain.remedies.requests import unsigned, without_headers
 from denyproxy.explain.remedies.scopes import principal_element, says_only, scope_of
 from denyproxy.explain.remedies.statements import Json, allow
 from denyproxy.explain.remedy_sentences import (
@@ -30,6 +30,7 @@ from denyproxy.explain.remedy_sentences import (
     extend,
     grant,
     missing_key_grant,
+    new_policy,
     other_policy,
     public_grant,
     wider,
@@ -56,7 +57,7 @@ def grants(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> lis
     added = extended or _addition(findings, case, missing_key=missing_key)
     parts = [Part("caller", "the request", SIGN)] if anonymous else []
     parts += [added] if added is not None else []
-    return [*parts, *repaired, *without_headers(finding, case)]
+    return [*parts, *repaired, *unsigned(finding, case), *without_headers(finding, case)]
 
 
 def _addition(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> Part | None:
@@ -97,7 +98,7 @@ def _place_of_addition(finding: Finding) -> _Placed | None:
             return None
         boundary = finding.policy_name or "the permissions boundary"
         return lambda statement: (lambda draft: None, other_policy(boundary, "allows it too"))
-    return lambda statement: (lambda draft: _add_policy(draft, listing, statement), "a new policy")
+    return lambda statement: (lambda draft: _add_policy(draft, listing, statement), new_policy(finding.layer))
 
 
 def add_statement(draft: Draft, path: Path, statement: Json) -> None:

@@ -80,8 +80,11 @@ def _slash(item: ElementEvidence, finding: Finding, case: Case) -> str | None:
 
 
 def _case(item: ElementEvidence, finding: Finding, case: Case) -> str | None:
-    plain = not any(mark in item.expected for mark in "*?$")
-    return item.actual if plain and item.part == "resource" else None
+    """The text before the first wildcard, as the resource writes it."""
+    if item.part != "resource" or "${" in item.expected:
+        return None
+    size = min((item.expected.index(mark) for mark in "*?" if mark in item.expected), default=len(item.expected))
+    return _fitting(resource_of(finding)[:size] + item.expected[size:], finding)
 
 
 def _colon(item: ElementEvidence, finding: Finding, case: Case) -> str | None:

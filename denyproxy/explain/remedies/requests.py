@@ -13,8 +13,16 @@ from denyproxy.explain.remedies.fields import REQUEST_TAG, TAGGING, Field, field
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.surroundings import Surrounding, surrounding
 from denyproxy.explain.remedies.turning import conditions, turning_values
-from denyproxy.explain.remedy_sentences import field_changes, field_pattern, label, leave_out, surroundings_change
+from denyproxy.explain.remedy_sentences import (
+    UNSIGNED,
+    field_changes,
+    field_pattern,
+    label,
+    leave_out,
+    surroundings_change,
+)
 from denyproxy.iam.condition import Condition
+from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.condition_keys import keys_of_action
 from denyproxy.s3.request import S3Request
@@ -90,7 +98,7 @@ def _for_allow(finding: Finding, case: Case) -> _Change | None:
 def _turn(change: _Change, condition: Condition, finding: Finding, case: Case) -> bool:
     """Add what turns one condition, if something does."""
     key = condition.lower_key
-    if not _is_possible(key, finding):
+    if not is_possible(key, finding):
         return False
     wanted = field_of(key, case.request.operation)
     if wanted is not None:
@@ -104,7 +112,7 @@ def _turn(change: _Change, condition: Condition, finding: Finding, case: Case) -
     return False
 
 
-def _is_possible(key: str, finding: Finding) -> bool:
+def is_possible(key: str, finding: Finding) -> bool:
     """Does a request for the action ever have the key?"""
     assert finding.authorization is not None
     unsupported = keys_of_action(finding.authorization.requirement.action.lower()).unsupported
@@ -160,6 +168,32 @@ def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None
         assumed=assumed,
     )
     return Compliance(part, all(row.within_reach for row in rows))
+
+
+def unsigned(finding: Finding, case: Case) -> list[Part]:
+    """Of another account, what is public for anonymous callers needs an identity policy for all others."""
+    assert finding.authorization is not None
+    layers = finding.authorization.evaluation.layers
+    granted = layers["bucket-policy"].grant if "bucket-policy" in layers else None
+    foreign = finding.authorization.policies.same_account is Truth.NO
+    if finding.layer != "identity" or not foreign or granted is None or granted.direct is not Truth.YES:
+        return []
+    statements = layers["bucket-policy"].statements
+    public = any(truth is Truth.YES and _is_public(statement) for _, statement, truth in statements)
+    return [Part("caller", "the request", UNSIGNED, _without_credentials)] if public else []
+
+
+def _is_public(statement: Statement) -> bool:
+    element = statement.principal
+    everyone = element is not None and any(entry.kind == "everyone" for entry in element.entries)
+    return statement.effect == "Allow" and not statement.not_principal and everyone
+
+
+def _without_credentials(draft: Draft) -> None:
+    draft.put("anonymous", "request", "principal")
+    for member in ("principal_role", "principal_account"):
+        if draft.get("request", member) is not None:
+            draft.put(None, "request", member)
 
 
 def without_headers(finding: Finding, case: Case) -> list[Part]:

@@ -31,6 +31,8 @@ class Scope:
     """Conditions that hold for everyone but this caller; empty: the layer concerns nobody else."""
     literal: tuple[str, ...] = ()
     """The resources themselves."""
+    unless: tuple[Condition, ...] = ()
+    """Conditions one of which holds for any request but one like this."""
 
 
 def pattern(resource: str, *, substitutes: bool) -> tuple[str, bool]:
@@ -72,6 +74,19 @@ def with_conditions(statement: Json, conditions: Condition) -> Json:
     return {**statement, "Condition": together} if together else statement
 
 
+def and_also(statement: Json, conditions: Condition) -> Json:
+    """The statement with further negated conditions: of two on the same operator and key, the values together."""
+    block = statement.get("Condition", {})
+    both = {
+        operator: {
+            key: one_or_all([*texts(block[operator][key]), *texts(value)]) if key in block.get(operator, {}) else value
+            for key, value in keys.items()
+        }
+        for operator, keys in conditions.items()
+    }
+    return with_conditions(statement, both)
+
+
 def texts(value: Any) -> list[str]:
     """A scalar stands for a list of one."""
     return [value] if isinstance(value, str) else list(value or ())
@@ -98,9 +113,10 @@ def deny_less(statement: Json, scope: Scope, container: str | None) -> Lessened:
     exact = elsewhere is not None
     here = list(scope.resources) if exact else None
     parts = list(elsewhere or ())
+    same_action = {**_without(statement, "Action"), "Action": one_or_all(scope.actions)}
     if scope.others:
-        subject = statement if exact else {**_without(statement, "Action"), "Action": one_or_all(scope.actions)}
-        parts.append(with_conditions(_on(subject, here), scope.others))
+        parts.append(with_conditions(_on(statement if exact else same_action, here), scope.others))
+    parts += [_on(and_also(same_action, condition), here) for condition in scope.unless]
     rest = _other_actions(statement, scope)
     if rest is not None:
         parts.append(_on({**_without(statement, "Action"), **rest}, here))

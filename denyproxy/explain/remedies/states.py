@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from denyproxy.explain import remedy_sentences as say
 from denyproxy.explain.case import Case
-from denyproxy.explain.findings import Finding
+from denyproxy.explain.findings import Finding, layer_policies
 from denyproxy.explain.patches import Draft
+from denyproxy.explain.remedies.grants import grants
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.requests import set_field
 from denyproxy.iam.principal import PrincipalType
@@ -85,12 +87,27 @@ def _block_public_access(finding: Finding, case: Case) -> list[Part]:
             return [*_caller(say.PUBLIC_POLICY), off]
         case "RestrictPublicBuckets":
             return [Part("bucket owner", "bucket policy", say.restricted(case.caller.principal.account))]
+        case _ if case.caller.principal.type is not PrincipalType.ANONYMOUS and finding.authorization is not None:
+            return by_policy(finding, case)
         case _:
             return [Part("bucket owner", "bucket policy", say.IGNORED_ACL), off]
 
 
 def _switched_off(setting: str) -> Callable[[Draft], None]:
     return lambda draft: draft.put(False, "policies", "block_public_access", setting)
+
+
+def _acl(finding: Finding, case: Case) -> list[Part]:
+    """An ACL that lacks a permission: a policy can say whom it is meant for, an ACL only accounts and groups."""
+    return by_policy(finding, case) if finding.element != "state:object-owner" else _foreign_object(finding, case)
+
+
+def by_policy(finding: Finding, case: Case) -> list[Part]:
+    """The bucket policy in place of an ACL."""
+    assert finding.authorization is not None
+    policies, _ = layer_policies(finding.authorization.policies, "bucket-policy")
+    policy = next(iter(policies.policies), None)
+    return grants([replace(finding, layer="bucket-policy", effect="implicit", policy=policy)], case, missing_key=False)
 
 
 def _foreign_object(finding: Finding, case: Case) -> list[Part]:
@@ -136,6 +153,6 @@ _REMEDIES: Mapping[str, _Remedy] = {
     "mfa-delete": _in_words(say.MFA_DELETE),
     "sse-c-blocked": _sse_c,
     "block-public-access": _block_public_access,
-    "acl": _foreign_object,
+    "acl": _acl,
     "access-point-policy": _network_origin,
 }
