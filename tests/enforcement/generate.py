@@ -49,28 +49,28 @@ def cases(count: int, seed: int = 1) -> Iterator[Case]:
     for number in range(count):
         if number % CASES_PER_BUCKET == 0:
             bucket = f"enforced-{seed}-{number // CASES_PER_BUCKET}"
-            bucket_policy = _bucket_policy(choose, bucket, number)
+            bucket_policy = _bucket_policy(choose, bucket, seed, number)
         if number % CASES_PER_USER == 0:
             identity = _document([_statement(choose, bucket) for _ in range(choose.randint(1, 3))])
-        yield Case(number, bucket, _user(number), identity, bucket_policy, _ask(choose, bucket))
+        yield Case(number, bucket, _user(seed, number), identity, bucket_policy, _ask(choose, bucket))
 
 
-def _user(number: int) -> str:
-    return f"enforced-{number // CASES_PER_USER}"
+def _user(seed: int, number: int) -> str:
+    return f"enforced-{seed}-{number // CASES_PER_USER}"
 
 
 def _document(statements: list[Statement]) -> Document:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _bucket_policy(choose: random.Random, bucket: str, first: int) -> Document | None:
+def _bucket_policy(choose: random.Random, bucket: str, seed: int, first: int) -> Document | None:
     if choose.random() < 0.3:
         return None
     statements = []
     for _ in range(choose.randint(1, 2)):
         statement = _statement(choose, bucket, deny=0.5)
         users = [
-            f"arn:aws:iam::{ACCOUNT}:user/{_user(first + choose.randrange(CASES_PER_BUCKET))}"
+            f"arn:aws:iam::{ACCOUNT}:user/{_user(seed, first + choose.randrange(CASES_PER_BUCKET))}"
             for _ in range(choose.randint(1, 3))
         ]
         principals: list[Any] = [

@@ -39,6 +39,7 @@ class Outcome:
     case: Case
     status: int
     head: RequestHead
+    credentials: Any
     ours: str | None = None
     by: list[str] = field(default_factory=list)
 
@@ -47,9 +48,8 @@ class Outcome:
         return self.status == 403
 
 
-def decide(outcome: Outcome, source_ip: str = "127.0.0.1") -> str:
-    """denyproxy's decision on the request as it was sent: allowed or denied."""
-    case = outcome.case
+def question(case: Case, head: RequestHead, source_ip: str = "127.0.0.1") -> tuple[DeniedCall, PolicySnapshot]:
+    """Would this request be allowed, and all that bears on it."""
     arn = f"arn:aws:iam::{ACCOUNT}:user/{case.user}"
     bucket = BucketFacts(
         name=case.bucket,
@@ -74,18 +74,23 @@ def decide(outcome: Outcome, source_ip: str = "127.0.0.1") -> str:
     )
     call = DeniedCall(
         id="question",
-        request=outcome.head,
-        upstream_request=outcome.head,
+        request=head,
+        upstream_request=head,
         response=None,
         received=datetime.now(UTC),
         secure=False,
         upstream_kind="other",
         declared=Declared(principal=arn, resource_account=ACCOUNT, context={"aws:SourceIp": (source_ip,)}),
     )
-    explained = EXPLAINER(call, snapshot)
+    return call, snapshot
+
+
+def decide(outcome: Outcome) -> str:
+    """denyproxy's decision on the request as it was sent: allowed or denied."""
+    explained = EXPLAINER(*question(outcome.case, outcome.head))
     assert explained is not None
     decisions = [item.decision for item in explained.explanation.authorization]
-    assert None not in decisions, (case, explained.explanation)
+    assert None not in decisions, (outcome.case, explained.explanation)
     return "allowed" if all(decision == "allowed" for decision in decisions) else "denied"
 
 
@@ -139,7 +144,7 @@ def run(server: Server, generated: list[Case], *, managed: bool) -> list[Outcome
                 answer = getattr(client, case.ask.operation)(**case.ask.arguments)
             except botocore.exceptions.ClientError as error:
                 answer = error.response
-        outcomes.append(Outcome(case, answer["ResponseMetadata"]["HTTPStatusCode"], heads[0]))
+        outcomes.append(Outcome(case, answer["ResponseMetadata"]["HTTPStatusCode"], heads[0], users[case.user]))
         if case.ask.operation == "delete_object":
             s3.put_object(Bucket=case.bucket, Key=case.ask.key, Body=b"x")
     return outcomes
