@@ -20,7 +20,8 @@ layers [{layer, policies, resource, deny_only, other_grant [names]}], must_deleg
 
 Hidden = dict[str, Any]
 """What the product is not told: keys [condition keys], margins {key: [value shown, how far off]}, open_world,
-layers {name: how many of its policies it sees}, same_account, role (a session's role), session (a session's name), bounded, principal: true if hidden."""
+layers {name: how many of its policies it sees}, same_account, role (a session's role), session (a session's
+name), bounded, principal: true if hidden."""
 
 OPTIONAL = ("boundary", "session", "vpc_endpoint")
 LEVELS = ("scp", "rcp")

@@ -1,0 +1,83 @@
+"""What mutation testing found that no other test did."""
+
+from __future__ import annotations
+
+import pytest
+
+from denyproxy.iam.condition import unreadable
+from denyproxy.iam.evaluation import PolicySet, ResourceLayer, evaluate
+from denyproxy.iam.principal import Principal
+from tests.iam.build import (
+    NO,
+    OBJECT,
+    SERVICE,
+    SOMEBODY,
+    THEIRS,
+    UNSURE,
+    USER,
+    USER_ARN,
+    YES,
+    allow,
+    condition,
+    context,
+    deny,
+    policies,
+    request,
+    statement,
+)
+
+
+def test_every_layer_knows_its_name() -> None:
+    everything = policies(allow("*"))
+    resource = ResourceLayer("bucket-policy", everything)
+    layers = evaluate(request(), PolicySet(YES, everything, scp=(everything,), resource=(resource,))).layers
+    assert {name: layer.layer for name, layer in layers.items()} == {
+        "scp": "scp",
+        "rcp": "rcp",
+        "vpc-endpoint-policy": "vpc-endpoint-policy",
+        "bucket-policy": "bucket-policy",
+        "identity": "identity",
+        "permissions-boundary": "permissions-boundary",
+        "session-policy": "session-policy",
+    }
+
+
+def test_statements_of_resource_control_policies_are_evidence() -> None:
+    account, root = policies(deny(Principal="*")), policies(deny(resource="arn:aws:s3:::other/*", Principal="*"))
+    layer = evaluate(request(), PolicySet(YES, rcp=(root, account))).layers["rcp"]
+    assert [(policy, truth) for policy, _, truth in layer.statements] == [
+        (root.policies[0], NO),
+        (account.policies[0], YES),
+    ]
+
+
+def test_statements_of_a_layer_that_may_not_apply_are_evidence() -> None:
+    layer = evaluate(request(SOMEBODY), PolicySet(YES, policies(deny()))).layers["identity"]
+    assert [truth for _, _, truth in layer.statements] == [YES]
+    assert layer.deny is UNSURE
+
+
+def test_statements_of_a_bucket_policy_that_do_not_match_are_evidence() -> None:
+    elsewhere = policies(allow(resource="arn:aws:s3:::other/*", Principal="*"))
+    evaluation = evaluate(request(), PolicySet(YES, resource=(ResourceLayer("bucket-policy", elsewhere),)))
+    (evidence,) = evaluation.layers["bucket-policy"].statements
+    assert evidence == (elsewhere.policies[0], elsewhere.policies[0].statements[0], NO)
+
+
+def test_base64_with_foreign_characters_is_unreadable() -> None:
+    """An unreadable value matches nothing, though a lenient reader would see the same bytes."""
+    assert condition("BinaryEquals", "k", "QUI=").test(context({"k": "QUI="})) is YES
+    assert condition("BinaryEquals", "k", "QU!I=").test(context({"k": "QUI="})) is NO
+    assert condition("BinaryEquals", "k", "QUI=").test(context({"k": "QU!I="})) is NO
+
+
+@pytest.mark.parametrize(
+    ("principal", "truth"), [(USER, YES), (Principal(USER.type, USER_ARN + "x", USER.account), NO), (SERVICE, NO)]
+)
+def test_a_statement_matches_whom_it_names(principal: Principal, truth: int) -> None:
+    written = statement(allow(Principal={"AWS": [USER_ARN, THEIRS]}))
+    assert written.matches(request(principal), OBJECT) is truth
+
+
+def test_only_the_unreadable_values_of_null_are_unreadable() -> None:
+    assert unreadable(condition("Null", "k", ["true", "soon"])) == ("soon",)
