@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from denyproxy.exchange import RequestHead
 from denyproxy.explain.scenario_format import (
     AccessPoint,
     AclEntry,
@@ -18,6 +20,9 @@ from denyproxy.explain.scenario_format import (
 )
 from denyproxy.iam.document import UNKNOWN_POLICIES, Policy, PolicyError, PolicyList
 from denyproxy.iam.truth import UNKNOWN, Unknown
+from denyproxy.s3.addressing import parse_address
+from denyproxy.s3.arn import Arn
+from denyproxy.s3.kms_keys import AWS_MANAGED_KEY
 from denyproxy.s3.operation import parse_copy_source
 from denyproxy.s3.snapshot import (
     UNKNOWN_BLOCK_PUBLIC_ACCESS,
@@ -31,6 +36,7 @@ from denyproxy.s3.snapshot import (
     PolicySnapshot,
     PrincipalFacts,
 )
+from denyproxy.sigv4.wire import split_target
 
 
 def in_utc(time: datetime | None) -> datetime | None:
@@ -57,6 +63,7 @@ class ClosedWorld:
         self.state = state
         self.policies = policies
         self.unknown = frozenset(unknown)
+        self.bucket, self.key = _addressed(request)
 
     def snapshot(self) -> PolicySnapshot:
         """The facts of the scenario, as a snapshot."""
@@ -84,7 +91,7 @@ class ClosedWorld:
         points: dict[str, AccessPointFacts] = {}
         if self.policies.access_point is not None:
             point = self._access_point(self.policies.access_point, owner)
-            points = {point.arn: point, point.name: point}
+            points = {point.arn: point, point.name: point, self.bucket or point.name: point}
         endpoint = self._document("vpc-endpoint-policy", self.policies.vpc_endpoint_policy)
         ordinary = self._object(StoredObject(), owner, special=False)
         return PolicySnapshot(
@@ -114,6 +121,7 @@ class ClosedWorld:
                 abac=False,
             ),
             default_object=ordinary,
+            kms_keys=self._managed_key(key),
             default_kms_key=key,
             vpc_endpoint=endpoint if endpoint.policies or not endpoint.complete else None,
         )
@@ -121,7 +129,7 @@ class ClosedWorld:
     def _bucket(self, owner: str | Unknown) -> BucketFacts:
         policies, state = self.policies, self.state.bucket
         point = policies.access_point
-        name = point.bucket if point is not None else self.request.bucket or ""
+        name = point.bucket if point is not None else self.bucket or ""
         block = UNKNOWN_BLOCK_PUBLIC_ACCESS
         if "block-public-access" not in self.unknown:
             block = BlockPublicAccess(
@@ -149,16 +157,24 @@ class ClosedWorld:
             abac=state.abac,
         )
 
+    def _managed_key(self, key: KmsKeyFacts) -> Mapping[str, KmsKeyFacts]:
+        """The AWS managed key, where the scenario tells its ARN as well."""
+        stored = (self.state.object, self.state.source_object)
+        managed = (item.kms_key_id for item in stored if item is not None and item.kms_key_alias == AWS_MANAGED_KEY)
+        arn = next((text for text in managed if text is not None), None)
+        return {} if arn is None else {AWS_MANAGED_KEY: replace(key, arn=arn)}
+
     def _objects(self, bucket: str, owner: str | Unknown) -> Mapping[tuple[str, str], ObjectFacts | None]:
         request, state = self.request, self.state
         objects: dict[tuple[str, str], ObjectFacts | None] = {}
-        if request.key is not None:
+        if self.key is not None:
             if "object" in state.model_fields_set:
                 stored = state.object
-                objects[bucket, request.key] = None if stored is None else self._object(stored, owner, special=True)
+                objects[bucket, self.key] = None if stored is None else self._object(stored, owner, special=True)
             else:
-                objects[bucket, request.key] = self._object(StoredObject(), owner, special=False)
-        source = next((value for name, value in request.headers.items() if name.lower() == "x-amz-copy-source"), None)
+                objects[bucket, self.key] = self._object(StoredObject(), owner, special=False)
+        headers = request.headers.items() if request.raw is None else request.raw.headers
+        source = next((value for name, value in headers if name.lower() == "x-amz-copy-source"), None)
         if source is not None and "source_object" in state.model_fields_set:
             source_bucket, source_key = _copy_source(source)
             stored = state.source_object
@@ -171,7 +187,7 @@ class ClosedWorld:
         return ObjectFacts(
             exists=True if special else UNKNOWN,
             sse=stored.sse,
-            kms_key=stored.kms_key_alias if stored.kms_key_alias == "alias/aws/s3" else stored.kms_key_id,
+            kms_key=stored.kms_key_alias if stored.kms_key_alias == AWS_MANAGED_KEY else stored.kms_key_id,
             bucket_key=stored.bucket_key,
             tags=stored.tags,
             owner_account=UNKNOWN if "acl" in self.unknown else stored.owner_account or owner,
@@ -227,6 +243,19 @@ class ClosedWorld:
             return Policy.parse(policy.document, name=policy.name, arn=policy.arn)
         except PolicyError as error:
             raise ScenarioError(f"policies, {layer} {policy.name!r}: {error}") from None
+
+
+def _addressed(request: Request) -> tuple[str | None, str | None]:
+    """The bucket and the key that a request names: as such, by an ARN, or on the wire."""
+    if request.raw is not None:
+        host, path, _ = split_target(RequestHead(request.raw.method, request.raw.target, tuple(request.raw.headers)))
+        address = parse_address(host, path)
+        return address.bucket, address.key
+    arn = Arn.parse(request.resource) if request.resource is not None else None
+    if request.bucket is None and arn is not None and arn.service == "s3":
+        bucket, _, key = arn.resource.partition("/")
+        return bucket or None, key or None
+    return request.bucket, request.key
 
 
 POLICY_NAMES = {

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 
 from denyproxy.exchange import Declared
 from denyproxy.iam.context import RequestContext
-from denyproxy.iam.document import UNKNOWN_POLICIES, PolicyList
+from denyproxy.iam.document import UNKNOWN_POLICIES, Policy, PolicyList
 from denyproxy.iam.evaluation import evaluate
 from denyproxy.iam.layers import AuthorizationRequest, Decision, Evaluation, Grant, PolicySet, ResourceLayer
 from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
 from denyproxy.s3.acl import BUCKET_PERMISSIONS, PUBLIC_GROUPS, grant_by_acl, needed_permission
 from denyproxy.s3.gates import Refusal, block_public_access, same_account
+from denyproxy.s3.kms_keys import AWS_MANAGED_KEY
 from denyproxy.s3.public_access import document_is_public, effective, known
 from denyproxy.s3.request import Caller, Requirement, Role
 from denyproxy.s3.snapshot import AccessPointFacts, AclGrant, BucketFacts, PolicySnapshot, PrincipalFacts
@@ -42,6 +43,11 @@ ROOT_KEEPS = frozenset({"s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebu
 NO_BUCKET_YET = frozenset({"s3:createbucket", "s3:listallmybuckets", "s3:listallmydirectorybuckets"})
 
 _NOBODY = PrincipalFacts("", identity=PolicyList(), boundary=None, session=None, tags={})
+_CLOUDFRONT = "cloudfront"
+"""Account in the ARN of an origin access identity. Only the resource's side is asked for it.
+https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html"""
+_ALL = Policy.parse({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}, name="CloudFront")
+_OWN_IDENTITY = replace(_NOBODY, identity=PolicyList((_ALL,)))
 _NO_IDENTITY = frozenset({PrincipalType.ANONYMOUS, PrincipalType.SERVICE, PrincipalType.ROOT})
 
 
@@ -92,7 +98,8 @@ def authorize(
         endpoint = vpc_endpoint_policy(context, snapshot, declared)
         bucket = _Bucket(requirement, caller, snapshot, declared, replace(policies, vpc_endpoint=endpoint))
         authorization = bucket.authorize(request)
-        return replace(authorization, possible=_counted(authorization.possible, requirement))
+        possible = _counted(authorization.possible, requirement)
+        return authorization if possible is authorization.possible else replace(authorization, possible=possible)
     evaluation = evaluate(request, policies)
     return Authorization(requirement, policies, evaluation, (), _counted(evaluation.possible, requirement))
 
@@ -106,14 +113,16 @@ def _counted(possible: frozenset[Decision], requirement: Requirement) -> frozens
 
 def caller_policies(principal: Principal, snapshot: PolicySnapshot) -> PolicySet:
     """The policies on the caller's side: identity, boundary, session, and the organization's SCPs."""
-    if principal.type in _NO_IDENTITY:
+    if principal.account == _CLOUDFRONT:
+        facts = _OWN_IDENTITY
+    elif principal.type in _NO_IDENTITY:
         facts = _NOBODY
     elif principal.type is PrincipalType.UNKNOWN:
         facts = PrincipalFacts("")
     else:
         arn = principal.arn if principal.type is PrincipalType.USER else principal.issuer or principal.arn
         facts = snapshot.principal(arn or "")
-    outside = principal.type in (PrincipalType.ANONYMOUS, PrincipalType.SERVICE)
+    outside = principal.type in (PrincipalType.ANONYMOUS, PrincipalType.SERVICE) or principal.account == _CLOUDFRONT
     return PolicySet(
         same_account=Truth.YES,
         identity=facts.identity,
@@ -149,7 +158,8 @@ def _kms(
     if owner is UNKNOWN and declared.closed and requirement.bucket is not None:
         owner = snapshot.bucket(requirement.bucket).account
     own = same_account(caller, owner)
-    if requirement.kms_key is not None and requirement.kms_key.endswith("alias/aws/s3"):
+    managed = requirement.kms_key is not None and requirement.kms_key.endswith(AWS_MANAGED_KEY)
+    if managed and not key.policy.policies:
         layer = ResourceLayer("kms-key-policy", other_grant=Grant(direct=own))
         return replace(policies, same_account=own, resource=(layer,), resource_must_delegate=True)
     layer = ResourceLayer("kms-key-policy", key.policy)
@@ -252,18 +262,26 @@ class _Bucket:
         owner = self._object_owner() if switches.foreign_object else self.owner
         same = same_account(self.caller, owner)
         deny_only = switches.foreign_object or switches.restrict_public_buckets
-        acl = self._acl_grant(switches)
+        granted = self._granted_besides(switches, same)
         policy = bucket.policy
         if self.caller.principal.type is PrincipalType.ROOT and self.action in ROOT_KEEPS:
             policy = PolicyList() if same is Truth.YES else policy
         layer = ResourceLayer(
-            "bucket-policy", policy, self.requirement.bucket_resource, deny_only=deny_only, other_grant=acl
+            "bucket-policy", policy, self.requirement.bucket_resource, deny_only=deny_only, other_grant=granted
         )
         layers: tuple[ResourceLayer, ...] = (layer,)
         if self.requirement.via_access_point is not None:
             point = self.access_point
             layers = (ResourceLayer("access-point-policy", point.policy if point else UNKNOWN_POLICIES), layer)
         return replace(self.policies, same_account=same, resource=layers)
+
+    def _granted_besides(self, switches: _Switches, same: Truth) -> Grant:
+        """What the resource's side grants without its policy: by ACL, or because only the caller's side is asked."""
+        acl = self._acl_grant(switches)
+        if not self.requirement.caller_only:
+            return acl
+        direct = ~same if self.caller.principal.type is PrincipalType.SERVICE else Truth.NO
+        return Grant(max(acl.direct, direct), acl.issuer, max(acl.account, ~same))
 
     # ACLs and Object Ownership
 
@@ -307,6 +325,8 @@ class _Bucket:
     def _foreign_object(self) -> Truth:
         """Does another account own the object, so that the bucket policy cannot grant this action?"""
         if self.action not in NOT_GRANTED_ON_FOREIGN_OBJECTS or self.requirement.key is None:
+            return Truth.NO
+        if self.requirement.caller_only:  # on the object to be written, which the caller's account will own
             return Truth.NO
         owner = self._object_owner()
         unknown = owner is UNKNOWN or self.owner is UNKNOWN

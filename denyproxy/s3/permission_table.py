@@ -71,6 +71,8 @@ class Row:
     role: Role = Role.GATE
     conflict: str | None = None
     """Where AWS's own pages disagree: how."""
+    caller_only: bool = False
+    """Across accounts only the caller's own side has to allow it; a Deny counts on both."""
 
 
 _VERSION = query("versionId")
@@ -106,6 +108,8 @@ _NEW_OBJECT = (
         Target.OBJECT,
         # A write with one of these two was seen to succeed without the permission: never a sure cause.
         either(both(header("x-amz-acl"), no(_HARMLESS_ACL)), perhaps(header("x-amz-acl")), header(*_ACL_HEADERS)),
+        # AWS's example policies for uploads from other accounts grant s3:PutObject alone, with a condition on the ACL.
+        caller_only=True,
     ),
     Row("s3:PutObjectTagging", Target.OBJECT, either(header("x-amz-tagging"), _COPIES_TAGS)),
     Row(

@@ -86,6 +86,7 @@ def _requirement(row: Row, place: _Place, needed: Truth) -> Requirement:
         source=place.source,
         kms_key=place.kms_key,
         conflict=row.conflict,
+        caller_only=row.caller_only,
     )
 
 

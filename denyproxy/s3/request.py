@@ -132,3 +132,5 @@ class Requirement:
     kms_key: str | None = None
     conflict: str | None = None
     """Sources disagree on whether it is needed: say "likely", not "certain"."""
+    caller_only: bool = False
+    """Across accounts only the caller's own side has to allow it; a Deny counts on both."""

@@ -360,6 +360,51 @@ def test_an_endpoint_that_is_not_known_may_deny() -> None:
 # What only a Deny decides
 
 
+SETS_ACL = replace(GET, action="s3:PutObjectAcl", caller_only=True)
+SETTING = policies(allow("s3:PutObject*"))
+
+
+def test_an_acl_header_is_a_matter_of_the_callers_side_across_accounts() -> None:
+    uploads = replace(BUCKET, policy=policies(allow("s3:PutObject", OBJECT_ARN, {"AWS": OTHER})))
+    assert ask(world(SETTING, uploads), user(OTHER), SETS_ACL).decision is ALLOWED
+    assert ask(world(None, uploads), user(OTHER), SETS_ACL).decision is IMPLICIT
+    denied = replace(BUCKET, policy=policies(allow("s3:PutObjectAcl", OBJECT_ARN, "*", effect="Deny")))
+    assert ask(world(SETTING, denied), user(OTHER), SETS_ACL).decision is EXPLICIT
+    service = Caller(Principal(PrincipalType.SERVICE, "logs.amazonaws.com"), KnownBy.DECLARED)
+    assert ask(world(None, uploads), service, SETS_ACL).decision is ALLOWED
+
+
+def test_an_acl_header_is_an_ordinary_permission_in_one_account() -> None:
+    assert ask(world(), user(), SETS_ACL).decision is IMPLICIT
+    assert ask(world(SETTING), user(), SETS_ACL).decision is ALLOWED
+
+
+def test_who_owns_the_object_that_is_overwritten_does_not_matter_for_an_acl_header() -> None:
+    shared = replace(BUCKET, object_ownership="ObjectWriter")
+    foreign = replace(STORED, owner_account=OTHER)
+    assert ask(world(SETTING, shared, foreign), user(), SETS_ACL).decision is ALLOWED
+    assert ask(world(SETTING, shared, foreign), user(), replace(SETS_ACL, caller_only=False)).decision is IMPLICIT
+
+
+def test_of_an_origin_access_identity_only_the_bucket_policy_is_asked() -> None:
+    arn = "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1"
+    oai = Caller(Principal(PrincipalType.USER, arn, "cloudfront"), KnownBy.DECLARED)
+    named = replace(BUCKET, policy=policies(allow("s3:GetObject", OBJECT_ARN, {"AWS": arn})))
+    assert ask(world(None, named), oai).decision is ALLOWED
+    other = replace(BUCKET, policy=policies(allow("s3:GetObject", OBJECT_ARN, {"AWS": arn[:-1] + "2"})))
+    assert ask(world(None, other), oai).decision is IMPLICIT
+
+
+def test_the_policy_of_the_aws_managed_key_counts_where_it_is_loaded() -> None:
+    managed = Requirement("kms:Decrypt", KEY, Role.KMS, bucket="b", key="k", kms_key="alias/aws/s3")
+    own = {**allow("kms:Decrypt", "*", "*"), "Condition": {"StringEquals": {"kms:CallerAccount": OWN}}}
+    facts = world(
+        policies(allow("kms:*")), kms_keys={"alias/aws/s3": KmsKeyFacts(arn=KEY, account=OWN, policy=policies(own))}
+    )
+    assert ask(facts, user(), managed, {"kms:calleraccount": (OWN,)}).decision is ALLOWED
+    assert ask(facts, user(OTHER), managed, {"kms:calleraccount": (OTHER,)}).decision is IMPLICIT
+
+
 def test_a_permission_that_only_a_deny_decides_needs_no_allow() -> None:
     requirement = Requirement("s3:DeleteObjectVersion", OBJECT_ARN, Role.DENY_ONLY, bucket="b", key="k")
     assert ask(world(), requirement=requirement).decision is ALLOWED
