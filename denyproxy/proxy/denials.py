@@ -46,10 +46,7 @@ def carries_denials(body: bytes) -> bool:
 
 
 async def read_bounded(response: UpstreamResponse, limit: int) -> tuple[bytes, bool]:
-    """The first bytes of a body, and whether they are all of it. Nothing is read if it is known to be longer."""
-    length = response.head.header("Content-Length")
-    if length is not None and length.isdecimal() and int(length) > limit:
-        return b"", False
+    """The first bytes of a body, and whether they are all of it."""
     pieces, size = [], 0
     while data := await response.read():
         pieces.append(data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from denyproxy.exchange import RequestHead
-from denyproxy.proxy.bodies import Keep, what_to_keep
+from denyproxy.proxy.bodies import Keep, RequestBody, what_to_keep
 
 LIMIT = 100_000
 FORM = ("Content-Type", "multipart/form-data; boundary=x")
@@ -42,3 +42,56 @@ FORM = ("Content-Type", "multipart/form-data; boundary=x")
 def test_what_is_kept(method: str, target: str, headers: tuple[tuple[str, str], ...], expected: Keep) -> None:
     """Decided from the head: the bodies that authorization depends on, and no object's."""
     assert what_to_keep(RequestHead(method, target, headers), LIMIT) == expected
+
+
+class Pieces:
+    """A stream of these pieces; with `rest`, more would follow."""
+
+    def __init__(self, *pieces: bytes, rest: bool = False) -> None:
+        self._pieces = list(pieces)
+        self._rest = rest
+
+    async def readany(self) -> bytes:
+        return self._pieces.pop(0) if self._pieces else b""
+
+    def is_eof(self) -> bool:
+        return not self._pieces and not self._rest
+
+
+@pytest.mark.parametrize(
+    ("pieces", "rest", "keep", "kept"),
+    [
+        ([b"hello", b"world"], False, Keep(10), b"helloworld"),
+        ([b"hello", b"worlds"], False, Keep(10), None),
+        ([b"hello", b"world", b"!"], False, Keep(10), None),
+        ([b"hello", b"world"], True, Keep(10), None),
+        ([b"hello", b"world!"], False, Keep(8, prefix=True), b"hellowor"),
+        ([b"hello", b"world!", b"more"], False, Keep(8, prefix=True), b"hellowor"),
+        ([b"hello"], True, Keep(8, prefix=True), b"hello"),
+        ([b"hello"], False, Keep(), None),
+    ],
+)
+async def test_the_copy(pieces: list[bytes], rest: bool, keep: Keep, kept: bytes | None) -> None:
+    """All or nothing, but for a form, whose fields come first; the stream itself is not changed."""
+    body = RequestBody(Pieces(*pieces, rest=rest), keep=keep)
+    read = []
+    while data := await body.read():
+        read.append(data)
+    assert body.kept == kept
+    assert read == pieces
+
+
+async def test_a_closed_body_is_not_begun() -> None:
+    """wire.md 15: no 100 goes out once the response is there."""
+    began = False
+
+    async def begin() -> None:
+        nonlocal began
+        began = True
+
+    body = RequestBody(Pieces(b"hello"), on_start=begin)
+    body.close()
+    with pytest.raises(EOFError):
+        await body.read()
+    assert not began
+    assert body.awaits_continue

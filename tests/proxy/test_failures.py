@@ -10,7 +10,7 @@ import pytest
 from denyproxy.proxy.handler import RelayOptions
 from denyproxy.proxy.modes import Passthrough
 from denyproxy.proxy.server import ServerOptions
-from denyproxy.proxy.session import SessionOptions
+from denyproxy.proxy.session import SessionOptions, SessionResponse
 from denyproxy.proxy.upstream import Origin, UpstreamRequest
 from tests.proxy.wire import (
     OK,
@@ -122,6 +122,19 @@ async def test_a_body_without_a_length_that_is_reset_is_broken() -> None:
         assert (await wire.head()).status == 200
         with pytest.raises((BrokenTransfer, ConnectionError)):
             await wire.chunks()
+
+
+async def test_a_fault_of_our_own_in_a_body_is_a_broken_transfer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no way back to a 500 once a response has begun."""
+
+    async def read(_: SessionResponse) -> bytes:
+        raise ValueError("a fault")
+
+    monkeypatch.setattr(SessionResponse, "read", read)
+    async with upstream(answering(OK)) as port, relaying(port) as proxy, proxy.connect() as wire:
+        await wire.send(b"GET /b/k HTTP/1.0\r\nHost: h\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            await wire.ended()
 
 
 async def test_an_error_document_that_breaks_off_is_a_broken_transfer() -> None:
