@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from denyproxy.explain.model import Cause, EffectOfCause, Mismatch, NearMiss
-from denyproxy.explain.near_misses import first_failing, ranked, telling_element, was_meant_for
+from denyproxy.explain.near_misses import first_failing, misses_by_less, ranked, telling_element, was_meant_for
 from denyproxy.iam.document import Policy, PolicyList
 from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
 from denyproxy.iam.layers import Blocks, Objection, PolicySet
@@ -17,6 +17,7 @@ from denyproxy.s3.gates import REQUEST_GATES, STATE_GATES, Refusal
 from denyproxy.s3.request import Role
 
 _REQUEST, _EXPLICIT, _BUCKET, _IMPLICIT, _KMS, _STATE = range(6)
+MOST_NEAR_MISSES = 3
 _POLICY_OF_LAYER = {
     "bucket-policy": "bucket policy",
     "vpc-endpoint-policy": "VPC endpoint policy",
@@ -102,7 +103,9 @@ def _from_authorization(authorization: Authorization) -> Iterator[Finding]:
         drawn = _explicit if objection.blocks is Blocks.EXPLICIT else _implicit
         for finding in drawn(authorization, objection):
             stage = finding.stage if stage_shift is None else stage_shift
-            yield replace(finding, truth=min(finding.truth, needed), stage=stage)
+            truth = min(finding.truth, needed)
+            same = truth is finding.truth and stage == finding.stage
+            yield finding if same else replace(finding, truth=truth, stage=stage)
 
 
 def _from_refusal(refusal: Refusal, authorization: Authorization | None) -> Finding:
@@ -183,7 +186,7 @@ def _implicit(authorization: Authorization, objection: Objection) -> Iterator[Fi
         if not policies.policies:
             return
     layer = objection.layer
-    misses = ranked(request, policies, resource)
+    misses = ranked(request, policies, resource, most=MOST_NEAR_MISSES)
     if layer == "identity":
         other = _meant_on_the_bucket(authorization, misses)
         if other is not None:
@@ -208,7 +211,7 @@ def _implicit(authorization: Authorization, objection: Objection) -> Iterator[Fi
         actual=element.actual if element else None,
         reason=str(element.reason) if element is not None and element.reason is not None else None,
         unknowns=(*_open_facts(misses), *_open_acl(authorization, layer)) if objection.truth is Truth.UNKNOWN else (),
-        near_misses=tuple(misses[:3]),
+        near_misses=tuple(misses[:MOST_NEAR_MISSES]),
         level=objection.level,
     )
 
@@ -238,13 +241,12 @@ def _meant_on_the_bucket(
     authorization: Authorization, identity: list[StatementEvidence]
 ) -> tuple[str, list[StatementEvidence]] | None:
     """In one account either side can grant: was it the resource's policy that was meant to, and missed by less?"""
+    request = authorization.evaluation.request
     for resource_layer in authorization.policies.resource:
-        request = authorization.evaluation.request
-        misses = [
-            miss
-            for miss in ranked(request, resource_layer.policies, resource_layer.resource)
-            if was_meant_for(miss) and not _delegates(miss)
-        ]
+        policies, resource = resource_layer.policies, resource_layer.resource
+        if identity and not misses_by_less(request, policies, resource, len(identity[0].failing)):
+            continue
+        misses = [miss for miss in ranked(request, policies, resource) if was_meant_for(miss) and not _delegates(miss)]
         if misses and (not identity or len(misses[0].failing) < len(identity[0].failing)):
             return resource_layer.layer, misses
     return None

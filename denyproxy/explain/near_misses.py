@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import bisect
+from collections.abc import Iterable
 
 from denyproxy.iam.document import PolicyList
 from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
 from denyproxy.iam.layers import AuthorizationRequest
 from denyproxy.iam.mismatch import Mismatch
+from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.actions import mistaken_for
 
@@ -28,27 +30,66 @@ _SAME_NAME = frozenset(
 """Reasons for which a principal that does not match was still meant."""
 
 
-def ranked(request: AuthorizationRequest, policies: PolicyList, resource: str | None = None) -> list[StatementEvidence]:
-    """The Allow statements of a layer that do not apply, the one that was most likely meant to grant first."""
-    misses = [
-        (_rank(evidence, request.action), order, evidence)
-        for order, evidence in enumerate(_examined(request, policies, resource))
-        if evidence.truth is not Truth.YES
-    ]
-    return [evidence for _, _, evidence in sorted(misses, key=lambda miss: miss[:2])]
+Rank = tuple[int, int, int]
+"""How many elements fail, which, and whether the statement is about another service altogether: lower is nearer."""
 
 
-def _examined(request: AuthorizationRequest, policies: PolicyList, resource: str | None) -> Iterator[StatementEvidence]:
-    for policy in policies.policies:
-        for statement in policy.statements:
-            if statement.effect == "Allow":
-                yield statement.examine(request, resource, api_names=mistaken_for(request.action))
+def ranked(
+    request: AuthorizationRequest, policies: PolicyList, resource: str | None = None, *, most: int | None = None
+) -> list[StatementEvidence]:
+    """The Allow statements of a layer that do not apply, the one that was most likely meant to grant first.
+
+    `most`: of those that fail for certain no more are wanted, and none is examined that cannot be among them."""
+    api_names = mistaken_for(request.action)
+    misses: list[tuple[Rank, int, StatementEvidence]] = []
+    for at_least, order, statement in _by_nearness(request, policies, resource):
+        enough = most is not None and len(misses) >= most
+        if enough and most is not None and at_least[0] and misses[most - 1][:2] < (at_least, order):
+            break
+        evidence = statement.examine(request, resource, api_names=api_names)
+        if evidence.truth is not Truth.YES:
+            bisect.insort(misses, (_rank(evidence, request.action), order, evidence))
+    return [evidence for _, _, evidence in misses]
 
 
-def _rank(evidence: StatementEvidence, action: str) -> tuple[int, int, int]:
+def misses_by_less(request: AuthorizationRequest, policies: PolicyList, resource: str | None, failing: int) -> bool:
+    """May an Allow fail on fewer elements than so many?"""
+    return any(at_least[0] < failing for at_least, _, _ in _by_nearness(request, policies, resource))
+
+
+def _by_nearness(
+    request: AuthorizationRequest, policies: PolicyList, resource: str | None
+) -> list[tuple[Rank, int, Statement]]:
+    """The Allow statements by what can be said without examining them."""
+    statements = (statement for policy in policies.policies for statement in policy.statements)
+    return sorted(
+        (_at_least(statement, request, resource), order, statement)
+        for order, statement in enumerate(statements)
+        if statement.effect == "Allow"
+    )
+
+
+def _at_least(statement: Statement, request: AuthorizationRequest, resource: str | None) -> Rank:
+    """The best rank that the statement can have."""
+    place = request.resource if resource is None else resource
+    parts = []
+    if not statement.concerns(request.action.lower()):
+        parts.append("action")
+    if statement.applies(place, request.context) is Truth.NO:
+        # The resource, or a condition, or both.
+        parts.append("condition")
+    if statement.names(request.principal).truth is Truth.NO:
+        parts.append("principal")
+    return len(parts), _preference(parts), int(not _same_service(statement, request.action))
+
+
+def _rank(evidence: StatementEvidence, action: str) -> Rank:
     parts = {element.part for element in evidence.failing}
-    preference = min((_PREFERENCE.index(part) for part in parts), default=0)
-    return len(parts), preference, int(not _same_service(evidence, action))
+    return len(parts), _preference(parts), int(not _same_service(evidence.statement, action))
+
+
+def _preference(parts: Iterable[str]) -> int:
+    return min((_PREFERENCE.index(part) for part in parts), default=0)
 
 
 def kind_of(element: str) -> str:
@@ -56,11 +97,12 @@ def kind_of(element: str) -> str:
     return element.partition(":")[0]
 
 
-def _same_service(evidence: StatementEvidence, action: str) -> bool:
+def _same_service(statement: Statement, action: str) -> bool:
     """Does the statement speak of the action's service at all?"""
     service = action.partition(":")[0].lower()
-    services = {pattern.partition(":")[0].lower() for pattern in evidence.statement.actions}
-    return evidence.statement.not_action or bool(services & {service, "*"})
+    return statement.not_action or any(
+        pattern.partition(":")[0].lower() in (service, "*") for pattern in statement.actions
+    )
 
 
 def first_failing(evidence: StatementEvidence) -> ElementEvidence | None:

@@ -1,0 +1,73 @@
+"""What is left unexamined could not have been among the nearest statements."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from denyproxy.explain.near_misses import misses_by_less, ranked
+from denyproxy.iam.context import RequestContext
+from denyproxy.iam.document import Policy, PolicyList
+from denyproxy.iam.layers import AuthorizationRequest
+from denyproxy.iam.principal import Principal, PrincipalType
+from denyproxy.iam.truth import Truth
+
+ALICE = Principal(PrincipalType.USER, "arn:aws:iam::111122223333:user/alice", "111122223333")
+CONTEXT = RequestContext({"s3:prefix": ("home/",)}, unknown=frozenset({"aws:sourcevpce"}))
+REQUEST = AuthorizationRequest(ALICE, "s3:GetObject", "arn:aws:s3:::b/k", CONTEXT)
+
+STATEMENTS = st.fixed_dictionaries(
+    {
+        "Effect": st.sampled_from(["Allow", "Allow", "Allow", "Deny"]),
+        "Action": st.sampled_from(["s3:GetObject", "s3:Get*", "s3:PutObject", "sqs:*", "*", "s3:getobjects"]),
+        "Resource": st.sampled_from(["*", "arn:aws:s3:::b", "arn:aws:s3:::b/*", "arn:aws:s3:::c/${aws:username}/*"]),
+        "Principal": st.sampled_from(["*", {"AWS": "111122223333"}, {"AWS": "arn:aws:iam::444455556666:user/bob"}]),
+    },
+    optional={
+        "Condition": st.sampled_from(
+            [
+                {"StringEquals": {"s3:prefix": "x"}},
+                {"StringEquals": {"s3:prefix": "home/", "aws:SourceVpce": "vpce-1"}},
+                {"StringEquals": {"aws:SourceVpce": "vpce-1"}},
+                {"StringEquals": {"s3:prefix": "x"}, "Bool": {"aws:SecureTransport": "true"}},
+            ]
+        )
+    },
+)
+
+
+def policies(statements: list[dict[str, Any]]) -> PolicyList:
+    return PolicyList((Policy.parse({"Version": "2012-10-17", "Statement": statements}, name="p"),))
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.lists(STATEMENTS, min_size=1, max_size=12), st.sampled_from(["s3:GetObject", "s3:PutObject", "sqs:SendMessage"])
+)
+def test_the_nearest_are_the_nearest_of_all(statements: list[dict[str, Any]], action: str) -> None:
+    request, written = replace(REQUEST, action=action), policies(statements)
+    everything = [miss.statement.label for miss in ranked(request, written)]
+    nearest = ranked(request, written, most=3)
+    assert [miss.statement.label for miss in nearest][:3] == everything[:3]
+    doubtful = {miss.statement.label for miss in ranked(request, written) if miss.truth is Truth.UNKNOWN}
+    assert {miss.statement.label for miss in nearest if miss.truth is Truth.UNKNOWN} == doubtful
+
+
+@settings(deadline=None)
+@given(st.lists(STATEMENTS, min_size=1, max_size=6), st.integers(1, 4))
+def test_no_statement_that_misses_by_less_is_passed_over(statements: list[dict[str, Any]], failing: int) -> None:
+    written = policies(statements)
+    if any(len(miss.failing) < failing for miss in ranked(REQUEST, written)):
+        assert misses_by_less(REQUEST, written, None, failing)
+
+
+@pytest.mark.parametrize("count", [10, 200])
+def test_what_is_far_off_is_not_examined(count: int) -> None:
+    near = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/x", "Principal": "*"}
+    far = {"Effect": "Allow", "Action": "sqs:*", "Resource": "arn:aws:sqs:::q", "Principal": "*"}
+    found = ranked(REQUEST, policies([far] * count + [near] * 3), most=3)
+    assert [miss.statement.index for miss in found] == [count, count + 1, count + 2]
