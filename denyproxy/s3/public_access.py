@@ -53,7 +53,7 @@ def document_is_public(document: Mapping[str, Any] | str | bytes, *, access_poin
     if isinstance(document, str | bytes):
         try:
             document = json.loads(document)
-        except ValueError:
+        except (ValueError, RecursionError):
             return Truth.UNKNOWN
     if not isinstance(document, Mapping):
         return Truth.UNKNOWN

@@ -57,6 +57,7 @@ def allow(principal: Any = "*", condition: dict[str, Any] | None = None, **more:
         ({**allow(), "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "*", "Resource": "*"}]}, NO),
         ({"Statement": []}, NO),
         ("not json", MAYBE),
+        ("[" * 100_000, MAYBE),
         ({"Statement": [{"Effect": "Allow", "NotPrincipal": {"AWS": "arn:aws:iam::111122223333:root"}}]}, YES),
     ],
 )
