@@ -42,7 +42,7 @@ class Scenario(Model):
         """Read a scenario file. Raises ScenarioError naming the place."""
         try:
             document = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ScenarioError(f"not JSON: {error}") from None
         return cls.validate_document(document)
 
