@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import boto3
 import pytest
 import trustme
 from aiohttp import web
+from botocore.config import Config
 
 from denyproxy.proxy.hosts import AllowedHosts
 from denyproxy.proxy.modes import Forward, Passthrough, UpstreamMode, guess_kind
@@ -28,9 +31,12 @@ class TlsServer:
     seen: list[tuple[str, str, list[tuple[str, str]]]] = field(default_factory=list)
 
     async def handle(self, request: web.BaseRequest) -> web.Response:
+        if request.headers.get("Expect"):
+            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         headers = [(name.decode(), value.decode()) for name, value in request.raw_headers]
         self.seen.append((request.method, request.raw_path, headers))
-        return web.Response(body=await request.read(), status=403 if "denied" in request.raw_path else 200)
+        await request.read()
+        return web.Response(status=403 if "denied" in request.raw_path else 200)
 
 
 @asynccontextmanager
@@ -72,6 +78,31 @@ async def test_tls_to_the_host_that_the_client_signed_for(form: str) -> None:
             "Proxy-Connection: keep-alive\r\nContent-Length: 5\r\n\r\nhello".encode()
         )
     assert server.seen == [("PUT", target, [("host", host), ("Content-Length", "5")])]
+
+
+async def test_boto3_with_a_proxy_and_a_plain_endpoint() -> None:
+    """wire.md, forward: no secret is needed, and the upstream sees the host that was signed."""
+    async with tls_server() as server, forwarding([f"localhost:{server.port}"], trust=server.trust) as proxy:
+        client = boto3.client(
+            "s3",
+            endpoint_url=f"http://localhost:{server.port}",
+            region_name="us-east-1",
+            aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
+            aws_secret_access_key="secret",
+            config=Config(
+                proxies={"http": f"http://127.0.0.1:{proxy.port}"},
+                retries={"total_max_attempts": 1},
+                s3={"addressing_style": "path"},
+            ),
+        )
+        try:
+            await asyncio.to_thread(client.put_object, Bucket="bucket", Key="a b//c+d", Body=b"hello")
+        finally:
+            client.close()
+    ((method, target, headers),) = server.seen
+    assert (method, target) == ("PUT", "/bucket/a%20b//c%2Bd")
+    assert dict(headers)["Host"] == f"localhost:{server.port}"
+    assert "host;" in dict(headers)["Authorization"]
 
 
 async def test_a_denial_over_tls_was_secure() -> None:
