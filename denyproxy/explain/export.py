@@ -176,12 +176,12 @@ class _Export:
 
     def _resource_state(self, unknown: dict[str, None]) -> Document:
         state: Document = {}
-        request, objects = self.request, self.snapshot.objects
+        request = self.request
         if request.bucket is not None and request.key is not None:
-            _put_object(state, "object", objects, (request.bucket, request.key))
+            _put_object(state, "object", self.snapshot, (request.bucket, request.key))
         source = request.copy_source
         if source is not None:
-            _put_object(state, "source_object", objects, (source.bucket, source.key))
+            _put_object(state, "source_object", self.snapshot, (source.bucket, source.key))
         if request.bucket is not None:
             facts = self.snapshot.bucket(request.bucket)
             if facts.request_payer is UNKNOWN:
@@ -309,25 +309,26 @@ def _bucket_state(facts: BucketFacts) -> Document:
     return state
 
 
-def _put_object(
-    state: Document, member: str, objects: Mapping[tuple[str, str], ObjectFacts | None], place: tuple[str, str]
-) -> None:
+def _put_object(state: Document, member: str, snapshot: PolicySnapshot, place: tuple[str, str]) -> None:
     """Facts of a stored object; nothing, where none is known."""
-    if place not in objects:
+    if place not in snapshot.objects:
         return
-    facts = objects[place]
+    facts = snapshot.objects[place]
     if facts is None:
         state[member] = None
     elif facts.exists is True:
-        state[member] = _object_state(facts)
+        state[member] = _object_state(facts, snapshot)
 
 
-def _object_state(facts: ObjectFacts) -> Document:
+def _object_state(facts: ObjectFacts, snapshot: PolicySnapshot) -> Document:
     state: Document = {}
     if isinstance(facts.sse, str):
         state["sse"] = facts.sse
     if isinstance(facts.kms_key, str):
-        state["kms_key_alias" if facts.kms_key.startswith("alias/") else "kms_key_id"] = facts.kms_key
+        alias = facts.kms_key.startswith("alias/")
+        arn = snapshot.kms_key(facts.kms_key).arn if alias else facts.kms_key
+        state |= {} if arn is None else {"kms_key_id": arn}
+        state |= {"kms_key_alias": facts.kms_key} if alias else {}
     if isinstance(facts.tags, Mapping) and facts.tags:
         state["tags"] = dict(facts.tags)
     for member, value in (("owner_account", facts.owner_account), ("storage_class", facts.storage_class)):

@@ -89,11 +89,12 @@ def _fix(parts: Sequence[Part], case: Case, scenario: Mapping[str, Any] | None) 
     document = scenario if scenario is not None else (scenario_of if asks_request else outline_of)(case)
     draft = Draft(dict(document)) if document is not None else None
     assumed: dict[str, str | None] = {}
-    for part in reversed(parts):
-        # Last first: what an earlier part takes out of a list must not move what a later one refers to.
+    for part in parts:
         assumed |= part.assumed
         if draft is not None and part.edit is not None:
             part.edit(draft)
+    if draft is not None:
+        draft.finish()
     verified = False
     blocking: tuple[str, ...] = ()
     if draft is not None and (draft.patch or assumed):

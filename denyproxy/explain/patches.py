@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 Operation = dict[str, Any]
@@ -75,6 +76,7 @@ class Draft:
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
         self.patch: tuple[Operation, ...] = ()
+        self._put_off: list[tuple[tuple[str | int, ...], Callable[[Draft], None]]] = []
 
     def get(self, *parts: str | int) -> Any:
         """The value at a place; None: there is none, or it is null."""
@@ -111,6 +113,21 @@ class Draft:
         """Take a member or an item out."""
         self._do({"op": "remove", "path": pointer(*parts)})
 
+    def in_the_end(self, change: Callable[[Draft], None], *parts: str | int) -> None:
+        """Put off a change of this place that may take it out of a list: until then nothing moves."""
+        self._put_off.append((parts, change))
+
+    def finish(self) -> None:
+        """Make the changes that were put off, the last of a list first."""
+        for _, change in sorted(self._put_off, key=lambda item: _order(item[0]), reverse=True):
+            change(self)
+        self._put_off.clear()
+
     def _do(self, operation: Operation) -> None:
         self.document = apply_patch(self.document, (operation,))
         self.patch += (operation,)
+
+
+def _order(parts: tuple[str | int, ...]) -> list[tuple[str, int]]:
+    """Sort key: items of a list by index."""
+    return [("", part) if isinstance(part, int) else (part, 0) for part in parts]

@@ -92,28 +92,27 @@ def _replacing(path: Path, statement: Json, new: tuple[Json, ...]) -> Callable[[
         place = statement_place(draft, path, statement)
         if place is None:
             return
-        if place == (*path, "Statement"):
-            if new:
-                draft.put(new[0] if len(new) == 1 else list(new), *place)
-            else:
-                _remove_document(draft, path)
-            return
-        if not new and len(draft.get(*path, "Statement")) == 1:
-            _remove_document(draft, path)
-            return
         if not new:
-            draft.remove(*place)
-            return
-        draft.put(new[0], *place)
-        for item in new[1:]:
-            draft.append(item, *path, "Statement")
+            draft.in_the_end(lambda later: _remove(later, path, statement), *path)
+        elif place == (*path, "Statement"):
+            draft.put(new[0] if len(new) == 1 else list(new), *place)
+        else:
+            draft.put(new[0], *place)
+            for item in new[1:]:
+                draft.append(item, *path, "Statement")
 
     return edit
 
 
-def _remove_document(draft: Draft, path: Path) -> None:
-    """Take out a policy of which nothing is left; of a list, its entry."""
-    draft.remove(*(path[:-1] if path[-1] == "document" else path))
+def _remove(draft: Draft, path: Path, statement: Json) -> None:
+    """Take out a statement; with the last one the policy goes, and from a list its entry."""
+    place = statement_place(draft, path, statement)
+    if place is None:
+        return
+    if place == (*path, "Statement") or len(draft.get(*path, "Statement")) == 1:
+        draft.remove(*(path[:-1] if path[-1] == "document" else path))
+    else:
+        draft.remove(*place)
 
 
 # Slips that are plain, and change more than what was asked for
