@@ -77,7 +77,7 @@ def judge(
         return replace(_definite(sure_miss), missing_key=True)
     if not said.answered and not possible:
         return Judgement(Verdict.ALLOWED, certain=True)
-    candidates = tuple(sorted(possible + (missing_key if said.answered else ()), key=likelihood))
+    candidates = _each_unloaded_once(sorted(possible + (missing_key if said.answered else ()), key=likelihood))
     if not caller_known:
         return Judgement(Verdict.UNKNOWN_CALLER, candidates=candidates)
     if not candidates:
@@ -88,6 +88,20 @@ def judge(
     if all(finding.evidence is None and finding.unknowns and finding.effect != "not-policy" for finding in candidates):
         return Judgement(Verdict.POLICIES_MISSING, candidates=candidates)
     return Judgement(Verdict.CANDIDATES, candidates=candidates, missing_key=any(c in missing_key for c in candidates))
+
+
+def _each_unloaded_once(candidates: list[Finding]) -> tuple[Finding, ...]:
+    """A layer that is not loaded is one missing fact, however many permissions the call needs, and whichever way it
+    denies: the less likely way comes last."""
+    first: list[Finding] = []
+    last: dict[tuple[str, str], Finding] = {}
+    for item in candidates:
+        same = [other for other in first if is_unloaded(other) and other.layer == item.layer]
+        if not is_unloaded(item) or not same:
+            first.append(item)
+        elif same[0].effect != item.effect:
+            last.setdefault((item.layer, item.effect), item)
+    return (*first, *last.values())
 
 
 def _not_policy(said: Finding, found: tuple[Finding, ...]) -> Judgement:
@@ -227,5 +241,5 @@ def likelihood(finding: Finding) -> tuple[int, int, int]:
     if finding.layer in _UNKNOWN_LAYERS:
         order = _UNKNOWN_LAYERS.index(finding.layer)
         expected = "explicit" if finding.layer in _LIKELY_EXPLICIT else "implicit"
-        return (3 if order < 4 else 5, order, int(finding.effect != expected))
+        return (3 if order < 4 else 5, int(finding.effect != expected), order)
     return (4, finding.stage, 0)

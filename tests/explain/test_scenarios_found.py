@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import jsonpatch
 import pytest
@@ -60,6 +61,31 @@ def test_the_remedy_allows(name: str) -> None:
     after = explain(asked(patched))
     assert [item.decision for item in after.authorization] == ["allowed"] * len(after.authorization)
     assert after.cause is None, after.summary
+
+
+def on_the_wire(document: dict[str, Any]) -> dict[str, Any] | None:
+    """The scenario with its request as it was on the wire; None: it is no S3 call, or one through an access point."""
+    document = copy.deepcopy(document)
+    request = document["request"]
+    if request.get("operation") is None or (request["bucket"] or "").startswith("arn:"):
+        return None
+    dns_suffix = "amazonaws.com.cn" if request["region"].startswith("cn-") else "amazonaws.com"
+    path = "/" if request["bucket"] is None else f"/{request['bucket']}"
+    path += "" if request["key"] is None else f"/{quote(request['key'])}"
+    query = urlencode(request["query"], quote_via=quote)
+    headers = [["Host", f"s3.{request['region']}.{dns_suffix}"], *map(list, request["headers"].items())]
+    request["raw"] = {"method": request["method"], "target": f"{path}?{query}", "headers": headers}
+    for member in ("operation", "method", "bucket", "key", "query", "headers"):
+        del request[member]
+    return document
+
+
+@pytest.mark.parametrize("name", [name for name, document in SCENARIOS.items() if on_the_wire(document) is not None])
+def test_on_the_wire_the_cause_is_the_same(name: str) -> None:
+    wire = on_the_wire(SCENARIOS[name])
+    assert wire is not None
+    declared, seen = explain(SCENARIOS[name]), explain(wire)
+    assert (seen.operation, seen.cause, seen.certain) == (declared.operation, declared.cause, declared.certain)
 
 
 def without_layer(document: dict[str, Any], layer: str) -> dict[str, Any] | None:
@@ -185,6 +211,26 @@ def test_a_layer_of_which_nothing_is_given_may_be_unknown(name: str) -> None:
             assert is_right(explanation.cause, document), explanation.summary
         elif document["expect"]["effect"] != "not-policy" and {layer, document["expect"]["layer"]} != EITHER_GRANTS:
             assert named_first(explanation, document), (layer, explanation.summary)
+
+
+@pytest.mark.parametrize("other", ["identity", "bucket-policy", "scp", "session-policy"])
+def test_with_two_layers_unknown_the_cause_is_still_among_the_first(other: str) -> None:
+    blind, named = 0, 0
+    for document in SCENARIOS.values():
+        layer = document["expect"]["layer"]
+        less = without_layer(document, layer) if layer in PLACES and layer != other and "response" in document else None
+        if less is None:
+            continue
+        least = without_layer(less, other) or {**less, "unknown": [*less["unknown"], other]}
+        explanation = explain(least)
+        blind += 1
+        first = [*([explanation.cause] if explanation.cause else []), *explanation.candidates][:2]
+        named += layer in [cause.layer for cause in first]
+        if explanation.certain:
+            assert explanation.cause is not None
+            assert is_right(explanation.cause, document) or is_managed_key(document), explanation.summary
+    assert blind > 100
+    assert named >= 0.9 * blind
 
 
 TYPES = {
