@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, to_json
 
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
@@ -166,5 +165,13 @@ class Explanation(_Public):
         try:
             return self.model_dump_json(by_alias=True)
         except PydanticSerializationError:
-            text = json.dumps(self.model_dump(mode="json", by_alias=True), ensure_ascii=False, separators=(",", ":"))
-            return _SURROGATES.sub("\ufffd", text)
+            return to_json(_legible(self.model_dump(by_alias=True))).decode()
+
+
+def _legible(value: Any) -> Any:
+    """The same with U+FFFD for surrogates, which stand for bytes that are not UTF-8."""
+    if isinstance(value, str):
+        return _SURROGATES.sub("\ufffd", value)
+    if isinstance(value, dict):
+        return {_legible(name): _legible(member) for name, member in value.items()}
+    return [_legible(member) for member in value] if isinstance(value, list | tuple) else value
