@@ -30,8 +30,9 @@ _SAME_NAME = frozenset(
 """Reasons for which a principal that does not match was still meant."""
 
 
-Rank = tuple[int, int, int]
-"""How many elements fail, which, and whether the statement is about another service altogether: lower is nearer."""
+Rank = tuple[int, int, int, int]
+"""How many elements fail, which, in how many conditions, and whether the statement is about another service altogether:
+lower is nearer."""
 
 
 def ranked(
@@ -80,12 +81,13 @@ def _at_least(statement: Statement, request: AuthorizationRequest, resource: str
         parts.append("condition")
     if statement.names(request.principal).truth is Truth.NO:
         parts.append("principal")
-    return len(parts), _preference(parts), int(not _same_service(statement, request.action))
+    return len(parts), _preference(parts), len(parts), int(not _same_service(statement, request.action))
 
 
 def _rank(evidence: StatementEvidence, action: str) -> Rank:
     parts = {element.part for element in evidence.failing}
-    return len(parts), _preference(parts), int(not _same_service(evidence.statement, action))
+    other_service = int(not _same_service(evidence.statement, action))
+    return len(parts), _preference(parts), len(evidence.failing), other_service
 
 
 def _preference(parts: Iterable[str]) -> int:
