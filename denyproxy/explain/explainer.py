@@ -70,10 +70,11 @@ class Explainer:
         if call.upstream_kind != "aws":
             snapshot = snapshot.outside_aws()
         request = identify_call(call, snapshot, table=self.operations, base_domains=self.base_domains)
-        caller = identify_caller(call, snapshot)
         errors = _errors(call, request)
         if not errors:
             return None
+        whole = errors[0] if errors[0] is not None and errors[0].key is None else None
+        caller = identify_caller(call, snapshot, whole)
         answers = tuple(_judged(call, request, caller, error, snapshot) for error in errors)
         error, evidence, judgement = answers[0]
         explanation = explanation_of(call, request, caller, error, evidence, judgement, snapshot)

@@ -11,7 +11,7 @@ from denyproxy.exchange import DeniedCall
 from denyproxy.iam.principal import ANONYMOUS, Principal, PrincipalType
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.arn import Arn
-from denyproxy.s3.error import parse_denial_message, parse_error
+from denyproxy.s3.error import S3Error, parse_denial_message, parse_error
 from denyproxy.s3.form import parse_form
 from denyproxy.s3.request import Caller, KnownBy
 from denyproxy.s3.snapshot import PolicySnapshot
@@ -36,13 +36,13 @@ def call_credential(call: DeniedCall) -> Credential:
     return credential_of_form(fields) if fields is not None else credential
 
 
-def identify_caller(call: DeniedCall, snapshot: PolicySnapshot) -> Caller:
-    """The caller, and how it is known.
+def identify_caller(call: DeniedCall, snapshot: PolicySnapshot, error: S3Error | None = None) -> Caller:
+    """The caller, and how it is known. `error`: that of the whole response, where it has been read already.
 
     What is declared comes first; then S3's own message, which names whom it saw; then the access key. A request that
     is not signed is anonymous; one signed with a key that nobody knows is of an unknown principal."""
     credential = call_credential(call)
-    principal, known_by = _principal(call, snapshot, credential)
+    principal, known_by = _principal(call, snapshot, credential, error)
     principal = _with_facts(principal, snapshot)
     signed = principal.type is not PrincipalType.ANONYMOUS
     if signed and call.declared.closed and credential.kind is CredentialKind.ANONYMOUS:
@@ -57,7 +57,9 @@ def identify_caller(call: DeniedCall, snapshot: PolicySnapshot) -> Caller:
     )
 
 
-def _principal(call: DeniedCall, snapshot: PolicySnapshot, credential: Credential) -> tuple[Principal, KnownBy]:
+def _principal(
+    call: DeniedCall, snapshot: PolicySnapshot, credential: Credential, error: S3Error | None
+) -> tuple[Principal, KnownBy]:
     declared = call.declared
     if declared.principal is not None:
         principal = parse_principal(declared.principal, declared.principal_role, snapshot, assume_path="/")
@@ -65,7 +67,7 @@ def _principal(call: DeniedCall, snapshot: PolicySnapshot, credential: Credentia
         return replace(principal, account=account), KnownBy.DECLARED
     key = credential.access_key_id
     listed = snapshot.access_keys.get(key) if key is not None else None
-    named = _named_by_s3(call)
+    named = _named_by_s3(call, error)
     if named is not None and named != listed:
         return parse_principal(named, None, snapshot), KnownBy.UPSTREAM_MESSAGE
     if listed is not None:
@@ -76,11 +78,12 @@ def _principal(call: DeniedCall, snapshot: PolicySnapshot, credential: Credentia
     return Principal(PrincipalType.UNKNOWN), KnownBy.NONE
 
 
-def _named_by_s3(call: DeniedCall) -> str | None:
+def _named_by_s3(call: DeniedCall, error: S3Error | None) -> str | None:
     """The ARN in S3's message, where it is one of a caller (documents also print impossible ones)."""
     if call.response is None or not call.response_body:
         return None
-    denial = parse_denial_message(parse_error(call.response, call.response_body, call.request.method).message)
+    error = error or parse_error(call.response, call.response_body, call.request.method)
+    denial = parse_denial_message(error.message)
     if denial is None or denial.principal is None:
         return None
     return denial.principal if _type(denial.principal) is not PrincipalType.UNKNOWN else None
