@@ -42,7 +42,7 @@ class Relevant(NamedTuple):
 _INDEX_BOUND = 4096
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Policy:
     """One policy document under the name by which people know it."""
 
@@ -87,7 +87,7 @@ class Policy:
             sids.add(statement.sid or "")
         policy = cls(name, document, arn, statements)
         for statement in statements:
-            statement.policy = policy
+            statement.stands_in(policy)
         return policy
 
     @property

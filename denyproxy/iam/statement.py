@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Literal
+from weakref import ref
 
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.context import RequestContext
@@ -37,6 +38,7 @@ class Statement:
         "_covers",
         "_matches",
         "_matches_variables",
+        "_policy",
         "_tests",
         "actions",
         "conditions",
@@ -47,7 +49,6 @@ class Statement:
         "not_principal",
         "not_resource",
         "place",
-        "policy",
         "principal",
         "resource_templates",
         "resources",
@@ -55,8 +56,7 @@ class Statement:
         "substitutes",
     )
 
-    policy: Policy
-    """The policy in which it stands."""
+    _policy: ref[Policy]
 
     def __init__(
         self,
@@ -100,6 +100,17 @@ class Statement:
             self._matches = any_glob(tokens for tokens in map(fixed, self.resource_templates) if tokens is not None)
             self._matches_variables = _variable_test(self.resource_templates, self._matches)
         self._tests = tuple(condition.test for condition in conditions)
+
+    def stands_in(self, policy: Policy) -> None:
+        """Name the policy; a weak reference, so that a replaced snapshot is freed without the cyclic collector."""
+        self._policy = ref(policy)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy in which it stands."""
+        policy = self._policy()
+        assert policy is not None, "a statement is used without its policy"
+        return policy
 
     def __repr__(self) -> str:
         return f"<Statement {self.label}>"

@@ -71,7 +71,12 @@ def deny(action: str | list[str] = "s3:GetObject", resource: str | list[str] = "
 
 def statement(written: dict[str, Any], version: str | None = NEW) -> Statement:
     """The one statement of a policy."""
-    return policy(written, version=version).statements[0]
+    _KEPT.append(policy(written, version=version))
+    return _KEPT[-1].statements[0]
+
+
+_KEPT: list[Policy] = []
+"""Policies of statements: these refer to them weakly."""
 
 
 def condition(operator: str, key: str, values: Any, version: str | None = NEW) -> Condition:
