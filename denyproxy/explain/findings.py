@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from denyproxy.explain.model import Cause, EffectOfCause, Mismatch, NearMiss
-from denyproxy.explain.near_misses import first_failing, misses_by_less, ranked, telling_element, was_meant_for
+from denyproxy.explain.near_misses import (
+    first_failing,
+    is_of_service,
+    misses_by_less,
+    ranked,
+    telling_element,
+    was_meant_for,
+)
 from denyproxy.iam.document import Policy, PolicyList
 from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
 from denyproxy.iam.layers import Blocks, Objection, PolicySet
@@ -48,6 +55,8 @@ class Finding:
     near_misses: tuple[StatementEvidence, ...] = ()
     level: int | None = None
     notes: tuple[str, ...] = field(default=())
+    stands_for: Finding | None = None
+    """The identity policies' denial, which S3 names, where a bucket policy of the same account was meant to grant."""
 
     @property
     def policy_name(self) -> str | None:
@@ -187,18 +196,28 @@ def _implicit(authorization: Authorization, objection: Objection) -> Iterator[Fi
             return
     layer = objection.layer
     misses = ranked(request, policies, resource, most=MOST_NEAR_MISSES)
-    if layer == "identity":
-        other = _meant_on_the_bucket(authorization, misses)
-        if other is not None:
-            layer, misses = other
-            policies, _ = layer_policies(authorization.policies, layer)
     if layer == "bucket-policy" and not misses and authorization.acl_permission is not None:
         yield _acl_lacks(authorization, objection, authorization.acl_permission)
         return
+    missed = _missed(authorization, objection, layer, misses, policies)
+    other = _meant_on_the_bucket(authorization, misses) if layer == "identity" else None
+    if other is not None:
+        missed = replace(_missed(authorization, objection, *other), stands_for=missed)
+    yield missed
+
+
+def _missed(
+    authorization: Authorization,
+    objection: Objection,
+    layer: str,
+    misses: list[StatementEvidence],
+    policies: PolicyList | None = None,
+) -> Finding:
+    """That the policies of a layer do not allow, with the near misses."""
     best = misses[0] if misses else None
     element = first_failing(best) if best is not None else None
-    policy = best.policy if best is not None else next(iter(policies.policies), None)
-    yield Finding(
+    policy = best.policy if best is not None else next(iter(policies.policies if policies is not None else ()), None)
+    return Finding(
         layer=layer,
         effect="implicit",
         truth=objection.truth,
@@ -242,6 +261,8 @@ def _meant_on_the_bucket(
 ) -> tuple[str, list[StatementEvidence]] | None:
     """In one account either side can grant: was it the resource's policy that was meant to, and missed by less?"""
     request = authorization.evaluation.request
+    if identity and not is_of_service(identity[0].statement, request.action):
+        identity = []
     for resource_layer in authorization.policies.resource:
         policies, resource = resource_layer.policies, resource_layer.resource
         if identity and not misses_by_less(request, policies, resource, len(identity[0].failing)):

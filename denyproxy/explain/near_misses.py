@@ -81,12 +81,12 @@ def _at_least(statement: Statement, request: AuthorizationRequest, resource: str
         parts.append("condition")
     if statement.names(request.principal).truth is Truth.NO:
         parts.append("principal")
-    return len(parts), _preference(parts), len(parts), int(not _same_service(statement, request.action))
+    return len(parts), _preference(parts), len(parts), int(not is_of_service(statement, request.action))
 
 
 def _rank(evidence: StatementEvidence, action: str) -> Rank:
     parts = {element.part for element in evidence.failing}
-    other_service = int(not _same_service(evidence.statement, action))
+    other_service = int(not is_of_service(evidence.statement, action))
     return len(parts), _preference(parts), len(evidence.failing), other_service
 
 
@@ -99,7 +99,7 @@ def kind_of(element: str) -> str:
     return element.partition(":")[0]
 
 
-def _same_service(statement: Statement, action: str) -> bool:
+def is_of_service(statement: Statement, action: str) -> bool:
     """Does the statement speak of the action's service at all?"""
     service = action.partition(":")[0].lower()
     return statement.not_action or any(

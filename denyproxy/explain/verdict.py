@@ -161,24 +161,26 @@ def is_doubtful(finding: Finding) -> bool:
 
 
 def _by_message(found: tuple[Finding, ...], denial: DenialMessage, missing_key: tuple[Finding, ...]) -> Judgement:
-    matching = tuple(item for item in (*found, *missing_key) if named_by(item, denial))
+    reasons = (*found, *missing_key)
+    named = (one for item in reasons for one in (item, item.stands_for) if one is not None and named_by(one, denial))
+    matching = tuple(named)
     if not matching:
         # What is not loaded may hold whatever S3 names.
         effect: EffectOfCause = "explicit" if denial.effect == "explicit" else "implicit"
-        unloaded = (replace(item, effect=effect) for item in (*found, *missing_key) if is_unloaded(item))
+        unloaded = (replace(item, effect=effect) for item in reasons if is_unloaded(item))
         matching = tuple(item for item in unloaded if named_by(item, denial))
     definite = tuple(item for item in matching if item.truth is Truth.YES)
     others = tuple(item for item in found if item.truth is Truth.YES)
     if definite:
         cause = definite[0]
-        blocking = tuple(item for item in others if not _same_place(item, cause))
+        blocking = tuple(item for item in others if not _same_place(item, cause) and item.stands_for is not cause)
         return Judgement(
             _VERDICTS[cause.effect],
             certain=True,
             cause=cause,
             also_blocking=blocking,
             agrees=True,
-            missing_key=cause in missing_key,
+            missing_key=any(cause in (item, item.stands_for) for item in missing_key),
         )
     with_evidence = tuple(item for item in matching if item.evidence is not None or item.effect == "not-policy")
     if len(with_evidence) == 1:

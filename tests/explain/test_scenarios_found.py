@@ -294,6 +294,22 @@ def test_with_the_message_of_s3_the_cause_is_the_same(name: str) -> None:
     assert explanation.upstream.agrees is True
 
 
+@pytest.mark.parametrize("name", ["pfx-f02", "prn-f21"])
+def test_in_one_account_s3_names_the_identity_policies_though_a_bucket_policy_was_meant(name: str) -> None:
+    plain = explain(SCENARIOS[name])
+    assert plain.cause is not None
+    assert plain.cause.layer == "bucket-policy"
+    action, resource = plain.cause.action, plain.cause.resource
+    assert action is not None
+    explanation = explain(
+        answered(SCENARIOS[name], said_by_s3(SCENARIOS[name], "identity", "implicit", action, resource))
+    )
+    assert explanation.cause is not None
+    assert (explanation.cause.layer, explanation.cause.effect) == ("identity", "implicit")
+    assert explanation.certain
+    assert not explanation.also_blocking
+
+
 def claims_against(document: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """Layers and effects that the policies of a scenario do not bear out."""
     layer, effect = document["expect"]["layer"], document["expect"]["effect"]
