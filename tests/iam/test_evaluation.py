@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from itertools import permutations
 from typing import Any
 
 import pytest
@@ -295,6 +297,44 @@ def test_policies_of_a_layer_add_up_whatever_comes_first() -> None:
     assert possible(USER, own(ResourceLayer("bucket-policy", maybe)), UNKNOWN_KEY) == {ALLOWED}
 
 
+NEVER: dict[str, Any] = {"Condition": {"StringEquals": {"aws:SourceVpce": []}}}
+
+
+@pytest.mark.parametrize("of_resource", [False, True])
+@pytest.mark.parametrize("order", list(permutations(range(3)))[1:])
+def test_the_strongest_statement_counts_whatever_its_place(of_resource: bool, order: tuple[int, ...]) -> None:
+    def layer(effect: Callable[..., dict[str, Any]], kinds: list[dict[str, Any]]) -> PolicySet:
+        everyone = {"Principal": "*"} if of_resource else {}
+        written = [effect(**everyone, **kinds[index]) for index in order]
+        if of_resource:
+            return own(bucket(*written), identity=policies(allow("s3:ListBucket")))
+        return own(identity=policies(*written))
+
+    assert possible(USER, layer(allow, [{}, MAYBE, NEVER]), UNKNOWN_KEY) == {ALLOWED}
+    assert possible(USER, layer(allow, [NEVER, MAYBE, NEVER]), UNKNOWN_KEY) == {ALLOWED, IMPLICIT}
+    assert possible(USER, layer(deny, [{}, MAYBE, NEVER]), UNKNOWN_KEY) == {EXPLICIT}
+    assert possible(USER, layer(deny, [NEVER, MAYBE, NEVER]), UNKNOWN_KEY) == {EXPLICIT, IMPLICIT}
+
+
+@pytest.mark.parametrize(
+    ("grant", "expected", "bounded"),
+    [
+        (Grant(), {ALLOWED, EXPLICIT, IMPLICIT}, {ALLOWED, EXPLICIT, IMPLICIT}),
+        (Grant(account=YES), {ALLOWED, EXPLICIT, IMPLICIT}, {ALLOWED, EXPLICIT, IMPLICIT}),
+        (Grant(issuer=YES), {ALLOWED, EXPLICIT}, {ALLOWED, EXPLICIT, IMPLICIT}),
+        (Grant(direct=YES), {ALLOWED, EXPLICIT}, {ALLOWED, EXPLICIT}),
+    ],
+)
+def test_other_grants_beside_a_policy_that_is_not_known(
+    grant: Grant, expected: set[Decision], bounded: set[Decision]
+) -> None:
+    layer = ResourceLayer("bucket-policy", UNKNOWN_POLICIES, other_grant=grant)
+    assert possible(USER, own(layer)) == expected
+    assert possible(USER, own(layer, boundary=SILENT)) == bounded
+    said = evaluate(request(), own(layer)).layers["bucket-policy"].grant
+    assert said == Grant(*(max(UNSURE, one) for one in (grant.direct, grant.issuer, grant.account)))
+
+
 def test_policies_of_one_level_add_up() -> None:
     level = PolicyList((policy(allow("s3:ListBucket")), policy(allow("s3:GetObject"))))
     assert possible(USER, own(identity=ALLOWS, scp=(level,))) == {ALLOWED}
@@ -308,6 +348,22 @@ def test_an_scp_may_allow_under_a_condition() -> None:
     assert possible(USER, own(identity=ALLOWS, scp=(level,)), context({"aws:RequestedRegion": "us-east-1"})) == {
         IMPLICIT
     }
+
+
+def test_one_level_that_denies_is_enough() -> None:
+    everything = policies(allow("*"))
+    for levels in ((everything, policies(allow("*"), deny())), (policies(allow("*"), deny()), everything)):
+        assert objections(USER, own(identity=ALLOWS, scp=levels)) == [("scp", "explicit", YES)]
+        assert objections(USER, own(identity=ALLOWS, rcp=levels)) == [("rcp", "explicit", YES)]
+
+
+@pytest.mark.parametrize(
+    ("scp", "allow_of_all"),
+    [(None, YES), ((), YES), ((ALLOWS, SILENT), NO), ((ALLOWS, MAY_ALLOW), UNSURE), ((ALLOWS, ALLOWS), YES)],
+)
+def test_the_levels_of_an_organization_allow_together(scp: Any, allow_of_all: Truth) -> None:
+    layer = evaluate(request(keys=UNKNOWN_KEY), own(identity=ALLOWS, scp=scp)).layers["scp"]
+    assert (layer.deny, layer.allow) == (NO, allow_of_all)
 
 
 def test_an_rcp_never_denies_implicitly() -> None:
@@ -327,6 +383,8 @@ def test_a_resource_layer_may_be_asked_about_a_resource_of_its_own() -> None:
     layer = bucket(allow(resource="arn:aws:s3:::other/k", Principal="*"))
     assert possible(USER, own(layer)) == {IMPLICIT}
     assert possible(USER, own(replace(layer, resource="arn:aws:s3:::other/k"))) == {ALLOWED}
+    assert possible(USER, own(bucket(allow(resource="arn:aws:s3:::b/k", Principal="*")))) == {ALLOWED}
+    assert possible(USER, own(replace(layer, resource="arn:aws:s3:::b/k"))) == {IMPLICIT}
 
 
 def test_two_resource_layers_must_both_grant_where_a_grant_is_needed() -> None:
@@ -408,6 +466,7 @@ def test_a_role_granted_by_the_key_policy_needs_no_delegation_but_its_boundary()
 def test_without_any_resource_layer_nothing_can_be_granted_across_accounts() -> None:
     alone = PolicySet(same_account=YES, identity=ALLOWS)
     assert possible(USER, alone) == {ALLOWED}
+    assert possible(USER, replace(alone, identity=policies())) == {IMPLICIT}
     assert possible(USER, replace(alone, same_account=NO)) == {IMPLICIT}
     assert objections(USER, replace(alone, same_account=NO)) == [("resource-policy", "implicit", YES)]
     assert objections(ANONYMOUS, alone) == [("resource-policy", "implicit", YES)]
@@ -461,6 +520,11 @@ def test_objections_are_certain_only_if_they_deny_whatever_is_not_known() -> Non
     assert objections(USER, public) == [("identity", "implicit", UNSURE)]
     bounded = replace(own(bucket(EVERYONE), identity=ALLOWS, boundary=SILENT), same_account=UNSURE)
     assert objections(USER, bounded) == [("permissions-boundary", "implicit", UNSURE)]
+    across = foreign(bucket(EVERYONE), identity=ALLOWS, boundary=SILENT, session=SILENT)
+    assert objections(USER, across) == [
+        ("permissions-boundary", "implicit", YES),
+        ("session-policy", "implicit", YES),
+    ]
 
 
 def test_objections_come_explicit_first_then_implicit_each_in_order() -> None:
@@ -510,6 +574,7 @@ def test_the_evidence_names_every_layer() -> None:
         "permissions-boundary": (NO, YES),
         "session-policy": (NO, YES),
     }
+    assert all(layer.layer == name for name, layer in layers.items())
     assert layers["bucket-policy"].grant == Grant(YES, NO, YES)
     assert layers["identity"].grant is None
     assert [truth for _, _, truth in layers["scp"].statements] == [YES, YES, NO]

@@ -171,6 +171,9 @@ def test_null(values: Any, absent: Truth, present: Truth, unknown: Truth, empty_
         ("ForAllValues:StringLike", YES, YES),
         ("ForAnyValue:StringLike", NO, UNSURE),
         ("ForAllValues:StringNotLike", YES, UNSURE),
+        ("ForAnyValue:StringNotLike", NO, NO),
+        # Whether an empty set counts as absent is not documented.
+        ("ForAnyValue:StringLikeIfExists", YES, UNSURE),
     ],
 )
 def test_an_unknown_key_is_certain_where_its_value_cannot_matter(operator: str, absent: Truth, unknown: Truth) -> None:

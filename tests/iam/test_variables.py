@@ -151,6 +151,18 @@ def test_an_unknown_variable_that_cannot_make_the_pattern_match_is_a_miss() -> N
     assert written.matches(request(resource="arn:aws:s3:::c/a/k", keys=context({}, "aws:username"))) is NO
 
 
+def test_a_resource_that_misses_settles_it_whatever_the_conditions_are() -> None:
+    maybe = {"StringEquals": {"k": "v"}}
+    keys = context({"aws:username": "a"}, "k")
+    for element, pattern in (("Resource", "arn:aws:s3:::c/${aws:username}"), ("NotResource", "arn:aws:s3:::b/${*}k*")):
+        written = {"Effect": "Allow", "Action": "*", element: pattern}
+        missed = statement({**written, "Condition": maybe}).matches(request(resource="arn:aws:s3:::b/*k", keys=keys))
+        assert missed is NO
+    spared = {"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::b/${aws:username}", "Condition": maybe}
+    assert statement(spared).matches(request(resource="arn:aws:s3:::b/a", keys=keys)) is NO
+    assert statement(spared).matches(request(resource="arn:aws:s3:::b/b", keys=keys)) is UNSURE
+
+
 def test_another_pattern_settles_a_match_whatever_the_unknown_variable_is() -> None:
     written = statement(allow(resource=["arn:aws:s3:::b/${aws:username}", "arn:aws:s3:::b/*"]))
     assert written.matches(request(keys=context({}, "aws:username"))) is YES
