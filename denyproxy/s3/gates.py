@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
@@ -17,6 +17,7 @@ from denyproxy.s3.public_access import document_is_public, effective, known
 from denyproxy.s3.request import Caller, S3Request
 from denyproxy.s3.snapshot import AccessPointFacts, BlockPublicAccess, ObjectFacts, PolicySnapshot
 from denyproxy.s3.xml import descendant_text, parse_xml
+from denyproxy.sigv4.credential import SIGV2
 from denyproxy.sigv4.wire import parse_date
 
 MAX_CLOCK_SKEW = timedelta(minutes=15)
@@ -72,15 +73,18 @@ def clock_skew(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> 
 
 
 def presigned_expired(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
-    """A presigned URL lives from X-Amz-Date for X-Amz-Expires seconds (SigV2: until Expires)."""
-    lifetime = request.parameter("X-Amz-Expires")
-    if lifetime is None or request.time is None or request.signed_time is None or not lifetime.isdigit():
+    """A presigned URL lives from X-Amz-Date for X-Amz-Expires seconds; with Signature Version 2 until Expires."""
+    lifetime, until = request.parameter("X-Amz-Expires"), request.parameter("Expires")
+    if request.time is None:
         return
-    expiry = request.signed_time + timedelta(seconds=min(int(lifetime), 604800))
+    if lifetime is not None and lifetime.isdigit() and request.signed_time is not None:
+        name, expiry = "X-Amz-Expires", request.signed_time + timedelta(seconds=min(int(lifetime), 604800))
+    elif caller.signature_version == SIGV2 and until is not None and until.isdigit() and len(until) <= 10:
+        name, expiry = "Expires", datetime.fromtimestamp(int(until), UTC)
+    else:
+        return
     if request.time > expiry:
-        yield Refusal(
-            "presigned-expired", "query:X-Amz-Expires", Truth.YES, expiry.isoformat(), request.time.isoformat()
-        )
+        yield Refusal("presigned-expired", f"query:{name}", Truth.YES, expiry.isoformat(), request.time.isoformat())
 
 
 def headers_not_signed(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:

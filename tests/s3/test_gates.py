@@ -69,6 +69,16 @@ def test_a_presigned_url_lives_for_its_seconds(age: int, refused: bool) -> None:
     assert held(request, who) == ([("presigned-expired", "query:X-Amz-Expires", Truth.YES)] if refused else [])
 
 
+@pytest.mark.parametrize(("left", "refused"), [(0, False), (-1, True)])
+def test_a_url_of_signature_version_2_lives_until_its_expires(left: int, refused: bool) -> None:
+    until = str(int(NOW.timestamp()) + left)
+    request = get(query=(("AWSAccessKeyId", "AKIA"), ("Expires", until), ("Signature", "")), signed_time=None)
+    who = replace(caller(), auth_type="REST-QUERY-STRING", signature_version="AWS")
+    assert held(request, who) == ([("presigned-expired", "query:Expires", Truth.YES)] if refused else [])
+    assert held(request) == []
+    assert held(replace(request, query=(("Expires", "never"),)), who) == []
+
+
 def test_an_old_presigned_url_is_not_a_skewed_clock() -> None:
     request = get(query=(("X-Amz-Expires", "604800"),), signed_time=NOW - timedelta(days=6))
     assert held(request, replace(caller(), auth_type="REST-QUERY-STRING")) == []
