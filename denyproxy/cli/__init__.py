@@ -12,7 +12,7 @@ from denyproxy import __version__
 
 _COMMANDS = {
     "serve": "Relay S3 traffic, and explain what is denied.",
-    "explain": "Explain denied calls from scenario files.",
+    "explain": "Explain denied calls: from scenario files, from the log, or asked from the command line.",
     "policies": "Read a policy directory and say what is wrong with it.",
     "demo": "Play with users who are denied, on a local S3 server.",
 }

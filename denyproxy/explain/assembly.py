@@ -43,7 +43,7 @@ def explanation_of(
         time=call.received,
         verdict=judgement.verdict,
         certain=judgement.certain,
-        summary=summary(judgement, request, caller),
+        summary=summary(judgement, request, caller, asked=call.response is None),
         operation=request.operation,
         bucket=request.bucket,
         key=request.key,

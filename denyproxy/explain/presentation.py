@@ -65,7 +65,7 @@ def disclosed(explanation: Explanation, disclosure: Disclosure) -> str:
         return f"see the denyproxy log for id {explanation.id}"
     if disclosure is Disclosure.SUMMARY:
         return _outline(explanation)
-    fix = f" Fix: {explanation.fixes[0].summary}" if explanation.fixes else ""
+    fix = f" Fix ({explanation.fixes[0].owner}): {explanation.fixes[0].summary}" if explanation.fixes else ""
     problems = explanation.policies.problems
     damage = f" Not all policies could be read: {problems[0]}." if problems and not explanation.certain else ""
     return f"{explanation.summary}{fix}{damage}"

@@ -95,6 +95,11 @@ def exempt(actions: Sequence[str], resources: Sequence[str], who: str | None, st
     return f"exempt {listed(actions)} on {listed(resources)}{whom} from the Deny of statement {statement} in {policy}"
 
 
+def root_may(account: str | None) -> str:
+    """A bucket policy cannot shut out the root user from itself."""
+    return f" (the root user of account {account} can replace the policy whatever it says)"
+
+
 def by_principal_arn(statement: str, policy: str, arns: Sequence[str]) -> str:
     """NotPrincipal, or aws:SourceArn, where aws:PrincipalArn was meant."""
     return f"let statement {statement} of {policy} spare {listed(arns)} by ArnNotEquals aws:PrincipalArn"

@@ -271,9 +271,11 @@ def _key_listed(cause: Finding) -> str | None:
     return cause.authorization.requirement.key if cause.authorization is not None else None
 
 
-def summary(judgement: Judgement, request: S3Request, caller: Caller) -> str:
-    """The whole answer in one sentence, the cause first."""
+def summary(judgement: Judgement, request: S3Request, caller: Caller, *, asked: bool = False) -> str:
+    """The whole answer in one sentence, the cause first. `asked`: nothing was denied, it is a question."""
     cause = judgement.cause
+    if asked and cause is None and judgement.candidates:
+        return _undecided(judgement)
     if judgement.verdict is Verdict.ALLOWED:
         return f"Allowed: every authorization request of {request.operation or 'the request'} is allowed."
     if judgement.missing_key and cause is not None:
@@ -285,6 +287,13 @@ def summary(judgement: Judgement, request: S3Request, caller: Caller) -> str:
         prefix = "By elimination: " if judgement.eliminated else ""
         return prefix + sentence(cause)
     return _WITHOUT_CAUSE[judgement.verdict](judgement, caller)
+
+
+def _undecided(judgement: Judgement) -> str:
+    """A question that what is known does not decide."""
+    facts = ", ".join(dict.fromkeys(fact for item in judgement.candidates for fact in item.unknowns))
+    needed = f"; it depends on what is not known: {_short(facts)}" if facts else ""
+    return f"Not known: nothing at hand denies it for certain{needed}. If denied: {sentence(judgement.candidates[0])}"
 
 
 def _candidates(judgement: Judgement, caller: Caller) -> str:

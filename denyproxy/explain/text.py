@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from denyproxy.explain.model import Cause, Explanation
+from denyproxy.explain.model import Cause, Explanation, Fix
 
 WIDTH = 80
 _MARGIN = 11
@@ -37,10 +37,21 @@ def _lines(explanation: Explanation, title: str | None) -> Iterator[str]:
     if explanation.may_also_block:
         yield from _entry("Unknown", f"may deny as well: {', '.join(explanation.may_also_block)}")
     for fix in explanation.fixes:
-        verified = "verified" if fix.verified else "not verified"
-        yield from _entry("Fix", f"{fix.summary} ({fix.owner}; {verified})")
+        yield from _entry("Fix", f"{fix.summary} ({', '.join((fix.owner, *_standing(fix)))})")
+        for blocking in fix.still_blocking:
+            yield from _entry("", f"Still: {blocking}")
     for note in explanation.notes:
         yield from _entry("Note", note)
+
+
+def _standing(fix: Fix) -> Iterator[str]:
+    """What is known of a fix."""
+    if fix.verified:
+        yield "verified"
+    elif fix.patch:
+        yield "not verified"
+    if not fix.least_privilege:
+        yield "more than this request needs"
 
 
 def _entry(label: str, text: str) -> Iterator[str]:

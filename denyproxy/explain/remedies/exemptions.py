@@ -33,13 +33,17 @@ from denyproxy.explain.remedy_sentences import (
     label,
     only_if_present,
     other_policy,
+    root_may,
 )
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.operators import NULL
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.s3.arn import Arn
+from denyproxy.s3.authorization import ROOT_KEEPS
 
 _ARN = "aws:PrincipalArn"
+_NEEDED = ("permissions_boundary", "vpc_endpoint_policy", "kms_key_policy")
+"""Policies that must not go altogether: without a boundary or an endpoint policy everything is allowed."""
 
 
 def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
@@ -62,6 +66,8 @@ def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
     who = caller_in_words(case.caller.principal) if PLACES[finding.layer].naming != "none" else None
     resources = [item.authorization.requirement.resource for item in findings if item.authorization]
     words = exempt(scope.actions, resources, who, label(finding), policy)
+    if finding.layer == "bucket-policy" and any(action.lower() in ROOT_KEEPS for action in scope.actions):
+        words += root_may(case.caller.principal.account)
     narrowest = Part(
         owner, target(finding, case), words, _replacing(path, statement, lessened.statements), exact and lessened.exact
     )
@@ -109,10 +115,11 @@ def _remove(draft: Draft, path: Path, statement: Json) -> None:
     place = statement_place(draft, path, statement)
     if place is None:
         return
-    if place == (*path, "Statement") or len(draft.get(*path, "Statement")) == 1:
-        draft.remove(*(path[:-1] if path[-1] == "document" else path))
-    else:
+    last = place == (*path, "Statement") or len(draft.get(*path, "Statement")) == 1
+    if not last:
         draft.remove(*place)
+    elif path[1] not in _NEEDED:
+        draft.remove(*(path[:-1] if path[-1] == "document" else path))
 
 
 # Slips that are plain, and change more than what was asked for

@@ -30,6 +30,8 @@ from denyproxy.sigv4.wire import parse_query
 
 _SSE = "x-amz-server-side-encryption"
 _SSE_KEY = "x-amz-server-side-encryption-aws-kms-key-id"
+SSE_C = "x-amz-server-side-encryption-customer-algorithm"
+_OF_SSE_C = "x-amz-server-side-encryption-customer-"
 _GRANTS = ("read", "write", "read-acp", "write-acp", "full-control")
 _NEEDING = {
     "s3:putobjectacl": ("x-amz-acl", *(f"x-amz-grant-{name}" for name in _GRANTS)),
@@ -225,8 +227,10 @@ def set_field(draft: Draft, name: str, value: str | None, *, query: bool = False
     written = next((known for known in existing if known.lower() == name.lower()), None)
     if value is not None:
         draft.put(value, "request", member, written or name)
-    elif written is not None:
-        draft.remove("request", member, written)
+        return
+    for known in existing:
+        if known == written or (name == SSE_C and known.lower().startswith(_OF_SSE_C)):
+            draft.remove("request", member, known)
 
 
 def _set_raw(draft: Draft, name: str, value: str | None, *, query: bool) -> None:

@@ -113,13 +113,13 @@ def deny_less(statement: Json, scope: Scope, container: str | None) -> Lessened:
     exact = elsewhere is not None
     here = list(scope.resources) if exact else None
     parts = list(elsewhere or ())
-    same_action = {**_without(statement, "Action"), "Action": one_or_all(scope.actions)}
+    same_action = _with(statement, "Action", {"Action": one_or_all(scope.actions)})
     if scope.others:
         parts.append(with_conditions(_on(statement if exact else same_action, here), scope.others))
     parts += [_on(and_also(same_action, condition), here) for condition in scope.unless]
     rest = _other_actions(statement, scope)
     if rest is not None:
-        parts.append(_on({**_without(statement, "Action"), **rest}, here))
+        parts.append(_on(_with(statement, "Action", rest), here))
     sid = statement.get("Sid")
     if sid is not None:
         parts = [{"Sid": sid, **_unnamed(part)} if index == 0 else _unnamed(part) for index, part in enumerate(parts)]
@@ -130,16 +130,20 @@ def _unnamed(statement: Json) -> Json:
     return {name: value for name, value in statement.items() if name != "Sid"}
 
 
-def _without(statement: Json, element: str) -> Json:
-    """Without an element, negated or not."""
-    return {name: value for name, value in statement.items() if name not in (element, f"Not{element}")}
+def _with(statement: Json, element: str, new: Json) -> Json:
+    """With another element (negated or not) in the place of one."""
+    names = (element, f"Not{element}")
+    result: Json = {}
+    for name, value in statement.items():
+        result |= new if name in names else {name: value}
+    return result
 
 
 def _on(statement: Json, resources: list[str] | None) -> Json:
     """On these resources; None: on those it has."""
     if resources is None:
         return statement
-    return {**_without(statement, "Resource"), "Resource": one_or_all(resources)}
+    return _with(statement, "Resource", {"Resource": one_or_all(resources)})
 
 
 def _elsewhere(statement: Json, scope: Scope, container: str | None) -> tuple[Json, ...] | None:
@@ -155,13 +159,13 @@ def _elsewhere(statement: Json, scope: Scope, container: str | None) -> tuple[Js
         rest = [text for text in patterns if text not in covering]
         return ({**statement, "Resource": one_or_all(rest)},) if rest else ()
     if "*" in covering:
-        return ({**_without(statement, "Resource"), "NotResource": one_or_all(scope.resources)},)
+        return (_with(statement, "Resource", {"NotResource": one_or_all(scope.resources)}),)
     if container is None:
         return None
     excluded = _outside(patterns, container)
     if excluded is None:
         return None
-    return ({**_without(statement, "Resource"), "NotResource": one_or_all([*excluded, *scope.resources])},)
+    return (_with(statement, "Resource", {"NotResource": one_or_all([*excluded, *scope.resources])}),)
 
 
 def _outside(patterns: list[str], container: str) -> list[str] | None:

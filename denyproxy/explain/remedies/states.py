@@ -11,14 +11,12 @@ from denyproxy.explain.findings import Finding, layer_policies
 from denyproxy.explain.patches import Draft
 from denyproxy.explain.remedies.grants import grants
 from denyproxy.explain.remedies.part import Part
-from denyproxy.explain.remedies.requests import set_field
+from denyproxy.explain.remedies.requests import SSE_C, set_field
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.iam.truth import UNKNOWN
 from denyproxy.s3.acl import needed_permission
 
 _Remedy = Callable[[Finding, Case], list[Part]]
-
-_SSE_C = "x-amz-server-side-encryption-customer-algorithm"
 
 
 def state_remedies(finding: Finding, case: Case) -> list[Part]:
@@ -73,7 +71,7 @@ def _object_lock(finding: Finding, case: Case) -> list[Part]:
 
 
 def _sse_c(finding: Finding, case: Case) -> list[Part]:
-    return _caller(say.SSE_C, _header(_SSE_C, None))
+    return _caller(say.SSE_C, _header(SSE_C, None))
 
 
 def _block_public_access(finding: Finding, case: Case) -> list[Part]:

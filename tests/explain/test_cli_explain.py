@@ -1,0 +1,385 @@
+"""`denyproxy explain`: files, ids and questions; text, JSON, fixes, tree, scenario; exit status."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from typer.testing import CliRunner
+
+from denyproxy.cli import app
+from denyproxy.explain.schemas import schemas
+from tests.explain.remedied import SCENARIOS, SCHEMA
+from tests.explain.test_explainer import ALLOW_ALL, EXPLAINER, READ_ONLY, call, head, policies, world
+
+FOLDER = Path(__file__).parent.parent / "scenarios"
+ACCOUNT = "111122223333"
+
+
+def run(*arguments: str, stdin: str | None = None) -> tuple[int, str, str]:
+    result = CliRunner().invoke(app, ["explain", *arguments], input=stdin)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+def file(name: str) -> str:
+    return str(FOLDER / f"{name}.json")
+
+
+# Files
+
+
+def test_files_as_text() -> None:
+    status, out, _ = run(file("act-02"), file("sse-01"))
+    assert status == 0
+    assert "Verdict    implicit-deny (certain)" in out
+    assert "Verdict    explicit-deny (certain)" in out
+    assert "Fix        Send x-amz-server-side-encryption: AES256. (caller, verified)" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_files_as_json_one_line_each() -> None:
+    status, out, _ = run("--json", file("act-02"), file("kms-01"))
+    assert status == 0
+    first, second = (json.loads(line) for line in out.splitlines())
+    assert first["cause"]["action"] == "s3:ListBucketMultipartUploads"
+    assert second["fixes"][0]["patch"][0]["path"] == "/policies/identity/0/document/Statement/-"
+    jsonschema.validate(first, json.loads(schemas()["explanation.schema.json"]))
+
+
+def test_standard_input() -> None:
+    status, out, _ = run("-", stdin=json.dumps(SCENARIOS["tls-01"]))
+    assert status == 0
+    assert "https://" in out
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("{", "not JSON"),
+        ("[]", "the document"),
+        ('{"request": {}}', "policies"),
+        ('{"request": {"x": 1}, "policies": {}}', "request.x"),
+    ],
+)
+def test_a_bad_file_is_named_and_the_rest_explained(tmp_path: Path, text: str, complaint: str) -> None:
+    bad = tmp_path / "bad.json"
+    bad.write_text(text)
+    status, out, err = run(str(bad), file("act-02"), str(tmp_path / "none.json"))
+    assert status == 2
+    assert f"{bad}: " in err
+    assert complaint in err
+    assert "none.json" in err
+    assert "ListMultipartUploads" in out
+
+
+def test_a_scenario_that_is_allowed_is_explained_all_the_same(tmp_path: Path) -> None:
+    document = {name: SCENARIOS["xid-01"][name] for name in ("request", "policies")}
+    document["request"] = {**document["request"], "principal": "anonymous", "principal_account": None}
+    path = tmp_path / "question.json"
+    path.write_text(json.dumps(document))
+    status, out, _ = run(str(path))
+    assert status == 0
+    assert "Verdict    allowed (certain)" in out
+
+
+def test_fixes_as_diff_and_command() -> None:
+    status, out, _ = run("--fix", file("xrs-01"))
+    assert status == 0
+    assert "--- a/bucket_policy\n+++ b/bucket_policy\n" in out
+    assert '+      "Action": "s3:GetBucketAcl",\n' in out
+    command = next(line for line in out.splitlines() if line.startswith("aws "))
+    words = shlex.split(command)
+    assert words[:7] == ["aws", "s3api", "put-bucket-policy", "--bucket", "apiary-us-east-1-core", "--policy", words[6]]
+    added = json.loads(words[6])["Statement"][-1]
+    assert added == {
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::444455556666:role/bi-tool"},
+        "Action": "s3:GetBucketAcl",
+        "Resource": "arn:aws:s3:::apiary-us-east-1-core",
+    }
+
+
+def test_a_fix_without_a_patch_is_told_in_words() -> None:
+    status, out, _ = run("--fix", file("sig-01"))
+    assert status == 0
+    assert "# Fix 1 (caller; not verified): Set the clock" in out
+
+
+def test_the_tree_of_all_statements() -> None:
+    status, out, _ = run("--trace", file("scp-01"))
+    assert status == 0
+    assert "s3:GetObject on arn:aws:s3:::root-storage/x/part-0.parquet: explicit-deny\n" in out
+    assert "|-- scp, level 0\n|   |-- FullAWSAccess\n|   |   `-- [x] Allow Statement[0]\n" in out
+    assert "|       `-- [x] Deny DenyAllOutsideAustralia\n" in out
+    assert "`-- session-policy: does not apply\n" in out
+
+
+def test_the_tree_names_the_first_element_that_fails_and_what_is_not_known(tmp_path: Path) -> None:
+    document = {**SCENARIOS["net-02"], "unknown": ["aws:SourceIp", "scp"]}
+    path = tmp_path / "unknown.json"
+    path.write_text(json.dumps(document))
+    _, out, _ = run("--trace", str(path))
+    assert "[?] Deny AllowIPPrincipals: depends on condition:aws:SourceIp\n" in out
+    assert "|-- scp, level 0\n|   `-- [?] policies that are not loaded\n" in out
+    _, out, _ = run("--trace", file("arn-07"))
+    assert "|       `-- [ ] Allow Bucket: resource: its Resource lists arn:aws:s3:::velero-bkt, the bucket" in out
+
+
+def test_the_scenario_of_a_file() -> None:
+    status, out, _ = run("--scenario", file("kms-01"))
+    assert status == 0
+    document = json.loads(out)
+    assert [error.message for error in SCHEMA.iter_errors(document)] == []
+    assert document["policies"]["kms_key_policy"] == SCENARIOS["kms-01"]["policies"]["kms_key_policy"]
+
+
+# The log
+
+
+def record(**scenario: bool) -> tuple[str, str]:
+    """(id, line of a log) of a PUT that nothing allows."""
+    found = EXPLAINER(call(head("PUT"), id="01DENIED"), world(policies(READ_ONLY)))
+    assert found is not None
+    kept = found.record_with_scenario if scenario.get("scenario") else found.record
+    return "01DENIED", kept.to_json()
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    identity, line = record()
+    path = tmp_path / "denials.log"
+    other = line.replace(identity, "02OTHER")
+    path.write_text(f"{other}\nno json 01DENIED\n{line}\n")
+    return path
+
+
+def test_a_past_denial_by_its_id(log: Path) -> None:
+    status, out, err = run("01DENIED", "--log", str(log))
+    assert status == 0
+    assert "PutObject s3://b/k" in out
+    assert "Fix        Allow s3:PutObject on arn:aws:s3:::b/k" in out
+    assert f"{log}:2: not a denial record" in err
+
+
+def test_an_id_that_is_not_in_the_log(log: Path) -> None:
+    status, _, err = run("03NONE", "--log", str(log))
+    assert status == 2
+    assert "no denial has the id 03NONE" in err
+
+
+@pytest.mark.parametrize("option", ["--fix", "--trace", "--scenario"])
+def test_what_a_record_without_its_scenario_cannot_tell(log: Path, option: str) -> None:
+    status, _, err = run("01DENIED", "--log", str(log), option)
+    assert status == 2
+    assert "--policies" in err
+
+
+def test_a_record_with_its_scenario_tells_all(tmp_path: Path) -> None:
+    path = tmp_path / "denials.log"
+    path.write_text(record(scenario=True)[1] + "\n")
+    status, out, _ = run("01DENIED", "--log", str(path), "--fix", "--trace")
+    assert status == 0
+    assert "[ ] Allow Read: action: its Action (s3:GetObject) does not include s3:PutObject" in out
+    assert "aws iam put-user-policy --user-name alice --policy-name policy --policy-document " in out
+
+
+@pytest.fixture
+def directory(tmp_path: Path) -> Path:
+    """A policy directory in which all is known of one account, a user, a role and a bucket."""
+    folder = tmp_path / "policies"
+    for name in ("iam", "buckets", "accounts"):
+        (folder / name).mkdir(parents=True)
+    closed = {
+        "PublicAccessBlockConfiguration": dict.fromkeys(
+            ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
+        )
+    }
+
+    def inline(*statements: Any) -> list[dict[str, Any]]:
+        document = {"Version": "2012-10-17", "Statement": list(statements)}
+        return [{"PolicyName": "own", "PolicyDocument": document}]
+
+    alice: dict[str, Any] = {"UserName": "alice", "Arn": f"arn:aws:iam::{ACCOUNT}:user/alice", "UserId": "AIDAEXAMPLE"}
+    alice |= {"UserPolicyList": inline(READ_ONLY), "AttachedManagedPolicies": [], "GroupList": [], "Tags": []}
+    role: dict[str, Any] = {"RoleName": "app", "Arn": f"arn:aws:iam::{ACCOUNT}:role/app", "RoleId": "AROAEXAMPLE"}
+    role |= {"RolePolicyList": inline(ALLOW_ALL), "AttachedManagedPolicies": [], "Tags": []}
+    details = {"UserDetailList": [alice], "RoleDetailList": [role], "GroupDetailList": [], "Policies": []}
+    bucket = {
+        "Bucket": "b",
+        "Account": ACCOUNT,
+        "Region": "us-east-1",
+        "Policy": None,
+        **closed,
+        "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+        "ServerSideEncryptionConfiguration": {
+            "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}]
+        },
+        "RequestPayment": {"Payer": "BucketOwner"},
+        "Versioning": {},
+        "Tags": [],
+    }
+    (folder / "iam" / "one.json").write_text(json.dumps(details))
+    (folder / "buckets" / "b.json").write_text(json.dumps(bucket))
+    (folder / "accounts" / f"{ACCOUNT}.json").write_text(json.dumps({"Id": ACCOUNT, **closed}))
+    (folder / "organization.json").write_text("null")
+    return folder
+
+
+def test_a_past_denial_by_the_policies_of_today(log: Path, directory: Path) -> None:
+    status, out, _ = run("01DENIED", "--log", str(log), "--policies", str(directory), "--fix")
+    assert status == 0
+    assert "nearest is statement Read of own" in " ".join(out.split())
+    assert "--- a/identity/own\n+++ b/identity/own\n" in out
+
+
+# Questions
+
+
+def ask(directory: Path, *arguments: str) -> tuple[int, str, str]:
+    return run("--policies", str(directory), *arguments)
+
+
+ALICE = f"arn:aws:iam::{ACCOUNT}:user/alice"
+
+
+def test_an_operation_that_is_allowed(directory: Path) -> None:
+    status, out, err = ask(directory, "--as", ALICE, "--operation", "GetObject", "--bucket", "b", "--key", "k")
+    assert (status, err) == (0, "")
+    assert "Allowed: every authorization request of GetObject is allowed." in out
+
+
+def test_an_operation_that_is_denied(directory: Path) -> None:
+    status, out, _ = ask(directory, "--as", ALICE, "--operation", "PutObject", "--bucket", "b", "--key", "k", "--fix")
+    assert status == 1
+    assert "Verdict    implicit-deny (certain)" in out
+    assert "aws iam put-user-policy --user-name alice --policy-name own " in out
+
+
+def test_headers_and_query_count(directory: Path) -> None:
+    question = ("--as", ALICE, "--operation", "GetObject", "--bucket", "b", "--key", "k", "--json")
+    status, out, _ = ask(directory, *question, "--query", "versionId=v1")
+    assert status == 1
+    assert json.loads(out)["cause"]["action"] == "s3:GetObjectVersion"
+    status, out, _ = ask(directory, *question, "--header", "x-amz-expected-bucket-owner: 444455556666")
+    assert status == 1
+    assert json.loads(out)["cause"]["layer"] == "expected-bucket-owner"
+
+
+def test_one_action_on_one_resource(directory: Path) -> None:
+    question = ("--as", ALICE, "--action", "s3:GetObject", "--resource")
+    assert ask(directory, *question, "arn:aws:s3:::b/k")[0] == 0
+    status, out, _ = ask(directory, *question, "arn:aws:s3:::b", "--json")
+    assert status == 1
+    assert json.loads(out)["authorization"] == [
+        {
+            "action": "s3:GetObject",
+            "resource": "arn:aws:s3:::b",
+            "decision": "implicit-deny",
+            "possible": ["implicit-deny"],
+        }
+    ]
+
+
+def test_a_role_stands_for_a_session_without_session_policy(directory: Path) -> None:
+    question = ("--operation", "PutObject", "--bucket", "b", "--key", "k")
+    assert ask(directory, "--as", f"arn:aws:iam::{ACCOUNT}:role/app", *question)[0] == 0
+    assert ask(directory, "--as", f"arn:aws:sts::{ACCOUNT}:assumed-role/app/s1", *question)[0] == 0
+
+
+def test_an_anonymous_question(directory: Path) -> None:
+    status, out, _ = ask(directory, "--as", "anonymous", "--operation", "GetObject", "--bucket", "b", "--key", "k")
+    assert status == 1
+    assert "No resource-based policy (the bucket policy) allows s3:GetObject" in " ".join(out.split())
+
+
+def test_condition_keys_that_are_not_known_are_asked_for(directory: Path) -> None:
+    bucket = json.loads((directory / "buckets" / "b.json").read_text())
+    bucket["Policy"] = {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Sid": "Office",
+            "Effect": "Deny",
+            "Principal": "*",
+            "Action": "s3:*",
+            "Resource": "arn:aws:s3:::b/*",
+            "Condition": {"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}},
+        },
+    }
+    (directory / "buckets" / "b.json").write_text(json.dumps(bucket))
+    question = ("--as", ALICE, "--operation", "GetObject", "--bucket", "b", "--key", "k")
+    status, out, _ = ask(directory, *question)
+    assert status == 1
+    assert "Not known: nothing at hand denies it for certain" in out
+    assert "aws:SourceIp" in out
+    assert ask(directory, *question, "--context", "aws:SourceIp=203.0.113.7")[0] == 0
+    status, out, _ = ask(directory, *question, "--context", "aws:SourceIp=198.51.100.1")
+    assert status == 1
+    assert "statement Office denies" in " ".join(out.split())
+
+
+def test_what_the_directory_does_not_tell_is_not_allowed(directory: Path) -> None:
+    (directory / "organization.json").unlink()
+    status, out, _ = ask(directory, "--as", ALICE, "--operation", "GetObject", "--bucket", "b", "--key", "k")
+    assert status == 1
+    assert "scp" in out
+
+
+def test_a_question_as_a_scenario(directory: Path) -> None:
+    question = ("--as", ALICE, "--operation", "PutObject", "--bucket", "b", "--key", "k", "--scenario")
+    status, out, _ = ask(directory, *question)
+    assert status == 1
+    document = json.loads(out)
+    assert [error.message for error in SCHEMA.iter_errors(document)] == []
+    assert "response" not in document
+
+
+QUESTION = ("--as", ALICE, "--operation", "GetObject", "--bucket", "b", "--key", "k")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        ((), "give scenario files"),
+        (("--as", ALICE), "either --operation or --action"),
+        (("--operation", "GetObject"), "needs --as"),
+        (("--as", ALICE, "--action", "s3:GetObject"), "belong together"),
+        (("--as", ALICE, "--operation", "getobject"), "did you mean GetObject?"),
+        (("--as", "alice", "--operation", "ListBuckets"), "neither an ARN"),
+        ((*QUESTION, "--header", "x-amz-acl"), "not NAME:VALUE"),
+        ((*QUESTION, "--context", "aws:SourceIp"), "not NAME=VALUE"),
+        ((*QUESTION, "x.json"), "neither files nor --log"),
+        ((*QUESTION, "--json", "--fix"), "--json stands alone"),
+        (("--log", "denials.log"), "needs the id"),
+        (("ID", "--log", "/none/denials.log"), "No such file"),
+    ],
+)
+def test_usage(directory: Path, arguments: tuple[str, ...], complaint: str) -> None:
+    status, out, err = ask(directory, *arguments)
+    assert (status, out) == (2, "")
+    assert complaint in err
+
+
+def test_a_question_needs_policies() -> None:
+    status, _, err = run(*QUESTION)
+    assert status == 2
+    assert "--policies" in err
+
+
+def test_an_unreadable_directory(tmp_path: Path) -> None:
+    status, _, err = run("--policies", str(tmp_path / "none"), *QUESTION)
+    assert status == 2
+    assert "cannot be read" in err
+
+
+def test_help_names_every_form_and_the_exit_status() -> None:
+    status, out, _ = run("--help")
+    assert status == 0
+    text = " ".join(out.split())
+    for part in ("FILE...", "ID --log FILE", "--operation PutObject", "--resource ARN", "Exit status"):
+        assert part in text
