@@ -63,6 +63,18 @@ def test_the_remedy_allows(name: str) -> None:
     assert after.cause is None, after.summary
 
 
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_as_a_question_the_cause_is_the_same(name: str) -> None:
+    expect, answer = SCENARIOS[name]["expect"], explain(SCENARIOS[name])
+    if expect["effect"] == "not-policy" or (
+        answer.missing_key_possible and "object" not in SCENARIOS[name]["resource_state"]
+    ):
+        pytest.skip("known only from what S3 says, or from its saying no")
+    question = explain(asked(SCENARIOS[name]))
+    assert agrees(question, expect), question.summary
+    assert question.certain is answer.certain
+
+
 def on_the_wire(document: dict[str, Any]) -> dict[str, Any] | None:
     """The scenario with its request as it was on the wire; None: it is no S3 call, or one through an access point."""
     document = copy.deepcopy(document)
