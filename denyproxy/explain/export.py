@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from xml.sax.saxutils import escape
 
 from denyproxy.exchange import DeniedCall
 from denyproxy.explain.case import Case
@@ -23,7 +24,8 @@ from denyproxy.iam.variables import variables_of
 from denyproxy.s3.authorization import Authorization
 from denyproxy.s3.caller import identify_caller
 from denyproxy.s3.context import request_context
-from denyproxy.s3.error import parse_error
+from denyproxy.s3.error import S3Error, errors_in_success, parse_error
+from denyproxy.s3.form import is_form
 from denyproxy.s3.gates import block_public_access
 from denyproxy.s3.operation import POST_OBJECT, identify_call
 from denyproxy.s3.public_access import SETTINGS, effective
@@ -147,7 +149,7 @@ class _Export:
 
     def _body(self) -> str | None:
         body = self.request.body
-        if not body or self.request.operation == POST_OBJECT:
+        if not body or self.request.operation == POST_OBJECT or is_form(self.request.header("content-type")):
             return None
         try:
             return body.decode()
@@ -166,7 +168,7 @@ class _Export:
         assert response is not None
         said: Document = {"status": response.status}
         if response.status == 200:
-            said["body"] = (call.response_body or b"").decode("utf-8", "replace")
+            said["body"] = _delete_result(errors_in_success(self.request.operation, call.response_body))
         else:
             error = parse_error(response, call.response_body, call.request.method)
             said |= {"code": error.code, "message": error.message}
@@ -284,6 +286,16 @@ def _grants(grants: tuple[AclGrant, ...] | Unknown) -> list[Document]:
 
 def _time(time: datetime) -> str:
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _delete_result(errors: tuple[S3Error, ...]) -> str:
+    """What a successful answer says was denied, made again from its named members."""
+    parts = (("Key", "key"), ("VersionId", "version_id"), ("Code", "code"), ("Message", "message"))
+    entries = (
+        "".join(f"<{tag}>{escape(value)}</{tag}>" for tag, name in parts if (value := getattr(error, name)) is not None)
+        for error in errors
+    )
+    return f"<DeleteResult>{''.join(f'<Error>{entry}</Error>' for entry in entries)}</DeleteResult>"
 
 
 def _context(declared: Mapping[str, tuple[str, ...] | None]) -> Document:
