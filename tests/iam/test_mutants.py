@@ -8,9 +8,14 @@ from denyproxy.iam.condition import unreadable
 from denyproxy.iam.evaluation import PolicySet, ResourceLayer, evaluate
 from denyproxy.iam.principal import Principal
 from tests.iam.build import (
+    NEW,
     NO,
     OBJECT,
+    OLD,
+    OURS,
+    ROLE_ARN,
     SERVICE,
+    SESSION,
     SOMEBODY,
     THEIRS,
     UNSURE,
@@ -81,3 +86,41 @@ def test_a_statement_matches_whom_it_names(principal: Principal, truth: int) -> 
 
 def test_only_the_unreadable_values_of_null_are_unreadable() -> None:
     assert unreadable(condition("Null", "k", ["true", "soon"])) == ("soon",)
+
+
+@pytest.mark.parametrize(
+    ("principal", "named"),
+    [(SESSION, SESSION.arn), (SESSION, ROLE_ARN), (SESSION, OURS), (USER, USER_ARN), (USER, OURS)],
+)
+def test_a_bucket_policy_allows_in_whatever_way_it_grants(principal: Principal, named: str) -> None:
+    layer = ResourceLayer("bucket-policy", policies(allow(Principal={"AWS": named})))
+    assert evaluate(request(principal), PolicySet(YES, resource=(layer,))).layers["bucket-policy"].allow is YES
+
+
+def test_without_organization_service_control_policies_allow() -> None:
+    assert evaluate(request(), PolicySet(YES)).layers["scp"].allow is YES
+
+
+def test_only_the_newer_version_substitutes() -> None:
+    assert statement(allow(), NEW).substitutes is True
+    assert statement(allow(), OLD).substitutes is False
+    assert statement(allow(), None).substitutes is False
+
+
+@pytest.mark.parametrize("first", ["${aws:FederatedProvider}", "${aws:username}"])
+@pytest.mark.parametrize("second", ["${aws:FederatedProvider}", "${aws:username}"])
+def test_a_variable_without_value_spoils_its_own_pattern_only(first: str, second: str) -> None:
+    keys = context({"aws:username": "alice", "k": "alice"})
+    truth = YES if "${aws:username}" in (first, second) else NO
+    resources = [f"arn:aws:s3:::b/{name}" for name in (first, second)]
+    assert condition("StringEquals", "k", [first, second]).test(keys) is truth
+    assert statement(allow(resource=resources)).matches(request(keys=keys), "arn:aws:s3:::b/alice") is truth
+
+
+def test_an_unknown_key_may_be_an_empty_set() -> None:
+    """`*` matches every value, and IfExists covers the absent key, but of an empty set no value matches."""
+    assert condition("ForAnyValue:StringLikeIfExists", "aws:TagKeys", "*").test(context({}, "aws:TagKeys")) is UNSURE
+
+
+def test_null_has_no_patterns() -> None:
+    assert condition("Null", "k", "true").templates == ()
