@@ -80,7 +80,7 @@ class Explainer:
         explanation = explanation_of(call, request, caller, error, evidence, judgement, snapshot)
         explanation = with_denied_keys(explanation, [(error, judgement) for error, _, judgement in answers])
         case, all_told = _together(Case(call, request, caller, snapshot, evidence, self.operations), answers)
-        fixes = propose(all_told, case, scenario)
+        fixes = propose(all_told, case, scenario, left_out=max(0, len(answers) - MOST_KEYS))
         explanation = explanation.model_copy(update={"fixes": fixes}) if fixes else explanation
         own = same_account(caller, _owner(request, call, snapshot)) is Truth.YES
         authenticated = own and judgement.verdict is not Verdict.NOT_POLICY

@@ -168,7 +168,7 @@ class _Export:
         assert response is not None
         said: Document = {"status": response.status}
         if response.status == 200:
-            said["body"] = _delete_result(errors_in_success(self.request.operation, call.response_body))
+            said["body"] = _errors_inside(errors_in_success(self.request.operation, call.response_body))
         else:
             error = parse_error(response, call.response_body, call.request.method)
             said |= {"code": error.code, "message": error.message}
@@ -288,14 +288,15 @@ def _time(time: datetime) -> str:
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _delete_result(errors: tuple[S3Error, ...]) -> str:
-    """What a successful answer says was denied, made again from its named members."""
+def _errors_inside(errors: tuple[S3Error, ...]) -> str:
+    """What a successful answer says was denied (its keys, or all of it), made again from the named members."""
     parts = (("Key", "key"), ("VersionId", "version_id"), ("Code", "code"), ("Message", "message"))
-    entries = (
+    entries = [
         "".join(f"<{tag}>{escape(value)}</{tag}>" for tag, name in parts if (value := getattr(error, name)) is not None)
         for error in errors
-    )
-    return f"<DeleteResult>{''.join(f'<Error>{entry}</Error>' for entry in entries)}</DeleteResult>"
+    ]
+    text = "".join(f"<Error>{entry}</Error>" for entry in entries)
+    return f"<DeleteResult>{text}</DeleteResult>" if any(error.key is not None for error in errors) else text
 
 
 def _context(declared: Mapping[str, tuple[str, ...] | None]) -> Document:

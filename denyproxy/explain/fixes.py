@@ -27,19 +27,26 @@ MOST_REASONS = 10
 """Reasons that one fix deals with; a thousand keys in one request are no case for a policy of a thousand lines."""
 
 
-def propose(judgement: Judgement, case: Case, scenario: Mapping[str, Any] | None = None) -> tuple[Fix, ...]:
+def propose(
+    judgement: Judgement, case: Case, scenario: Mapping[str, Any] | None = None, *, left_out: int = 0
+) -> tuple[Fix, ...]:
     """The fixes, the best first: each deals with all reasons that are certain, or says what would still block.
 
-    `scenario`: the document that the call was read from, to which patches then refer; None: its export."""
+    `scenario`: the document that the call was read from, to which patches then refer; None: its export. `left_out`:
+    how many denied keys of the request are not in the case."""
     if judgement.cause is None:
         return ()
     groups = _grouped([judgement.cause, *judgement.also_blocking])
     options = [_options(group, judgement, case) for group in groups[:MOST_REASONS]]
-    if not options[0]:
-        return ()
     # Where another reason has no remedy, the trial says that it still blocks.
     rest = [found[0] for found in options[1:] if found]
-    return tuple(_fix([first, *rest], case, scenario) for first in options[0][:MOST_FIXES])
+    fixes = (_fix([first, *rest], case, scenario) for first in options[0][:MOST_FIXES])
+    return tuple(_for_some(fix, left_out) if left_out else fix for fix in fixes)
+
+
+def _for_some(fix: Fix, left_out: int) -> Fix:
+    blocking = (*fix.still_blocking, say.more_keys(left_out))
+    return fix.model_copy(update={"verified": False, "still_blocking": blocking})
 
 
 def _grouped(found: Sequence[Finding]) -> list[list[Finding]]:
@@ -58,13 +65,11 @@ def _grouped(found: Sequence[Finding]) -> list[list[Finding]]:
 def _options(group: Sequence[Finding], judgement: Judgement, case: Case) -> list[Part]:
     """The ways to deal with one group, the best first."""
     finding = group[0]
-    if finding.effect == "not-policy" or finding.element in ("state:object-owner", "condition:aws:SourceVpc"):
+    if finding.effect == "not-policy" or finding.layer == "acl" or _is_network_origin(finding):
         return state_remedies(finding, case)
     missing_key = judgement.missing_key and finding is judgement.cause
     if missing_key and case.caller.principal.type is PrincipalType.ANONYMOUS:
         return [Part("caller", "the request", say.MISSING_KEY_PUBLIC)]
-    if finding.layer == "acl":
-        return state_remedies(finding, case)
     if finding.layer not in PLACES:
         return []
     if _is_managed_key(finding):
@@ -76,6 +81,11 @@ def _options(group: Sequence[Finding], judgement: Judgement, case: Case) -> list
     if finding.effect == "explicit":
         return [*parts, *exemptions(group, case)]
     return [*parts, *grants(group, case, missing_key=missing_key)]
+
+
+def _is_network_origin(finding: Finding) -> bool:
+    """An access point that only one VPC may use."""
+    return finding.layer == "access-point-policy" and finding.evidence is None and finding.element is not None
 
 
 def _is_managed_key(finding: Finding) -> bool:

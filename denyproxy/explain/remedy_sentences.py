@@ -300,6 +300,11 @@ def not_known(layers: Sequence[str]) -> str:
     return f"not known, and may deny as well: {', '.join(dict.fromkeys(layers))}"
 
 
+def more_keys(count: int) -> str:
+    """Keys of a DeleteObjects that a fix leaves out."""
+    return f"{count} more keys of this request were denied, for which the like would have to be done"
+
+
 def label(finding: Finding) -> str:
     """The statement of a finding."""
     return finding.statement or "?"

@@ -210,7 +210,7 @@ def directory(tmp_path: Path) -> Path:
     role: dict[str, Any] = {"RoleName": "app", "Arn": f"arn:aws:iam::{ACCOUNT}:role/app", "RoleId": "AROAEXAMPLE"}
     role |= {"RolePolicyList": inline(ALLOW_ALL), "AttachedManagedPolicies": [], "Tags": []}
     details = {"UserDetailList": [alice], "RoleDetailList": [role], "GroupDetailList": [], "Policies": []}
-    bucket = {
+    bucket: dict[str, Any] = {
         "Bucket": "b",
         "Account": ACCOUNT,
         "Region": "us-east-1",
