@@ -131,6 +131,28 @@ def test_entries_add_up() -> None:
 
 
 @pytest.mark.parametrize(
+    ("principal", "entry", "other", "naming"),
+    [
+        (USER, USER_ARN, f"arn:aws:iam::{OURS}:user/bob", DIRECT),
+        (SESSION, SESSION_ARN, SESSION_ARN.replace("s1", "s2"), DIRECT),
+        (SESSION, ROLE_ARN, f"arn:aws:iam::{OURS}:role/writer", ISSUER),
+        (FEDERATED, FEDERATED_ARN, FEDERATED_ARN.replace("bob", "eve"), DIRECT),
+        (FEDERATED, USER_ARN, f"arn:aws:iam::{OURS}:user/bob", ISSUER),
+        (USER, OURS, THEIRS, ACCOUNT),
+        (UNNAMED_SESSION, SESSION_ARN, SESSION_ARN.replace("reader", "writer"), Naming(UNSURE)),
+        (SESSION_WITHOUT_ROLE, ROLE_ARN, f"arn:aws:iam::{OURS}:role/writer", Naming(NO, UNSURE)),
+        (Principal(PrincipalType.USER, None, OURS), USER_ARN, USER_ARN.replace(OURS, THEIRS), Naming(UNSURE)),
+    ],
+)
+def test_one_of_several_entries_of_a_kind_is_enough(
+    principal: Principal, entry: str, other: str, naming: Naming
+) -> None:
+    assert names(principal, aws(entry, other)) == naming
+    assert names(principal, aws(other, entry)) == naming
+    assert names(principal, aws(other)) == NOBODY
+
+
+@pytest.mark.parametrize(
     ("principal", "entry", "naming"),
     [
         # the session's name is not known

@@ -46,6 +46,8 @@ def test_a_pattern_is_taken_apart_at_its_variables(text: str, template: tuple[ob
 
 def test_wildcards_are_text_where_the_operator_has_none() -> None:
     assert template_of("a*${k}?", globs=False) == ("a*", Variable("k"), "?")
+    assert template_of("${k}", globs=False) == (Variable("k"),)
+    assert template_of("", globs=False) == ()
 
 
 def test_variables_are_text_in_old_versions_though_wildcards_are_not() -> None:
