@@ -59,12 +59,16 @@ def test_every_option_in_the_text_exists() -> None:
     assert options <= shown
 
 
-@pytest.mark.parametrize("words", [words for words in commands("denyproxy") if words[1] == "explain"], ids=" ".join)
+EXPLAIN = [words for words in commands("denyproxy") if words[1] == "explain" and "--log" not in words]
+"""The example of a past denial needs a log of one's own."""
+
+
+@pytest.mark.parametrize("words", EXPLAIN, ids=" ".join)
 def test_the_examples_of_explain_explain(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     done = CliRunner().invoke(app, words[1:])
-    assert done.exit_code == 0
-    assert done.output
+    assert done.exit_code == ("--as" in words)
+    assert "Why" in done.output or "verdict" in done.output
 
 
 @pytest.mark.parametrize("words", commands("make"), ids=" ".join)
