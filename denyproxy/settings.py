@@ -130,6 +130,8 @@ class LogSettings(_Table):
     """`-` is stdout; else a file, appended to, and opened anew on SIGHUP."""
     queue: Annotated[int, Field(ge=1)] = 10_000
     """Records that may wait for a slow disk; more are dropped and counted."""
+    scenario: bool = False
+    """Keep with each record the call as a scenario: all policies that bear on it, to explain it again."""
 
 
 class LimitSettings(_Table):

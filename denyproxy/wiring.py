@@ -63,7 +63,8 @@ def explainer(settings: Settings) -> Explainer:
             method=call.request.method,
             body=call.response_body,
         )
-        return delivered, explained.record.to_json()
+        record = explained.record_with_scenario if settings.log.scenario else explained.record
+        return delivered, record.to_json()
 
     return answer
 
