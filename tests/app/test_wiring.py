@@ -6,14 +6,14 @@ import json
 
 import pytest
 
-from denyproxy.settings import load
+from denyproxy.loading import load
 from denyproxy.wiring import explainer
 from tests.explain.test_explainer import READ_ONLY, call, head, policies, world
 
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_records_carry_their_scenario_where_it_is_wanted(kept: bool) -> None:
-    settings = load({"upstream": {"url": "http://127.0.0.1:9000"}, "log": {"scenario": kept}}, config=None, options={})
+    settings = load({"upstream": {"url": "http://127.0.0.1:9000"}, "log": {"scenario": kept}})
     answered = explainer(settings)(call(head("PUT")), world(policies(READ_ONLY)))
     assert answered is not None
     record = json.loads(answered[1])
