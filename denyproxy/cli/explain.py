@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any, Optional
 
 import typer
-from pydantic import ValidationError
 from typer import Argument, Option
 
+from denyproxy.denylog.lookup import look_up
 from denyproxy.exchange import DeniedCall
 from denyproxy.explain.explainer import Explained, Explainer
 from denyproxy.explain.export import scenario_of
-from denyproxy.explain.instructions import instructions
+from denyproxy.explain.instructions import all_instructions
 from denyproxy.explain.model import Explanation, Verdict
 from denyproxy.explain.question import QuestionError, asked
 from denyproxy.explain.recall import recalled
@@ -201,7 +201,7 @@ def _from_files(paths: list[str]) -> Iterator[_Answer | str]:
 def _from_log(ids: list[str], log: Path, policies: Path | None) -> Iterator[_Answer | str]:
     if not ids:
         raise _Usage("--log needs the id of a denial, as in X-Deny-Explanation-Id")
-    records = _records(log, frozenset(ids))
+    records = _records(log, ids)
     snapshot = _snapshot(policies) if policies is not None else None
     for wanted in ids:
         record = records.get(wanted)
@@ -217,23 +217,14 @@ def _from_log(ids: list[str], log: Path, policies: Path | None) -> Iterator[_Ans
             yield _Answer(record, None, None)
 
 
-def _records(log: Path, ids: frozenset[str]) -> dict[str, DenialRecord]:
-    """The records of these ids; of several with one id, the last."""
-    found: dict[str, DenialRecord] = {}
+def _records(log: Path, ids: list[str]) -> Mapping[str, DenialRecord]:
     try:
-        with log.open("rb") as lines:
-            for number, line in enumerate(lines, 1):
-                if any(wanted.encode() in line for wanted in ids):
-                    try:
-                        record = DenialRecord.model_validate_json(line)
-                    except ValidationError as error:
-                        typer.echo(f"{log}:{number}: not a denial record: {error.errors()[0]['msg']}", err=True)
-                        continue
-                    if record.id in ids:
-                        found[record.id] = record
+        found = look_up(log, ids)
     except OSError as error:
         raise _Usage(f"{log}: {error.strerror or error}") from None
-    return found
+    for problem in found.problems:
+        typer.echo(f"{log}: {problem}", err=True)
+    return found.records
 
 
 def _again(call: DeniedCall, snapshot: PolicySnapshot) -> _Answer | str:
@@ -335,13 +326,6 @@ _NO_SCENARIO = "the policies are not at hand: give --policies DIR (the log keeps
 
 def _instructions(answer: _Answer) -> str:
     fixes = answer.explanation.fixes
-    if not fixes:
-        return "No fix is known.\n"
     if answer.scenario is None and any(item.patch for item in fixes):
         raise _Usage(_NO_SCENARIO)
-    blocks = []
-    for number, item in enumerate(fixes, 1):
-        standing = "verified" if item.verified else "not verified"
-        blocks.append(f"# Fix {number} ({item.owner}; {standing}): {item.summary}")
-        blocks.append(instructions(item, answer.scenario or {"request": {}, "policies": {}}) if item.patch else "")
-    return "\n".join(block for block in blocks if block) + "\n"
+    return all_instructions(fixes, answer.scenario or {"request": {}, "policies": {}})

@@ -7,30 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import escape
 
 from denyproxy.exchange import DeniedCall
 from denyproxy.explain.case import Case
 from denyproxy.explain.evidence import Evidence
+from denyproxy.explain.exported_context import add_context, values_state
+from denyproxy.explain.exported_state import bucket_state, grants_state, put_object, utc_text
 from denyproxy.explain.record import kept_headers
-from denyproxy.explain.scenario import Scenario
 from denyproxy.iam.document import PolicyList
 from denyproxy.iam.layers import PolicySet
 from denyproxy.iam.principal import PrincipalType
-from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
-from denyproxy.iam.variables import variables_of
+from denyproxy.iam.truth import UNKNOWN, Truth
 from denyproxy.s3.authorization import Authorization
-from denyproxy.s3.caller import identify_caller
-from denyproxy.s3.context import request_context
 from denyproxy.s3.error import S3Error, errors_in_success, parse_error
 from denyproxy.s3.form import is_form
 from denyproxy.s3.gates import block_public_access
-from denyproxy.s3.operation import POST_OBJECT, identify_call
+from denyproxy.s3.operation import POST_OBJECT
 from denyproxy.s3.public_access import SETTINGS, effective
 from denyproxy.s3.request import Caller, Role, S3Request
-from denyproxy.s3.snapshot import AclGrant, BucketFacts, ObjectFacts, PolicySnapshot
+from denyproxy.s3.snapshot import PolicySnapshot
 from denyproxy.sigv4.wire import SECRET_FIELDS
 
 Document = dict[str, Any]
@@ -47,7 +44,7 @@ def scenario_of(case: Case) -> Document | None:
     access point that is not loaded, or two buckets with policies of their own (copies)."""
     document = outline_of(case)
     if document is not None and not case.call.declared.closed:
-        _add_context(document, case)
+        add_context(document, case)
     return document
 
 
@@ -134,7 +131,7 @@ class _Export:
         }
         time = request.signed_time or self.call.sent
         if time is not None:
-            said["time"] = _time(time)
+            said["time"] = utc_text(time)
         return said
 
     def _query(self) -> dict[str, str]:
@@ -172,7 +169,7 @@ class _Export:
         else:
             error = parse_error(response, call.response_body, call.request.method)
             said |= {"code": error.code, "message": error.message}
-        return said | {"time": _time(call.received)}
+        return said | {"time": utc_text(call.received)}
 
     # The resources
 
@@ -180,15 +177,15 @@ class _Export:
         state: Document = {}
         request = self.request
         if request.bucket is not None and request.key is not None:
-            _put_object(state, "object", self.snapshot, (request.bucket, request.key))
+            put_object(state, "object", self.snapshot, (request.bucket, request.key))
         source = request.copy_source
         if source is not None:
-            _put_object(state, "source_object", self.snapshot, (source.bucket, source.key))
+            put_object(state, "source_object", self.snapshot, (source.bucket, source.key))
         if request.bucket is not None:
             facts = self.snapshot.bucket(request.bucket)
             if facts.request_payer is UNKNOWN:
                 unknown["requester-pays"] = None
-            state["bucket"] = _bucket_state(facts)
+            state["bucket"] = bucket_state(facts)
         self._object_unknowns(unknown)
         kms = self._with_role(Role.KMS)
         if kms:
@@ -268,7 +265,7 @@ class _Export:
             unknown["acl"] = None
         if ownership is not UNKNOWN:
             found["object_ownership"] = ownership
-        found["acl"] = {"object_grants": _grants(object_grants), "bucket_grants": _grants(facts.grants)}
+        found["acl"] = {"object_grants": grants_state(object_grants), "bucket_grants": grants_state(facts.grants)}
 
 
 def _named(layer: str, listing: PolicyList, unknown: dict[str, None]) -> list[Document]:
@@ -278,14 +275,6 @@ def _named(layer: str, listing: PolicyList, unknown: dict[str, None]) -> list[Do
         {"name": policy.name, **({} if policy.arn is None else {"arn": policy.arn}), "document": policy.document}
         for policy in listing.policies
     ]
-
-
-def _grants(grants: tuple[AclGrant, ...] | Unknown) -> list[Document]:
-    return [{"grantee": item.grantee, "permission": item.permission} for item in (() if grants is UNKNOWN else grants)]
-
-
-def _time(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def _errors_inside(errors: tuple[S3Error, ...]) -> str:
@@ -300,106 +289,4 @@ def _errors_inside(errors: tuple[S3Error, ...]) -> str:
 
 
 def _context(declared: Mapping[str, tuple[str, ...] | None]) -> Document:
-    return {key: None if values is None else _values(values) for key, values in declared.items()}
-
-
-def _values(values: tuple[str, ...]) -> str | list[str]:
-    return values[0] if len(values) == 1 else list(values)
-
-
-def _bucket_state(facts: BucketFacts) -> Document:
-    state: Document = {}
-    if isinstance(facts.request_payer, str):
-        state["request_payer"] = facts.request_payer
-    if isinstance(facts.default_encryption, str):
-        state["default_encryption"] = {"algorithm": facts.default_encryption}
-        if isinstance(facts.default_kms_key, str):
-            state["default_encryption"]["kms_key_id"] = facts.default_kms_key
-    if isinstance(facts.tags, Mapping) and facts.tags:
-        state["tags"] = dict(facts.tags)
-    if facts.abac is True:
-        state["abac"] = True
-    return state
-
-
-def _put_object(state: Document, member: str, snapshot: PolicySnapshot, place: tuple[str, str]) -> None:
-    """Facts of a stored object; nothing, where none is known."""
-    if place not in snapshot.objects:
-        return
-    facts = snapshot.objects[place]
-    if facts is None:
-        state[member] = None
-    elif facts.exists is True:
-        state[member] = _object_state(facts, snapshot)
-
-
-def _object_state(facts: ObjectFacts, snapshot: PolicySnapshot) -> Document:
-    state: Document = {}
-    if isinstance(facts.sse, str):
-        state["sse"] = facts.sse
-    if isinstance(facts.kms_key, str):
-        alias = facts.kms_key.startswith("alias/")
-        arn = snapshot.kms_key(facts.kms_key).arn if alias else facts.kms_key
-        state |= {} if arn is None else {"kms_key_id": arn}
-        state |= {"kms_key_alias": facts.kms_key} if alias else {}
-    if isinstance(facts.tags, Mapping) and facts.tags:
-        state["tags"] = dict(facts.tags)
-    for member, value in (("owner_account", facts.owner_account), ("storage_class", facts.storage_class)):
-        if isinstance(value, str):
-            state[member] = value
-    for member, flag in (
-        ("bucket_key", facts.bucket_key),
-        ("restored", facts.restored),
-        ("delete_marker", facts.delete_marker),
-    ):
-        if flag is True:
-            state[member] = True
-    lock: Document = {}
-    if isinstance(facts.lock_mode, str):
-        lock["mode"] = facts.lock_mode
-    if isinstance(facts.retain_until, datetime):
-        lock["retain_until"] = _time(facts.retain_until)
-    if facts.legal_hold is True:
-        lock["legal_hold"] = True
-    return state | ({"lock": lock} if lock else {})
-
-
-# Condition keys that a scenario does not derive as the live call did
-
-
-def _add_context(document: Document, case: Case) -> None:
-    """State every condition key that a policy asks for and the scenario would come to another value of."""
-    scenario = Scenario.validate_document(document)
-    copy, snapshot = scenario.denied_call(case.call.received), scenario.snapshot()
-    request, caller = identify_call(copy, snapshot, table=case.operations), identify_caller(copy, snapshot)
-    keys = _keys_asked_for(case.evidence)
-    unknown: dict[str, None] = dict.fromkeys(document.get("unknown", ()))
-    for authorization in case.evidence.authorizations:
-        known = authorization.evaluation.request.context
-        derived = request_context(authorization.requirement, request, caller, copy, snapshot)
-        kms = authorization.requirement.role is Role.KMS
-        for key in keys:
-            value = known.lookup(key)
-            if value == derived.lookup(key):
-                continue
-            if value is UNKNOWN:
-                unknown[key] = None
-            elif not kms:
-                document["request"]["context"].setdefault(key, None if value is None else _values(value))
-            elif value is not None:
-                document["resource_state"]["kms"].setdefault("context", {}).setdefault(key, value[0])
-    if unknown:
-        document["unknown"] = list(unknown)
-
-
-def _keys_asked_for(evidence: Evidence) -> tuple[str, ...]:
-    """The condition keys (lower case) of all conditions and variables that bear on the call."""
-    keys: dict[str, None] = {}
-    for policy in evidence.policies():
-        for statement in policy.statements:
-            templates = [*statement.resource_templates]
-            for condition in statement.conditions:
-                keys[condition.lower_key] = None
-                templates += condition.templates
-            keys.update((item.key.lower(), None) for template in templates for item in variables_of(template))
-    return tuple(keys)
+    return {key: None if values is None else values_state(values) for key, values in declared.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,16 +25,24 @@ class _Change:
     after: Any
 
 
-def instructions(fix: Fix, scenario: Document) -> str:
-    """A unified diff and a command for every document that the fix changes; the fix's words where it changes none.
+def all_instructions(fixes: Sequence[Fix], scenario: Document) -> str:
+    """How to make each of the fixes. `scenario`: the document that their patches refer to."""
+    blocks: list[str] = []
+    for number, fix in enumerate(fixes, 1):
+        standing = "verified" if fix.verified else "not verified"
+        blocks.append(f"# Fix {number} ({fix.owner}; {standing}): {fix.summary}")
+        blocks.extend([instructions(fix, scenario)] if fix.patch else [])
+    return "\n".join(blocks or ["No fix is known."]) + "\n"
 
-    `scenario`: the document that its patch refers to."""
+
+def instructions(fix: Fix, scenario: Document) -> str:
+    """A unified diff and a command for every document that the fix's patch changes."""
     after = apply_patch(scenario, fix.patch)
     blocks = [
         "\n".join((*_diff(change), *_command(change, after)))
         for change in (*_changed_request(scenario, after), *_changed_policies(scenario, after))
     ]
-    return "\n\n".join(blocks) if blocks else f"# {fix.owner}: {fix.summary}"
+    return "\n\n".join(blocks)
 
 
 def _changed_request(before: Document, after: Document) -> Iterator[_Change]:

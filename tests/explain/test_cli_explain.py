@@ -164,7 +164,7 @@ def test_a_past_denial_by_its_id(log: Path) -> None:
     assert status == 0
     assert "PutObject s3://b/k" in out
     assert "Fix        Allow s3:PutObject on arn:aws:s3:::b/k" in out
-    assert f"{log}:2: not a denial record" in err
+    assert f"{log}: line 2: not a denial record" in err
 
 
 def test_an_id_that_is_not_in_the_log(log: Path) -> None:

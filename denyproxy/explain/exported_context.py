@@ -1,0 +1,60 @@
+"""Condition keys that a scenario would not derive as the live call did, which it therefore has to state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from denyproxy.explain.case import Case
+from denyproxy.explain.evidence import Evidence
+from denyproxy.explain.scenario import Scenario
+from denyproxy.iam.truth import UNKNOWN
+from denyproxy.iam.variables import variables_of
+from denyproxy.s3.caller import identify_caller
+from denyproxy.s3.context import request_context
+from denyproxy.s3.operation import identify_call
+from denyproxy.s3.request import Role
+
+Document = dict[str, Any]
+
+
+def values_state(values: tuple[str, ...]) -> str | list[str]:
+    """The values of a condition key; a single one stands by itself."""
+    return values[0] if len(values) == 1 else list(values)
+
+
+def add_context(document: Document, case: Case) -> None:
+    """State every condition key that a policy asks for and the scenario would come to another value of."""
+    scenario = Scenario.validate_document(document)
+    copy, snapshot = scenario.denied_call(case.call.received), scenario.snapshot()
+    request, caller = identify_call(copy, snapshot, table=case.operations), identify_caller(copy, snapshot)
+    keys = _keys_asked_for(case.evidence)
+    unknown: dict[str, None] = dict.fromkeys(document.get("unknown", ()))
+    for authorization in case.evidence.authorizations:
+        known = authorization.evaluation.request.context
+        derived = request_context(authorization.requirement, request, caller, copy, snapshot)
+        kms = authorization.requirement.role is Role.KMS
+        for key in keys:
+            value = known.lookup(key)
+            if value == derived.lookup(key):
+                continue
+            if value is UNKNOWN:
+                unknown[key] = None
+            elif not kms:
+                document["request"]["context"].setdefault(key, None if value is None else values_state(value))
+            elif value is not None:
+                document["resource_state"]["kms"].setdefault("context", {}).setdefault(key, value[0])
+    if unknown:
+        document["unknown"] = list(unknown)
+
+
+def _keys_asked_for(evidence: Evidence) -> tuple[str, ...]:
+    """The condition keys (lower case) of all conditions and variables that bear on the call."""
+    keys: dict[str, None] = {}
+    for policy in evidence.policies():
+        for statement in policy.statements:
+            templates = [*statement.resource_templates]
+            for condition in statement.conditions:
+                keys[condition.lower_key] = None
+                templates += condition.templates
+            keys.update((item.key.lower(), None) for template in templates for item in variables_of(template))
+    return tuple(keys)
