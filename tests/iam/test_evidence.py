@@ -131,6 +131,8 @@ def test_a_statement_without_resource_has_no_evidence_on_it() -> None:
         (["s3:PutObject", "s3:"], "s3:GetObject", Mismatch.PREFIX_LACKS_WILDCARD, "s3:"),
         ("s3:GetObject", "s3:GetObjectVersion", Mismatch.ACTION_NOT_LISTED, "s3:GetObject"),
         ("get*", "s3:GetObject", Mismatch.ACTION_WITHOUT_SERVICE, "get*"),
+        ("PutObject", "s3:GetObject", Mismatch.ACTION_NOT_LISTED, "PutObject"),
+        ("iam:GetObject", "s3:GetObject", Mismatch.ACTION_NOT_LISTED, "iam:GetObject"),
     ],
 )
 def test_actions(patterns: Any, asked: str, reason: Mismatch, expected: str) -> None:
@@ -291,6 +293,7 @@ def test_an_unknown_variable_is_not_to_blame_for_a_pattern_that_cannot_match() -
         ("arn:aws:s3:::b/${aws:username}", "arn:aws:s3:::b/alice", ()),
         ("arn:aws:s3:*", OBJECT, (Doubt.WILDCARD_CROSSES_COLON,)),
         ("arn:aws:s3*b/k", OBJECT, (Doubt.WILDCARD_IN_SERVICE,)),
+        ("arn:aws:s?:::b/k", OBJECT, (Doubt.WILDCARD_IN_SERVICE,)),
         ("arn:aws:*", OBJECT, (Doubt.WILDCARD_IN_SERVICE,)),
         ("arn:*", OBJECT, (Doubt.WILDCARD_CROSSES_COLON,)),
         ("arn:aws:s3:::b?k", OBJECT, ()),
@@ -416,6 +419,7 @@ V = context({"key": "value"})
         ("StringEquals", ["a", "Value"], "value", Mismatch.CASE_DIFFERS, "Value"),
         ("StringEquals", ["a", "v*"], "value", Mismatch.WILDCARD_IN_EXACT_OPERATOR, "v*"),
         ("StringEquals", ["a", "value/"], "value", Mismatch.TRAILING_SLASH, "value/"),
+        ("StringEquals", ["a", "value"], "value/", Mismatch.TRAILING_SLASH, "value"),
         ("StringEquals", "", "value", Mismatch.VALUE_DIFFERS, ""),
         ("StringEqualsIgnoreCase", ["a", "V*"], "value", Mismatch.WILDCARD_IN_EXACT_OPERATOR, "V*"),
         ("StringEqualsIgnoreCase", "a", "value", Mismatch.VALUE_DIFFERS, "a"),
@@ -489,6 +493,22 @@ def test_conditions(
     assert (found.element, found.truth, found.reason, found.actual) == ("condition:Key", truth, reason, actual)
 
 
+@pytest.mark.parametrize(
+    ("operator", "value", "actual", "reason"),
+    [
+        ("StringNotEqualsIgnoreCase", "v*", "value", Mismatch.WILDCARD_IN_EXACT_OPERATOR),
+        ("StringNotLike", "V*", "value", Mismatch.CASE_DIFFERS),
+        ("ArnNotEquals", "arn:aws:sns:x:2:t", "arn:aws:sns:x:1:t", Mismatch.OTHER_ACCOUNT),
+        ("ArnNotLike", "arn:aws:sns:x:2:*", "arn:aws:sns:x:1:t", Mismatch.OTHER_ACCOUNT),
+        ("NotIpAddress", "10.0.0.0/99", "10.0.0.1", Mismatch.VALUE_UNREADABLE),
+        ("NumericNotEquals", "1", "2", Mismatch.VALUE_DIFFERS),
+    ],
+)
+def test_a_negated_condition_that_is_met_says_why(operator: str, value: str, actual: str, reason: Mismatch) -> None:
+    found = condition(operator, value, context({"key": actual}))
+    assert (found.truth, found.reason, found.expected, found.actual) == (YES, reason, value, actual)
+
+
 def test_a_value_that_is_known_roughly() -> None:
     keys = RequestContext({"key": ("100",)}, margin={"key": 10.0})
     found = condition("NumericGreaterThan", "95", keys)
@@ -552,6 +572,10 @@ def test_an_arn_with_a_variable_in_an_old_version() -> None:
     keys = context({"key": USER_ARN, "u": "alice"})
     found = condition("ArnLike", f"arn:aws:iam::{OURS}:user/${{u}}", keys, version=None)
     assert (found.element, found.reason) == ("version", Mismatch.VARIABLE_LITERAL)
+    # As ARNs these would not match in either version: a star keeps to its segment.
+    for version in (NEW, OLD):
+        other = condition("ArnLike", "arn:*:user/${u}", keys, version=version)
+        assert (other.element, other.truth, other.reason) == ("condition:Key", NO, Mismatch.NOT_AN_ARN)
 
 
 @pytest.mark.parametrize(
@@ -563,6 +587,9 @@ def test_an_arn_with_a_variable_in_an_old_version() -> None:
         ("Null", "yes", V, (Doubt.UNREADABLE_VALUE,)),
         ("ArnLike", "arn:aws:*", V, (Doubt.UNREADABLE_VALUE,)),
         ("Bool", "${b}", context({"key": "true", "b": "true"}), (Doubt.BOOL_VARIABLE,)),
+        ("Bool", ["${b}", "false"], context({"key": "true", "b": "true"}), (Doubt.BOOL_VARIABLE,)),
+        ("Bool", "true", context({"key": "true"}), ()),
+        ("StringEquals", "${b}", context({"key": "true", "b": "true"}), ()),
         ("ForAllValues:StringNotLike", "a", context(), (Doubt.NEGATED_FOR_ALL_ABSENT,)),
         ("ForAllValues:StringNotLike", "a", context({"key": []}), (Doubt.NEGATED_FOR_ALL_ABSENT,)),
         ("ForAllValues:StringNotLike", "a", V, ()),
