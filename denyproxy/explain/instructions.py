@@ -156,7 +156,7 @@ def _arn(policies: Any, name: str) -> str | None:
 
 
 def _version(arn: str, document: Any) -> str:
-    words = ("--policy-arn", arn, "--policy-document", _json(document), "--set-as-default")
+    words = ("--policy-arn", arn, "--set-as-default", "--policy-document", _json(document))
     return _run("iam", "create-policy-version", *words)
 
 
