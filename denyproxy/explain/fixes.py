@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from denyproxy.explain import remedy_sentences as say
@@ -36,6 +37,8 @@ def propose(
     how many denied keys of the request are not in the case."""
     if judgement.cause is None:
         return ()
+    if judgement.missing_key:
+        case = replace(case, evidence=replace(case.evidence, missing_for_sure=True))
     groups = _grouped([judgement.cause, *judgement.also_blocking])
     options = [_options(group, judgement, case) for group in groups[:MOST_REASONS]]
     # Where another reason has no remedy, the trial says that it still blocks.

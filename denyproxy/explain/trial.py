@@ -45,8 +45,10 @@ def tried(case: Case, draft: Draft, assumed: Surroundings) -> Outcome:
     except ScenarioError as error:
         return Outcome(False, (str(error),))
     if _keeps_the_request(draft.patch):
-        return _outcome(_to_the_same(case, snapshot, assumed))
-    return _outcome(_to_another(case, scenario, snapshot, assumed))
+        answers = _to_the_same(case, snapshot, assumed)
+    else:
+        answers = _to_another(case, scenario, snapshot, assumed)
+    return _outcome(answers, missing=answers.missing_for_sure or case.evidence.missing_for_sure)
 
 
 def _keeps_the_request(patch: Iterable[Operation]) -> bool:
@@ -84,8 +86,9 @@ def _to_another(case: Case, scenario: Scenario, snapshot: PolicySnapshot, assume
     return Answers.of(call, request, identify_caller(call, snapshot), snapshot, case.keys)
 
 
-def _outcome(answers: Answers) -> Outcome:
-    listing = (answers.missing_key,) if answers.missing_key is not None and answers.missing_for_sure else ()
+def _outcome(answers: Answers, *, missing: bool) -> Outcome:
+    """`missing`: the key is missing, or taken to be, so that listing decides between 404 and 403."""
+    listing = (answers.missing_key,) if answers.missing_key is not None and missing else ()
     asked = (*answers.authorizations, *listing)
     refused = tuple(gate for gate in answers.refusals if gate.truth is Truth.YES)
     denied = tuple(item for item in asked if item.allowed is Truth.NO)

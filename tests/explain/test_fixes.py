@@ -615,3 +615,83 @@ def test_the_header_with_its_fix_stays_within_its_bound() -> None:
     for _, value in answer.headers:
         assert value.isascii()
         assert len(value) <= 512
+
+
+def test_listing_has_to_be_allowed_in_all_layers_before_a_missing_key_is_a_404() -> None:
+    read = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+    boundary = {"name": "edge", "document": document(read)}
+    case = scenario(
+        request={"operation": "HeadObject", "method": "HEAD"},
+        policies={"identity": identity(read), "permissions_boundary": boundary},
+        response={"status": 403},
+    )
+    (fix,) = fixes_of(case)
+    assert fix.verified
+    assert {operation["path"] for operation in fix.patch} == {
+        "/policies/identity/0/document/Statement/-",
+        "/policies/permissions_boundary/document/Statement/-",
+    }
+
+
+def test_a_boundary_of_awss_own_can_only_be_exchanged() -> None:
+    listing = {"Effect": "Allow", "Action": "s3:List*", "Resource": "*"}
+    boundary = {"name": "Edge", "arn": "arn:aws:iam::aws:policy/Edge", "document": document(listing)}
+    (fix,) = fixes_of(scenario(policies={"identity": identity(ALL), "permissions_boundary": boundary}))
+    assert (fix.patch, fix.verified) == ((), False)
+    assert fix.summary == (
+        "The permissions boundary Edge is managed by AWS and cannot be changed: attach another one that allows it too."
+    )
+
+
+@pytest.mark.parametrize(
+    ("principal", "expected"),
+    [
+        ({"principal": "arn:aws:iam::444455556666:root"}, {"AWS": "arn:aws:iam::444455556666:root"}),
+        (
+            {
+                "principal": "arn:aws:sts::444455556666:federated-user/bob",
+                "principal_role": "arn:aws:iam::444455556666:user/vendor",
+            },
+            {"AWS": "arn:aws:sts::444455556666:federated-user/bob"},
+        ),
+        ({"principal": "cloudtrail.amazonaws.com"}, {"Service": "cloudtrail.amazonaws.com"}),
+    ],
+)
+def test_how_a_bucket_policy_names_each_kind_of_caller(principal: Document, expected: Document) -> None:
+    account = None if "amazonaws" in principal["principal"] else "444455556666"
+    case = scenario(
+        request={"principal_account": account, **principal},
+        policies={"identity": identity(ALL), "session": identity(ALL)},
+    )
+    statement = only_value(first(case))["Statement"][0]
+    assert statement["Principal"] == expected
+    only_root = {"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::444455556666:root"}}
+    assert statement.get("Condition") == (only_root if principal["principal"].endswith(":root") else None)
+
+
+@pytest.mark.parametrize(
+    ("principal", "condition"),
+    [
+        ({"principal": "anonymous", "principal_account": None}, {"Null": {"aws:PrincipalArn": "false"}}),
+        (
+            {"principal": "cloudtrail.amazonaws.com", "principal_account": None},
+            {"StringNotEquals": {"aws:PrincipalServiceName": "cloudtrail.amazonaws.com"}},
+        ),
+        ({}, {"ArnNotEquals": {"aws:PrincipalArn": "arn:aws:iam::111122223333:user/alice"}}),
+    ],
+)
+def test_how_a_deny_spares_each_kind_of_caller(principal: Document, condition: Document) -> None:
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/k"}
+    let = {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "s3:*", "Resource": "*"}
+    service = {
+        "Effect": "Allow",
+        "Principal": {"Service": "cloudtrail.amazonaws.com"},
+        "Action": "s3:*",
+        "Resource": "*",
+    }
+    public = {**let, "Principal": "*"}
+    case = scenario(
+        request=principal, policies={"identity": identity(ALL), "bucket_policy": document(deny, public, service)}
+    )
+    fix = first(case)
+    assert only_value(fix)["Condition"] == condition

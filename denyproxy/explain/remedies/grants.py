@@ -69,11 +69,14 @@ def _addition(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> 
     anonymous = case.caller.principal.type is PrincipalType.ANONYMOUS
     resources = [item.authorization.requirement.resource for item in findings if item.authorization]
     whom = caller_in_words(case.caller.principal) if PLACES[finding.layer].naming != "none" else None
-    place = _place_of_addition(finding)
+    place = _place_of_addition(finding, statement)
     if place is None:
-        return None
-    edit, new = place(statement)
-    policy = new or policy_in_words(finding, case)
+        if finding.policy is None:
+            return None
+        words = other_policy(policy_in_words(finding, case), "allows it too")
+        return Part(PLACES[finding.layer].owner, target(finding, case), words)
+    edit, new = place
+    policy = new_policy(finding.layer) if new else policy_in_words(finding, case)
     words = grant(scope.actions, resources, policy, whom) + (_wider(finding) if len(findings) == 1 else "")
     if missing_key:
         words = missing_key_grant(words)
@@ -82,23 +85,18 @@ def _addition(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> 
     return Part(PLACES[finding.layer].owner, target(finding, case), words, edit, exact and pinned)
 
 
-_Placed = Callable[[Json], tuple[Callable[[Draft], None], str | None]]
-
-
-def _place_of_addition(finding: Finding) -> _Placed | None:
-    """How a statement gets in: into the policy that nearly allows, or into a new one."""
+def _place_of_addition(finding: Finding, statement: Json) -> tuple[Callable[[Draft], None], bool] | None:
+    """How a statement gets in, and whether in a new policy, rather than in the one that nearly allows. None: there
+    can be no other policy (a boundary of AWS's own)."""
     path = document_path(finding)
     if path is not None and not is_aws_managed(finding.policy):
-        return lambda statement: (lambda draft: add_statement(draft, path, statement), None)
+        return lambda draft: add_statement(draft, path, statement), False
     listing = _LISTS.get(finding.layer)
     if finding.layer == "scp":
         listing = ("policies", "scp", finding.level or 0)
     if listing is None:
-        if finding.layer != "permissions-boundary":
-            return None
-        boundary = finding.policy_name or "the permissions boundary"
-        return lambda statement: (lambda draft: None, other_policy(boundary, "allows it too"))
-    return lambda statement: (lambda draft: _add_policy(draft, listing, statement), new_policy(finding.layer))
+        return None
+    return lambda draft: _add_policy(draft, listing, statement), True
 
 
 def add_statement(draft: Draft, path: Path, statement: Json) -> None:
