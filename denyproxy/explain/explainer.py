@@ -165,8 +165,3 @@ def _owner(request: S3Request, call: DeniedCall, snapshot: PolicySnapshot) -> st
     if call.declared.resource_account is not None:
         return call.declared.resource_account
     return snapshot.bucket(request.bucket).account if request.bucket is not None else UNKNOWN
-
-
-def with_id(explained: Explained, call_id: str) -> Explained:
-    """The same explanation under another call's id (equal denials in a storm share one)."""
-    return replace(explained, explanation=explained.explanation.model_copy(update={"id": call_id}))
