@@ -314,7 +314,10 @@ def test_tls_alone_is_not_enough_where_more_is_missing() -> None:
     )
     (fix,) = fixes_of(case)
     assert "https://" in fix.summary
-    assert fix.verified is allowed(patched({**case, "request": {**case["request"], "context": {}}}, fix))
+    assert allowed(patched({**case, "request": {**case["request"], "context": {}}}, fix))
+    assert fix.verified is allowed(patched(case, fix))
+    assert not fix.verified
+    assert fix.still_blocking
 
 
 def test_addresses_are_perhaps_out_of_reach_so_the_policy_comes_second() -> None:
