@@ -19,8 +19,8 @@ from denyproxy.denylog import DenyLog
 from denyproxy.exchange import Answer, DeniedCall
 from denyproxy.policies import PolicySource
 from denyproxy.proxy.handler import Relay
+from denyproxy.proxy.pool import PoolUpstream
 from denyproxy.proxy.server import RelayServer
-from denyproxy.proxy.session import SessionUpstream
 from denyproxy.settings import Address, Settings, SettingsError
 from denyproxy.wiring import (
     Explainer,
@@ -30,7 +30,7 @@ from denyproxy.wiring import (
     policy_source,
     relay_options,
     server_options,
-    session_options,
+    upstream_options,
 )
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class App:
         self._explainer = explainer
         self._policies = policies
         self._denylog = DenyLog(settings.log.destination, capacity=settings.log.queue)
-        self._upstream: SessionUpstream | None = None
+        self._upstream: PoolUpstream | None = None
         self._relay: Relay | None = None
         self._runner: web.ServerRunner | None = None
         self._console: web.AppRunner | None = None
@@ -58,7 +58,7 @@ class App:
         try:
             self._start_log()
             await self._policies.start()
-            self._upstream = SessionUpstream(session_options(settings))
+            self._upstream = PoolUpstream(upstream_options(settings))
             self._relay = Relay(
                 modes(settings),
                 self._upstream,

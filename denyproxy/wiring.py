@@ -14,8 +14,7 @@ from denyproxy.proxy.handler import RelayOptions
 from denyproxy.proxy.hosts import AllowedHosts
 from denyproxy.proxy.modes import Forward, Passthrough, UpstreamMode, guess_kind
 from denyproxy.proxy.server import ServerOptions
-from denyproxy.proxy.session import SessionOptions
-from denyproxy.proxy.upstream import Origin
+from denyproxy.proxy.upstream import Origin, UpstreamOptions
 from denyproxy.s3.snapshot import PolicySnapshot
 from denyproxy.service_model import s3_operations
 from denyproxy.settings import Settings, SettingsError
@@ -108,10 +107,10 @@ def trust(settings: Settings) -> ssl.SSLContext | None:
     return context
 
 
-def session_options(settings: Settings) -> SessionOptions:
+def upstream_options(settings: Settings) -> UpstreamOptions:
     """Bounds and trust of the upstream client. Raises SettingsError."""
     limits, timeouts = settings.limits, settings.timeouts
-    return SessionOptions(
+    return UpstreamOptions(
         connect_seconds=timeouts.connect,
         idle_seconds=timeouts.upstream_idle,
         keepalive_seconds=timeouts.upstream_keepalive,

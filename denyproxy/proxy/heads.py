@@ -79,11 +79,19 @@ def replace_header(headers: Headers, name: str, value: str) -> Headers:
     return tuple((field, value if field.lower() == wanted else old) for field, old in headers)
 
 
+def serialize_request(head: RequestHead) -> bytes:
+    """Request line and header fields as bytes. Raises MalformedHead where a line break would forge a field."""
+    return _serialize(f"{head.method} {head.target} HTTP/1.1", head.headers)
+
+
 def serialize_response(head: ResponseHead) -> bytes:
     """Status line and header fields as bytes. Raises MalformedHead where a line break would forge a field."""
-    lines = [f"HTTP/1.1 {head.status} {head.reason}", *(f"{name}: {value}" for name, value in head.headers)]
+    return _serialize(f"HTTP/1.1 {head.status} {head.reason}", head.headers)
+
+
+def _serialize(first: str, headers: Headers) -> bytes:
+    lines = [first, *[f"{name}: {value}" for name, value in headers], "\r\n"]
     text = "\r\n".join(lines)
-    breaks = len(lines) - 1
-    if text.count("\n") != breaks or text.count("\r") != breaks:
+    if text.count("\n") != len(lines) or text.count("\r") != len(lines):
         raise MalformedHead("a line break inside a header field")
-    return (text + "\r\n\r\n").encode("utf-8", "surrogateescape")
+    return text.encode("utf-8", "surrogateescape")

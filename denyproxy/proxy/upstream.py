@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -29,6 +30,26 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class UpstreamOptions:
+    """Bounds of an upstream client. Times in seconds, sizes in bytes."""
+
+    connect_seconds: float = 10.0
+    idle_seconds: float = 300.0
+    """Longest silence of the upstream: before the response, inside a body, or without taking more of an upload."""
+    keepalive_seconds: float = 4.0
+    """Shorter than common servers' own, so that a kept connection is rarely a stale one."""
+    continue_seconds: float = 1.0
+    """How long to wait for `100 Continue` before the body is sent anyway."""
+    connections: int = 0
+    """0: as many as there are requests."""
+    line_bytes: int = 64 * 1024
+    field_bytes: int = 32 * 1024
+    fields: int = 256
+    tls: ssl.SSLContext | None = None
+    """Whom to trust; None: as the system does."""
+
+
+@dataclass(frozen=True, slots=True)
 class UpstreamRequest:
     """A request ready to be sent. The head is written as it is: framing, Host and Expect included."""
 
@@ -36,6 +57,22 @@ class UpstreamRequest:
     head: RequestHead
     body: RequestBody | None = None
     """None: the request has none."""
+
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_IDEMPOTENT = _SAFE | {"PUT", "DELETE"}
+
+
+def may_retry(request: UpstreamRequest) -> bool:
+    """After a stale connection: nothing of the body was consumed, and doing it twice is doing it once."""
+    if request.body is not None and request.body.started:
+        return False
+    if request.head.method not in _IDEMPOTENT:
+        return False
+    return request.head.method in _SAFE or not any(
+        "if-" in name.lower() and ("match" in name.lower() or "modified" in name.lower())
+        for name, _ in request.head.headers
+    )
 
 
 class UpstreamResponse(Protocol):

@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from denyproxy.proxy.session import SessionOptions
+from denyproxy.proxy.upstream import UpstreamOptions
 from tests.proxy.wire import ACCESS_DENIED, FORBIDDEN, OK, Message, Wire, answering, relaying, upstream
 
 PUT = b"PUT /b/k HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-FOREVER = SessionOptions(continue_seconds=3600)
+FOREVER = UpstreamOptions(continue_seconds=3600)
 
 
 @pytest.mark.parametrize("expect", [b"100-continue", b"100-Continue"])
@@ -108,7 +108,7 @@ async def test_a_client_that_does_not_wait_gets_its_answer_and_then_the_end() ->
 
 async def test_an_upstream_that_ignores_expect_does_not_hang_anybody() -> None:
     """wire.md 16: after a while the 100 is sent anyway."""
-    session = SessionOptions(continue_seconds=0.01)
+    session = UpstreamOptions(continue_seconds=0.01)
     async with upstream(answering(OK)) as port, relaying(port, session=session) as proxy, proxy.connect() as wire:
         await wire.send(PUT)
         assert (await wire.head()).first_line == b"HTTP/1.1 100 Continue"

@@ -9,9 +9,9 @@ import pytest
 
 from denyproxy.proxy.handler import RelayOptions
 from denyproxy.proxy.modes import Passthrough
+from denyproxy.proxy.reply import Reply, Sent
 from denyproxy.proxy.server import ServerOptions
-from denyproxy.proxy.session import SessionOptions, SessionResponse
-from denyproxy.proxy.upstream import Origin, UpstreamRequest
+from denyproxy.proxy.upstream import Origin, UpstreamOptions, UpstreamRequest
 from tests.proxy.wire import (
     OK,
     BrokenTransfer,
@@ -127,10 +127,10 @@ async def test_a_body_without_a_length_that_is_reset_is_broken() -> None:
 async def test_a_fault_of_our_own_in_a_body_is_a_broken_transfer(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no way back to a 500 once a response has begun."""
 
-    async def read(_: SessionResponse) -> bytes:
+    async def finish(_: Reply) -> Sent:
         raise ValueError("a fault")
 
-    monkeypatch.setattr(SessionResponse, "read", read)
+    monkeypatch.setattr(Reply, "finish", finish)
     async with upstream(answering(OK)) as port, relaying(port) as proxy, proxy.connect() as wire:
         await wire.send(b"GET /b/k HTTP/1.0\r\nHost: h\r\n\r\n")
         with pytest.raises(ConnectionResetError):
@@ -209,7 +209,7 @@ async def test_a_silent_upstream_is_a_504() -> None:
     async def script(wire: Wire) -> None:
         await wire.ended()
 
-    session = SessionOptions(idle_seconds=0.05)
+    session = UpstreamOptions(idle_seconds=0.05)
     async with upstream(script) as port, relaying(port, session=session) as proxy:
         answer = await proxy.ask(GET)
         upload = await proxy.ask(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello")
@@ -224,7 +224,7 @@ async def test_an_upstream_that_takes_no_more_of_an_upload_is_a_504() -> None:
         wire.reader._transport.pause_reading()  # type: ignore[attr-defined]
         await asyncio.Event().wait()
 
-    session = SessionOptions(idle_seconds=0.05)
+    session = UpstreamOptions(idle_seconds=0.05)
     async with upstream(script) as port, relaying(port, session=session) as proxy, proxy.connect() as wire:
         await wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (64 * MiB))
         sending = asyncio.create_task(wire.send(bytes(64 * MiB)))
@@ -292,7 +292,7 @@ async def test_a_stale_connection_is_retried_only_where_that_is_safe(request_: b
 
 async def test_an_upload_that_is_refused_early_on_a_kept_connection_is_not_sent_twice() -> None:
     """wire.md 22: Expect or not, a body that was begun is never sent again."""
-    session = SessionOptions(continue_seconds=3600)
+    session = UpstreamOptions(continue_seconds=3600)
     heads: list[Message] = []
 
     async def script(wire: Wire) -> None:

@@ -17,8 +17,7 @@ from botocore.config import Config
 
 from denyproxy.proxy.hosts import AllowedHosts
 from denyproxy.proxy.modes import Forward, Passthrough, UpstreamMode, guess_kind
-from denyproxy.proxy.session import SessionOptions
-from denyproxy.proxy.upstream import Origin
+from denyproxy.proxy.upstream import Origin, UpstreamOptions
 from tests.proxy.wire import FORBIDDEN, OK, Message, Proxy, answering, relaying, upstream
 
 
@@ -63,7 +62,7 @@ async def forwarding(
     allowed: Sequence[str], *also: UpstreamMode, trust: ssl.SSLContext | None = None
 ) -> AsyncIterator[Proxy]:
     modes = [Forward(AllowedHosts.parse(allowed)), *also]
-    async with relaying(modes, session=SessionOptions(tls=trust)) as proxy:
+    async with relaying(modes, session=UpstreamOptions(tls=trust)) as proxy:
         yield proxy
 
 

@@ -9,14 +9,15 @@ import pytest
 from denyproxy.exchange import RequestHead
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.errors import UpstreamUnreachable
-from denyproxy.proxy.session import SessionUpstream
-from denyproxy.proxy.upstream import Origin, UpstreamRequest
+from denyproxy.proxy.upstream import Origin, UpstreamOptions, UpstreamRequest
 from tests.proxy.wire import (
     ACCESS_DENIED,
     FORBIDDEN,
+    UPSTREAMS,
     Wire,
     relaying,
     upstream,
+    upstream_client,
 )
 
 GET = b"GET /b/k HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -135,7 +136,7 @@ async def test_nobody_reads_the_body_once_the_response_is_closed() -> None:
     for answers in (True, False):
         stream = Stream()
         async with upstream(script) as port:
-            client = SessionUpstream()
+            client = UPSTREAMS[upstream_client.get()](UpstreamOptions())
             request = UpstreamRequest(Origin("http", "127.0.0.1", port), head, RequestBody(stream))
             if answers:
                 await (await client.send(request)).close()

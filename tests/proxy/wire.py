@@ -10,18 +10,26 @@ import struct
 import sys
 import termios
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
 from denyproxy.exchange import Answer, DeniedCall
 from denyproxy.proxy.handler import Relay, RelayOptions
 from denyproxy.proxy.modes import Passthrough, UpstreamMode
+from denyproxy.proxy.pool import PoolUpstream
 from denyproxy.proxy.server import RelayServer, ServerOptions
-from denyproxy.proxy.session import SessionOptions, SessionUpstream
-from denyproxy.proxy.upstream import Origin
+from denyproxy.proxy.upstream import Origin, Upstream, UpstreamOptions
+from tests.proxy.session import SessionUpstream
 
 PATIENCE = 20.0
 """Seconds after which a test that waits has failed; no test depends on how long anything takes."""
+
+UPSTREAMS: dict[str, Callable[[UpstreamOptions], Upstream]] = {"pool": PoolUpstream, "session": SessionUpstream}
+"""The product's upstream client, and the one on aiohttp's ClientSession that it is held against."""
+
+upstream_client: ContextVar[str] = ContextVar("upstream_client", default="pool")
+"""Which of them `relaying` uses."""
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -209,14 +217,14 @@ async def relaying(
     *,
     explained: Explained | None = None,
     options: RelayOptions | None = None,
-    session: SessionOptions | None = None,
+    session: UpstreamOptions | None = None,
     server: ServerOptions | None = None,
 ) -> AsyncIterator[Proxy]:
     """A relay on loopback: to a port there, by passthrough, or with modes of its own."""
     if isinstance(modes, int):
         modes = [Passthrough(Origin("http", "127.0.0.1", modes))]
     explained = explained or Explained()
-    client = SessionUpstream(session or SessionOptions())
+    client = UPSTREAMS[upstream_client.get()](session or UpstreamOptions())
     relay = Relay(modes, client, explained, options=options or RelayOptions())
     protocol = RelayServer(relay, server or ServerOptions())
     listening = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)

@@ -1,12 +1,10 @@
-"""The upstream client on aiohttp's ClientSession, with everything that ClientSession adds or mends switched off."""
+"""An `Upstream` on aiohttp's ClientSession, all that it mends switched off: the reference for the product's own."""
 
 from __future__ import annotations
 
 import asyncio
 import select
-import ssl
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
@@ -21,29 +19,7 @@ from denyproxy.exchange import RequestHead, ResponseHead
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.errors import CannotRelay, ProxyError, UpstreamTimeout, UpstreamUnreachable
 from denyproxy.proxy.heads import decode_headers
-from denyproxy.proxy.upstream import UpstreamLost, UpstreamRequest
-
-_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-
-
-@dataclass(frozen=True, slots=True)
-class SessionOptions:
-    """Bounds of the upstream client. Times in seconds, sizes in bytes."""
-
-    connect_seconds: float = 10.0
-    idle_seconds: float = 300.0
-    """Longest silence of the upstream: before the response, inside a body, or without taking more of an upload."""
-    keepalive_seconds: float = 4.0
-    """Shorter than common servers' own, so that a kept connection is rarely a stale one."""
-    continue_seconds: float = 1.0
-    """How long to wait for `100 Continue` before the body is sent anyway."""
-    connections: int = 0
-    """0: as many as there are requests."""
-    line_bytes: int = 64 * 1024
-    field_bytes: int = 32 * 1024
-    fields: int = 256
-    tls: ssl.SSLContext | None = None
+from denyproxy.proxy.upstream import UpstreamLost, UpstreamOptions, UpstreamRequest, may_retry
 
 
 class _Outgoing(Payload):
@@ -177,7 +153,7 @@ class SessionResponse:
 class SessionUpstream:
     """An `Upstream` on aiohttp's ClientSession. Create it inside a running loop."""
 
-    def __init__(self, options: SessionOptions = SessionOptions()) -> None:
+    def __init__(self, options: UpstreamOptions) -> None:
         self._options = options
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
@@ -210,7 +186,7 @@ class SessionUpstream:
             except (aiohttp.ClientConnectorError, aiohttp.ServerTimeoutError):
                 raise
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-                if not _may_retry(request):
+                if not may_retry(request):
                     raise
                 response = await self._attempt(request, outgoing)
         except BaseException as error:
@@ -251,18 +227,6 @@ def _is_text(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _may_retry(request: UpstreamRequest) -> bool:
-    """After a stale connection: nothing of the body was consumed, and doing it twice is doing it once."""
-    if request.body is not None and request.body.started:
-        return False
-    if request.head.method not in _IDEMPOTENT:
-        return False
-    return request.head.method in _SAFE or not any(
-        "if-" in name.lower() and ("match" in name.lower() or "modified" in name.lower())
-        for name, _ in request.head.headers
-    )
 
 
 def _translate(error: BaseException, request: UpstreamRequest) -> ProxyError | None:

@@ -1,0 +1,218 @@
+"""The upstream client: connections kept per origin, and one exchange with each at a time.
+
+Nothing is added to a request and nothing mended: head and body go out as they are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import defaultdict
+
+from aiohttp.http import RawResponseMessage
+from aiohttp.streams import StreamReader
+
+from denyproxy.exchange import ResponseHead
+from denyproxy.proxy.bodies import RequestBody
+from denyproxy.proxy.connection import NotHTTP, UpstreamConnection
+from denyproxy.proxy.errors import ProxyError, UpstreamTimeout, UpstreamUnreachable
+from denyproxy.proxy.heads import decode_headers, serialize_request
+from denyproxy.proxy.upstream import Origin, UpstreamOptions, UpstreamRequest, may_retry
+
+
+class PooledResponse:
+    """A response of a pooled connection."""
+
+    def __init__(
+        self,
+        pool: PoolUpstream,
+        origin: Origin,
+        connection: UpstreamConnection,
+        answer: tuple[RawResponseMessage, StreamReader],
+        upload: asyncio.Task[bool] | None,
+        *,
+        has_body: bool,
+    ) -> None:
+        message, self._payload = answer
+        self._pool = pool
+        self._origin = origin
+        self._connection = connection
+        self._upload = upload
+        self._keep_alive = not message.should_close and (upload is not None or not has_body)
+        self.head = ResponseHead(message.code, message.reason, decode_headers(message.raw_headers))
+        self.chunked = bool(message.chunked)
+
+    def ready(self) -> bytes:
+        """What is here already."""
+        return b"" if self._payload.exception() is not None else self._payload.read_nowait()
+
+    async def read(self) -> bytes:
+        """The next bytes of the body; empty at the end."""
+        return await self._payload.readany()
+
+    async def close(self) -> None:
+        """Release or end the connection; the request body is at rest afterwards."""
+        upload = self._upload
+        if self._keep_alive and self._payload.at_eof() and (upload is None or (upload.done() and upload.result())):
+            self._pool.keep(self._origin, self._connection)
+        else:
+            await self._pool.discard(self._connection, upload)
+        self._pool.leave()
+
+
+class PoolUpstream:
+    """An `Upstream` on connections of its own. Create it inside a running loop."""
+
+    def __init__(self, options: UpstreamOptions) -> None:
+        self._options = options
+        self._loop = asyncio.get_running_loop()
+        self._idle: defaultdict[Origin, list[UpstreamConnection]] = defaultdict(list)
+        self._busy: set[UpstreamConnection] = set()
+        self._room = asyncio.Semaphore(options.connections) if options.connections else None
+        self._tls = options.tls
+        self._sweep_seconds = min(1.0, options.idle_seconds / 4, options.keepalive_seconds / 4)
+        self._sweeper = self._loop.call_later(self._sweep_seconds, self._sweep)
+
+    async def send(self, request: UpstreamRequest) -> PooledResponse:
+        """Send a request; see `Upstream.send`."""
+        if self._room is not None:
+            await self._room.acquire()
+        try:
+            while True:
+                connection = self._kept(request.origin)
+                fresh = connection is None
+                if connection is None:
+                    connection = await self._connect(request.origin)
+                try:
+                    return await self._exchange(connection, request)
+                except ConnectionError:
+                    if fresh or connection.answered or not may_retry(request):
+                        raise
+        except BaseException as error:
+            self.leave()
+            if request.body is not None and request.body.error is not None:
+                raise request.body.error from error
+            translated = _translate(error, request.origin)
+            if translated is None:
+                raise
+            raise translated from error
+
+    async def _exchange(self, connection: UpstreamConnection, request: UpstreamRequest) -> PooledResponse:
+        body = request.body
+        upload: asyncio.Task[bool] | None = None
+        self._busy.add(connection)
+        connection.begin(bodiless=request.head.method == "HEAD")
+        try:
+            connection.write(serialize_request(request.head))
+            if body is None:
+                connection.sent()
+            else:
+                if request.head.header("Expect") is not None:
+                    await connection.continued()
+                if not connection.has_message:
+                    chunked = request.head.header("Transfer-Encoding") is not None
+                    upload = self._loop.create_task(_upload(connection, body, chunked=chunked))
+            answer = await connection.response()
+        except BaseException:
+            await self.discard(connection, upload)
+            raise
+        return PooledResponse(self, request.origin, connection, answer, upload, has_body=body is not None)
+
+    def _kept(self, origin: Origin) -> UpstreamConnection | None:
+        """An idle connection that is still good, the latest used first."""
+        idle = self._idle[origin]
+        while idle:
+            connection = idle.pop()
+            if connection.transport is not None and not connection.transport.is_closing():
+                return connection
+        return None
+
+    async def _connect(self, origin: Origin) -> UpstreamConnection:
+        if origin.secure and self._tls is None:
+            self._tls = await asyncio.to_thread(ssl.create_default_context)
+        try:
+            async with asyncio.timeout(self._options.connect_seconds):
+                _, connection = await self._loop.create_connection(
+                    lambda: UpstreamConnection(self._loop, self._options),
+                    origin.host,
+                    origin.port,
+                    ssl=self._tls if origin.secure else None,
+                )
+        except ssl.SSLError as error:
+            reason = f"denyproxy could not set up TLS with the upstream {origin}: {error}"
+            raise UpstreamUnreachable(reason) from error
+        except TimeoutError as error:
+            raise UpstreamTimeout(f"denyproxy could not connect to the upstream {origin} in time.") from error
+        except OSError as error:
+            reason = f"denyproxy could not reach the upstream {origin}: {error.strerror or error}."
+            raise UpstreamUnreachable(reason) from error
+        return connection
+
+    def keep(self, origin: Origin, connection: UpstreamConnection) -> None:
+        """An exchange is over, and its connection good for another."""
+        self._busy.discard(connection)
+        connection.end()
+        self._idle[origin].append(connection)
+
+    async def discard(self, connection: UpstreamConnection, upload: asyncio.Task[bool] | None) -> None:
+        """End an exchange and its connection; nobody reads the request body afterwards."""
+        self._busy.discard(connection)
+        connection.end()
+        connection.abort()
+        if upload is not None:
+            upload.cancel()
+            await asyncio.wait((upload,))
+
+    def leave(self) -> None:
+        """Make room for another exchange."""
+        if self._room is not None:
+            self._room.release()
+
+    def _sweep(self) -> None:
+        """End what the upstream keeps waiting, and what nobody has used for long."""
+        now = self._loop.time()
+        for connection in list(self._busy):
+            if connection.quiet_since is not None and now - connection.quiet_since > self._options.idle_seconds:
+                connection.fail(TimeoutError())
+        for origin, idle in list(self._idle.items()):
+            while idle and now - idle[0].idle_since > self._options.keepalive_seconds:
+                idle.pop(0).abort()
+            if not idle:
+                del self._idle[origin]
+        self._sweeper = self._loop.call_later(self._sweep_seconds, self._sweep)
+
+    async def close(self) -> None:
+        """End all connections."""
+        self._sweeper.cancel()
+        for connection in (*self._busy, *(connection for idle in self._idle.values() for connection in idle)):
+            connection.abort()
+        self._idle.clear()
+
+
+async def _upload(connection: UpstreamConnection, body: RequestBody, *, chunked: bool) -> bool:
+    """Send a body. False: not all of it, so the connection is of no more use."""
+    try:
+        while data := await body.read():
+            await connection.let_in()
+            connection.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
+            await connection.drain()
+        if chunked:
+            connection.write(b"0\r\n\r\n")
+    except EOFError:
+        return False  # answered without it
+    except Exception as error:
+        connection.fail(error)
+        return False
+    connection.sent()
+    return True
+
+
+def _translate(error: BaseException, origin: Origin) -> ProxyError | None:
+    match error:
+        case TimeoutError():
+            return UpstreamTimeout(f"The upstream {origin} did not answer in time.")
+        case OSError():
+            return UpstreamUnreachable(f"The upstream {origin} closed the connection without an answer.")
+        case NotHTTP():
+            return UpstreamUnreachable(f"The upstream {origin} did not answer in HTTP that denyproxy understands.")
+    return None
