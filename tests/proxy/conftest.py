@@ -1,4 +1,4 @@
-"""Every test of the relay runs on asyncio's own loop and on uvloop, with the product's upstream client and its reference."""
+"""Every test of the relay runs on both event loops, and with the product's upstream client and its reference."""
 
 from __future__ import annotations
 
