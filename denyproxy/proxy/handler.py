@@ -6,10 +6,10 @@ import asyncio
 import logging
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from denyproxy.exchange import Answer, Declared, DeniedCall, RequestHead, ResponseHead
 from denyproxy.proxy.bodies import RequestBody, what_to_keep
@@ -110,22 +110,23 @@ class Relay:
     async def _relay(self, request: web.BaseRequest) -> Sent:
         if self.counters.in_flight > self._options.connections:
             raise Busy("denyproxy relays as many requests as it may at once; please try again.")
-        received = RequestHead(request.method, request.raw_path, decode_headers(request.raw_headers))
-        if received.header("Host") is None:
+        if hdrs.HOST not in request.headers:
             raise CannotRelay("The request has no Host header, so S3 cannot tell what it was signed for.")
-        mode = choose(self._modes, received)
-        body = await self._body(request, received)
-        outgoing = await mode.prepare(relayed_request(received), body)
+        chunked = "chunked" in request.headers.get(hdrs.TRANSFER_ENCODING, "").lower()
+        head = relayed_request(request.method, request.raw_path, request.raw_headers, chunked=chunked)
+        mode = choose(self._modes, head)
+        body = await self._body(request, head)
+        outgoing = await mode.prepare(head, body)
         response = await self._upstream.send(outgoing)
         try:
-            if body is not None and not body.complete and response.head.status >= 300:
+            if body is not None and not body.complete and response.status >= 300:
                 body.close()
-            return await self._respond(request, received, mode, outgoing, response)
+            return await self._respond(request, mode, outgoing, response)
         finally:
             await response.close()
 
     async def _body(self, request: web.BaseRequest, head: RequestHead) -> RequestBody | None:
-        expect = head.header("Expect")
+        expect = request.headers.get(hdrs.EXPECT)
         if expect is not None and expect.lower() != "100-continue":
             raise CannotRelay("S3 knows no expectation but 100-continue.", status=417, code="ExpectationFailed")
 
@@ -144,27 +145,23 @@ class Relay:
         )
 
     async def _respond(
-        self,
-        request: web.BaseRequest,
-        received: RequestHead,
-        mode: UpstreamMode,
-        outgoing: UpstreamRequest,
-        response: UpstreamResponse,
+        self, request: web.BaseRequest, mode: UpstreamMode, outgoing: UpstreamRequest, response: UpstreamResponse
     ) -> Sent:
-        seen = response.head
-        head = ResponseHead(seen.status, seen.reason, relayed_headers(seen.headers, chunked=response.chunked))
+        headers = relayed_headers(response.raw_headers, chunked=response.chunked)
+        head = ResponseHead(response.status, response.reason, headers)
         start = b""
         denied = is_denial(head)
         if denied or may_carry_denials(outgoing.head, head):
             limit = self._options.error_body_bytes if denied else self._options.delete_result_bytes
             start, whole = (b"", True) if request.method == "HEAD" else await read_bounded(response, limit)
             if denied or (whole and carries_denials(start)):
-                call = self._denied_call(request, received, mode, outgoing, seen, start if whole else None)
+                call = self._denied_call(request, mode, outgoing, response, start if whole else None)
                 replaceable = start if whole and request.method != "HEAD" else None
                 head, changed = self._explain(call, head, replaceable)
                 start = start if changed is None else changed
         try:
-            reply = Reply(request, head, keep_alive=self._goes_on(request, outgoing.body))
+            keep_alive = self._goes_on(request, outgoing.body)
+            reply = Reply(request, head, keep_alive=keep_alive, sized=response.sized, chunked=response.chunked)
         except MalformedHead as error:
             raise UpstreamUnreachable(f"The upstream {outgoing.origin} sent a response with {error}.") from None
         if not reply.bodiless:
@@ -176,17 +173,16 @@ class Relay:
     def _denied_call(
         self,
         request: web.BaseRequest,
-        received: RequestHead,
         mode: UpstreamMode,
         outgoing: UpstreamRequest,
-        response: ResponseHead,
+        response: UpstreamResponse,
         response_body: bytes | None,
     ) -> DeniedCall:
         return DeniedCall(
             id=new_id(),
-            request=replace(received, target=origin_form(received.target)),
+            request=RequestHead(request.method, origin_form(request.raw_path), decode_headers(request.raw_headers)),
             upstream_request=outgoing.head,
-            response=response,
+            response=ResponseHead(response.status, response.reason, decode_headers(response.raw_headers)),
             received=datetime.now(UTC),
             body=outgoing.body.kept if outgoing.body is not None else None,
             response_body=response_body,

@@ -5,9 +5,10 @@ https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Sequence
+from dataclasses import replace
 
-from denyproxy.exchange import Headers, RequestHead, ResponseHead
+from denyproxy.exchange import Headers, RequestHead
 from denyproxy.sigv4.credential import parse_credential
 
 HOP_BY_HOP = frozenset(
@@ -35,42 +36,66 @@ class MalformedHead(ValueError):
     """A head that cannot be written without changing what it says."""
 
 
-def decode_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
-    """Header fields off the wire; bytes that are not UTF-8 survive as surrogates."""
+RawHeaders = Sequence[tuple[bytes, bytes]]
+"""Header fields off the wire."""
+
+
+def decode_headers(raw: RawHeaders) -> Headers:
+    """All of them as text; bytes that are not UTF-8 survive as surrogates."""
+    return tuple([(_text(name), _text(value)) for name, value in raw])
+
+
+def relayed_request(method: str, target: str, raw: RawHeaders, *, chunked: bool) -> RequestHead:
+    """A client's request as it travels on. Hop-by-hop fields that it signed go too, or S3 would find them missing."""
+    head = RequestHead(method, target, relayed_headers(raw, chunked=chunked))
+    if len(head.headers) == len(raw):
+        return head
+    left = {_text(name).lower() for name, _ in raw}.difference(name.lower() for name, _ in head.headers)
+    credential = f"{head.header('Authorization') or ''} {target}".lower()
+    if not any(name in credential for name in left):
+        return head
+    signed = parse_credential(RequestHead(method, target, decode_headers(raw))).signed_headers or ()
+    return replace(head, headers=relayed_headers(raw, chunked=chunked, signed=frozenset(signed)))
+
+
+def relayed_headers(raw: RawHeaders, *, chunked: bool, signed: frozenset[str] = frozenset()) -> Headers:
+    """The fields that travel on, as text. A chunked body is chunked again, so Transfer-Encoding keeps its place.
+
+    `signed`: fields (lower case) that are kept though they are hop-by-hop."""
+    fields = tuple([(text, str(value, "utf-8", "surrogateescape")) for name, value in raw if (text := _RELAYED[name])])
+    if len(fields) == len(raw):
+        return fields
+    nominated = b",".join([value for name, value in raw if name.lower() == b"connection"]).lower()
+    if not (chunked or signed) and nominated in (b"", b"keep-alive", b"close"):
+        return fields
+    names = {_text(name.strip()) for name in nominated.split(b",")}
+    dropped = (HOP_BY_HOP | (names - _NEVER_NOMINATED)) - signed - ({"transfer-encoding"} if chunked else set())
     return tuple(
-        [(name.decode("utf-8", "surrogateescape"), value.decode("utf-8", "surrogateescape")) for name, value in raw]
+        [
+            (name, value)
+            for name, value in decode_headers(raw)
+            if (lower := name.lower()) not in dropped and not lower.startswith(OWN_PREFIX)
+        ]
     )
 
 
-def relayed_request(head: RequestHead) -> RequestHead:
-    """A client's request as it travels on. Hop-by-hop fields that it signed go too, or S3 would find them missing."""
-    chunked = "chunked" in (head.header("Transfer-Encoding") or "").lower()
-    signed = parse_credential(head).signed_headers if head.header("Connection") is not None else None
-    return RequestHead(head.method, head.target, relayed_headers(head.headers, chunked=chunked, signed=signed or ()))
+def _text(raw: bytes) -> str:
+    return str(raw, "utf-8", "surrogateescape")
 
 
-def relayed_headers(headers: Headers, *, chunked: bool, signed: Collection[str] = ()) -> Headers:
-    """The fields that travel on. A body that is chunked is chunked again, so Transfer-Encoding keeps its place.
+class _Relayed(dict[bytes, str]):
+    """Field name off the wire -> as text, or empty if it stays behind. Names repeat: they are kept, up to a bound."""
 
-    `signed`: fields (lower case) that are kept though they are hop-by-hop."""
-    dropped = _dropped(headers).difference(signed)
-    relayed = []
-    for name, value in headers:
-        lower = name.lower()
-        if lower in dropped and not (chunked and lower == "transfer-encoding"):
-            continue
-        if lower.startswith(OWN_PREFIX):
-            continue
-        relayed.append((name, value))
-    return tuple(relayed)
+    def __missing__(self, name: bytes) -> str:
+        text = _text(name)
+        lower = text.lower()
+        relayed = "" if lower in HOP_BY_HOP or lower.startswith(OWN_PREFIX) else text
+        if len(self) < 1024 and len(name) < 64:
+            self[name] = relayed
+        return relayed
 
 
-def _dropped(headers: Headers) -> frozenset[str]:
-    nominated = [value for name, value in headers if name.lower() == "connection"]
-    if not nominated:
-        return HOP_BY_HOP
-    names = {name.strip().lower() for value in nominated for name in value.split(",")}
-    return HOP_BY_HOP | (names - _NEVER_NOMINATED)
+_RELAYED = _Relayed()
 
 
 def replace_header(headers: Headers, name: str, value: str) -> Headers:
@@ -84,9 +109,9 @@ def serialize_request(head: RequestHead) -> bytes:
     return _serialize(f"{head.method} {head.target} HTTP/1.1", head.headers)
 
 
-def serialize_response(head: ResponseHead) -> bytes:
+def serialize_response(status: int, reason: str, headers: Headers) -> bytes:
     """Status line and header fields as bytes. Raises MalformedHead where a line break would forge a field."""
-    return _serialize(f"HTTP/1.1 {head.status} {head.reason}", head.headers)
+    return _serialize(f"HTTP/1.1 {status} {reason}", headers)
 
 
 def _serialize(first: str, headers: Headers) -> bytes:

@@ -9,14 +9,14 @@ import asyncio
 import ssl
 from collections import defaultdict
 
+from aiohttp import hdrs
 from aiohttp.http import RawResponseMessage
 from aiohttp.streams import StreamReader
 
-from denyproxy.exchange import ResponseHead
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.connection import NotHTTP, UpstreamConnection
 from denyproxy.proxy.errors import ProxyError, UpstreamTimeout, UpstreamUnreachable
-from denyproxy.proxy.heads import decode_headers, serialize_request
+from denyproxy.proxy.heads import RawHeaders, serialize_request
 from denyproxy.proxy.upstream import Origin, UpstreamOptions, UpstreamRequest, may_retry
 
 
@@ -39,8 +39,11 @@ class PooledResponse:
         self._connection = connection
         self._upload = upload
         self._keep_alive = not message.should_close and (upload is not None or not has_body)
-        self.head = ResponseHead(message.code, message.reason, decode_headers(message.raw_headers))
+        self.status: int = message.code
+        self.reason: str = message.reason
+        self.raw_headers: RawHeaders = message.raw_headers
         self.chunked = bool(message.chunked)
+        self.sized = hdrs.CONTENT_LENGTH in message.headers
 
     def ready(self) -> bytes:
         """What is here already."""

@@ -38,29 +38,38 @@ class Sent(web.StreamResponse):
 class Reply:
     """One response on a client's connection."""
 
-    def __init__(self, request: web.BaseRequest, head: ResponseHead, *, keep_alive: bool) -> None:
-        """`head` has the end-to-end fields only, plus Transfer-Encoding where the body came in chunks."""
+    def __init__(
+        self,
+        request: web.BaseRequest,
+        head: ResponseHead,
+        *,
+        keep_alive: bool,
+        sized: bool = True,
+        chunked: bool = False,
+    ) -> None:
+        """`head` has the end-to-end fields only, plus Transfer-Encoding where the body came in chunks (`chunked`).
+
+        `sized`: it has a Content-Length."""
         self._writer = request.writer
         self._request = request
         self.bodiless = request.method == "HEAD" or head.status in _BODILESS or head.status < 200
-        length_known = head.header("Content-Length") is not None
-        chunked = head.header("Transfer-Encoding") is not None
-        headers = head.headers
         self._chunk = False
-        if not self.bodiless and not length_known:
+        added: list[tuple[str, str]] = []
+        if not (sized or self.bodiless):
             if request.version >= HttpVersion11:
                 self._chunk = True
                 if not chunked:
-                    headers = (*headers, ("Transfer-Encoding", "chunked"))
+                    added.append(("Transfer-Encoding", "chunked"))
             else:
                 keep_alive = False
+        if not keep_alive:
+            added.append(("Connection", "close"))
+        elif request.version < HttpVersion11:
+            added.append(("Connection", "keep-alive"))
+        headers = (*head.headers, *added) if added else head.headers
         if chunked and not self._chunk:
             headers = tuple(field for field in headers if field[0].lower() != "transfer-encoding")
-        if not keep_alive:
-            headers = (*headers, ("Connection", "close"))
-        elif request.version < HttpVersion11:
-            headers = (*headers, ("Connection", "keep-alive"))
-        self._head: bytes | None = serialize_response(ResponseHead(head.status, head.reason, headers))
+        self._head: bytes | None = serialize_response(head.status, head.reason, headers)
         self._status = head.status
         self._keep_alive = keep_alive
 

@@ -6,8 +6,9 @@ import ssl
 from dataclasses import dataclass
 from typing import Protocol
 
-from denyproxy.exchange import RequestHead, ResponseHead
+from denyproxy.exchange import RequestHead
 from denyproxy.proxy.bodies import RequestBody
+from denyproxy.proxy.heads import RawHeaders
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +79,14 @@ def may_retry(request: UpstreamRequest) -> bool:
 class UpstreamResponse(Protocol):
     """A final response whose body has not been read yet."""
 
-    @property
-    def head(self) -> ResponseHead:
-        """Status line and all header fields as received."""
-
-    @property
-    def chunked(self) -> bool:
-        """Was the body sent in chunks?"""
+    status: int
+    reason: str
+    raw_headers: RawHeaders
+    """All header fields as received."""
+    chunked: bool
+    """Was the body sent in chunks?"""
+    sized: bool
+    """Is there a Content-Length?"""
 
     def ready(self) -> bytes:
         """What has come of the body already; may be empty."""

@@ -15,10 +15,10 @@ from aiohttp.payload import Payload
 from multidict import CIMultiDict
 from yarl import URL
 
-from denyproxy.exchange import RequestHead, ResponseHead
+from denyproxy.exchange import RequestHead
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.errors import CannotRelay, ProxyError, UpstreamTimeout, UpstreamUnreachable
-from denyproxy.proxy.heads import decode_headers
+from denyproxy.proxy.heads import RawHeaders
 from denyproxy.proxy.upstream import UpstreamLost, UpstreamOptions, UpstreamRequest, may_retry
 
 
@@ -119,9 +119,12 @@ class SessionResponse:
         self._response = response
         self._outgoing = outgoing
         self._protocol = response.connection.protocol if response.connection is not None else None
-        self.head = ResponseHead(response.status, response.reason or "", decode_headers(response.raw_headers))
+        self.status = response.status
+        self.reason = response.reason or ""
+        self.raw_headers: RawHeaders = response.raw_headers
+        self.sized = hdrs.CONTENT_LENGTH in response.headers
         self.chunked = "chunked" in response.headers.get(hdrs.TRANSFER_ENCODING, "").lower()
-        self._delimited = self.chunked or hdrs.CONTENT_LENGTH in response.headers
+        self._delimited = self.chunked or self.sized
 
     def ready(self) -> bytes:
         """What is here already."""

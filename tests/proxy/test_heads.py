@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from denyproxy.exchange import ResponseHead
 from denyproxy.proxy.errors import UpstreamUnreachable, error_response
 from denyproxy.proxy.heads import MalformedHead, decode_headers, serialize_response
 
@@ -14,18 +13,16 @@ from denyproxy.proxy.heads import MalformedHead, decode_headers, serialize_respo
 def test_no_line_break_is_written(value: str, place: str) -> None:
     """wire.md 24: it would forge a field, or a response."""
     name = value if place == "name" else "A"
-    head = ResponseHead(200, value if place == "reason" else "OK", ((name, value if place == "value" else "1"),))
+    headers = ((name, value if place == "value" else "1"),)
     with pytest.raises(MalformedHead):
-        serialize_response(head)
+        serialize_response(200, value if place == "reason" else "OK", headers)
 
 
 def test_all_bytes_survive() -> None:
     """wire.md 20: decoding and writing are inverse, whatever the bytes are."""
     value = bytes(range(0x20, 0x7F)) + bytes(range(0x80, 0x100)) + "é€😀".encode()
     headers = decode_headers([(b"x-amz-meta-a", value)])
-    assert serialize_response(ResponseHead(200, "OK", headers)) == (
-        b"HTTP/1.1 200 OK\r\nx-amz-meta-a: " + value + b"\r\n\r\n"
-    )
+    assert serialize_response(200, "OK", headers) == b"HTTP/1.1 200 OK\r\nx-amz-meta-a: " + value + b"\r\n\r\n"
 
 
 def test_error_documents_are_xml_whatever_they_quote() -> None:
