@@ -26,13 +26,13 @@ class UpstreamConnection(BaseProtocol):
         "_bodiless",
         "_chunked",
         "_continue",
-        "_message",
         "_options",
         "_payload",
         "_poll",
         "active",
         "answered",
         "idle_since",
+        "message",
         "quiet_since",
     )
 
@@ -41,7 +41,8 @@ class UpstreamConnection(BaseProtocol):
         self._options = options
         self._bodiless = False
         self._chunked = False
-        self._message: asyncio.Future[tuple[RawResponseMessage, StreamReader]] | None = None
+        self.message: asyncio.Future[tuple[RawResponseMessage, StreamReader]] = loop.create_future()
+        """The final response's head, and its body as it comes."""
         self._continue: asyncio.Future[None] | None = None
         self._payload: StreamReader | None = None
         self._poll: select.poll | None = None
@@ -70,7 +71,7 @@ class UpstreamConnection(BaseProtocol):
                 max_field_size=options.field_bytes,
                 max_headers=options.fields,
             )
-        self._message = self._loop.create_future()
+        self.message = self._loop.create_future()
         self._payload = None
         self._chunked = False
         self.active = True
@@ -82,7 +83,7 @@ class UpstreamConnection(BaseProtocol):
         self.active = False
         if self._chunked:
             self._parser = None  # it would take a trailer for the next response's first field
-        self._message = self._continue = self._payload = None
+        self._continue = self._payload = None
         self.quiet_since = None
         self.idle_since = self._loop.time()
 
@@ -116,24 +117,18 @@ class UpstreamConnection(BaseProtocol):
 
     async def continued(self) -> None:
         """Wait for 100 Continue, a final response or the end, at most as long as the options say."""
-        assert self._message is not None
         self._continue = self._loop.create_future()
         await asyncio.wait(
-            (self._continue, self._message),
+            (self._continue, self.message),
             timeout=self._options.continue_seconds,
             return_when=asyncio.FIRST_COMPLETED,
         )
         self._continue = None
 
-    async def response(self) -> tuple[RawResponseMessage, StreamReader]:
-        """The final response's head, and its body as it comes."""
-        assert self._message is not None
-        return await self._message
-
     @property
     def has_message(self) -> bool:
         """Is the response's head here, or will it never come?"""
-        return self._message is None or self._message.done()
+        return self.message.done()
 
     def sent(self) -> None:
         """The request is on its way as a whole: it is the upstream's turn."""
@@ -142,9 +137,9 @@ class UpstreamConnection(BaseProtocol):
 
     def fail(self, error: Exception) -> None:
         """End the connection; whoever waits for it learns why."""
-        if self._message is not None and not self._message.done():
-            self._message.set_exception(error)
-            self._message.exception()  # perhaps nobody waits any more
+        if not self.message.done():
+            self.message.set_exception(error)
+            self.message.exception()  # perhaps nobody waits any more
         elif self._payload is not None and not self._payload.is_eof():
             self._payload.set_exception(
                 error if isinstance(error, UpstreamLost) else UpstreamLost(type(error).__name__)
@@ -173,17 +168,17 @@ class UpstreamConnection(BaseProtocol):
             self.fail(NotHTTP(type(error).__name__))
             return
         for message, payload in messages:
-            if upgraded or message.code == 101 or self._message is None:
+            if upgraded or message.code == 101:
                 self.fail(NotHTTP("an upgrade that nobody asked for"))
             elif message.code < 200:
                 if self._continue is not None and message.code == 100 and not self._continue.done():
                     self._continue.set_result(None)
-            elif self._message.done():
+            elif self.message.done():
                 self.fail(NotHTTP("a second response"))
             else:
                 self._payload = payload
                 self._chunked = bool(message.chunked)
-                self._message.set_result((message, payload))
+                self.message.set_result((message, payload))
         if self._payload is not None and self._payload.is_eof():
             self.quiet_since = None
 

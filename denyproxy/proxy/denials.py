@@ -6,9 +6,8 @@ import base64
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
-from denyproxy.exchange import Answer, DeniedCall, Headers, RequestHead, ResponseHead
+from denyproxy.exchange import Answer, DeniedCall, Headers, RequestHead
 from denyproxy.proxy.heads import OWN_PREFIX, replace_header
 from denyproxy.proxy.upstream import UpstreamResponse
 
@@ -26,15 +25,15 @@ def new_id() -> str:
     return base64.b32encode(raw).translate(_BASE32).decode()
 
 
-def is_denial(response: ResponseHead) -> bool:
+def is_denial(status: int) -> bool:
     """Does the status say so?"""
-    return response.status == 403
+    return status == 403
 
 
-def may_carry_denials(request: RequestHead, response: ResponseHead) -> bool:
+def may_carry_denials(request: RequestHead, status: int) -> bool:
     """A 200 of DeleteObjects names the keys that were denied in its body."""
     return (
-        response.status == 200
+        status == 200
         and request.method == "POST"
         and any(parameter.partition("=")[0] == "delete" for parameter in request.query_string.split("&"))
     )
@@ -57,19 +56,19 @@ async def read_bounded(response: UpstreamResponse, limit: int) -> tuple[bytes, b
 
 
 def apply_answer(
-    answer: Answer, call_id: str, head: ResponseHead, body: bytes | None, *, header_bytes: int
-) -> tuple[ResponseHead, bytes | None]:
-    """Head and body that go out. `body` None: not here as a whole (or HEAD), so it cannot be replaced.
+    answer: Answer, call_id: str, headers: Headers, body: bytes | None, *, header_bytes: int
+) -> tuple[Headers, bytes | None]:
+    """Header fields and body that go out. `body` None: not here as a whole (or HEAD), so it cannot be replaced.
 
     An added field that is not one bounded line of printable ASCII under our own name is left out."""
     added = tuple(field for field in answer.headers if _is_safe(field, header_bytes))
     if not any(name.lower() == ID_HEADER.lower() for name, _ in added):
         added = (*added, (ID_HEADER, call_id))
-    headers: Headers = (*head.headers, *added)
+    headers = (*headers, *added)
     if body is not None and answer.body is not None:
         body = answer.body
         headers = replace_header(headers, "Content-Length", str(len(body)))
-    return replace(head, headers=headers), body
+    return headers, body
 
 
 def _is_safe(field: tuple[str, str], header_bytes: int) -> bool:

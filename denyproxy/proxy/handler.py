@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from aiohttp import hdrs, web
 
-from denyproxy.exchange import Answer, Declared, DeniedCall, RequestHead, ResponseHead
+from denyproxy.exchange import Answer, Declared, DeniedCall, Headers, RequestHead, ResponseHead
 from denyproxy.proxy.bodies import RequestBody, what_to_keep
 from denyproxy.proxy.denials import (
     Answering,
@@ -115,7 +115,9 @@ class Relay:
         chunked = "chunked" in request.headers.get(hdrs.TRANSFER_ENCODING, "").lower()
         head = relayed_request(request.method, request.raw_path, request.raw_headers, chunked=chunked)
         mode = choose(self._modes, head)
-        body = await self._body(request, head)
+        body = None
+        if request.body_exists or hdrs.EXPECT in request.headers:
+            body = await self._body(request, head)
         outgoing = await mode.prepare(head, body)
         response = await self._upstream.send(outgoing)
         try:
@@ -148,25 +150,32 @@ class Relay:
         self, request: web.BaseRequest, mode: UpstreamMode, outgoing: UpstreamRequest, response: UpstreamResponse
     ) -> Sent:
         headers = relayed_headers(response.raw_headers, chunked=response.chunked)
-        head = ResponseHead(response.status, response.reason, headers)
         start = b""
-        denied = is_denial(head)
-        if denied or may_carry_denials(outgoing.head, head):
+        denied = is_denial(response.status)
+        if denied or (request.method == "POST" and may_carry_denials(outgoing.head, response.status)):
             limit = self._options.error_body_bytes if denied else self._options.delete_result_bytes
             start, whole = (b"", True) if request.method == "HEAD" else await read_bounded(response, limit)
             if denied or (whole and carries_denials(start)):
                 call = self._denied_call(request, mode, outgoing, response, start if whole else None)
                 replaceable = start if whole and request.method != "HEAD" else None
-                head, changed = self._explain(call, head, replaceable)
+                headers, changed = self._explain(call, headers, replaceable)
                 start = start if changed is None else changed
         try:
             keep_alive = self._goes_on(request, outgoing.body)
-            reply = Reply(request, head, keep_alive=keep_alive, sized=response.sized, chunked=response.chunked)
+            reply = Reply(
+                request,
+                response.status,
+                response.reason,
+                headers,
+                keep_alive=keep_alive,
+                sized=response.sized,
+                chunked=response.chunked,
+            )
         except MalformedHead as error:
             raise UpstreamUnreachable(f"The upstream {outgoing.origin} sent a response with {error}.") from None
         if not reply.bodiless:
             await reply.write(start or response.ready())
-            while data := await response.read():
+            while not response.ended and (data := await response.read()):
                 await reply.write(data)
         return await reply.finish()
 
@@ -193,17 +202,17 @@ class Relay:
             declared=self._declared,
         )
 
-    def _explain(self, call: DeniedCall, head: ResponseHead, body: bytes | None) -> tuple[ResponseHead, bytes | None]:
-        """Head and body that go out: explained; untouched if nothing was denied; with the id alone if that fails."""
+    def _explain(self, call: DeniedCall, headers: Headers, body: bytes | None) -> tuple[Headers, bytes | None]:
+        """Header fields and body that go out: explained; untouched if none was denied; with the id alone if that fails."""
         bound = self._options.header_bytes
         try:
             answer = self._answer(call)
             if answer is None:
-                return head, body
-            changed = apply_answer(answer, call.id, head, body, header_bytes=bound)
+                return headers, body
+            changed = apply_answer(answer, call.id, headers, body, header_bytes=bound)
         except Exception as exception:
             log.error("explaining %s failed: %s", call.id, trace(exception))
-            changed = apply_answer(Answer(), call.id, head, body, header_bytes=bound)
+            changed = apply_answer(Answer(), call.id, headers, body, header_bytes=bound)
         self.counters.denials += 1
         return changed
 
@@ -223,7 +232,8 @@ class Relay:
         head, body = error_response(error, request_id=new_id(), resource=resource)
         unread = request.body_exists and not request.content.is_eof()
         expecting = request.headers.get("Expect") is not None
-        reply = Reply(request, head, keep_alive=self._goes_on(request, None) and not unread and not expecting)
+        keep_alive = self._goes_on(request, None) and not unread and not expecting
+        reply = Reply(request, head.status, head.reason, head.headers, keep_alive=keep_alive)
         try:
             await reply.write(b"" if reply.bodiless else body)
             return await reply.finish()

@@ -63,7 +63,8 @@ def relayed_headers(raw: RawHeaders, *, chunked: bool, signed: frozenset[str] = 
 
     `signed`: fields (lower case) that are kept though they are hop-by-hop."""
     fields = tuple([(text, str(value, "utf-8", "surrogateescape")) for name, value in raw if (text := _RELAYED[name])])
-    if len(fields) == len(raw):
+    left = len(raw) - len(fields)
+    if not left or (left == 1 and _KEEP_ALIVE in raw):
         return fields
     nominated = b",".join([value for name, value in raw if name.lower() == b"connection"]).lower()
     if not (chunked or signed) and nominated in (b"", b"keep-alive", b"close"):
@@ -96,6 +97,7 @@ class _Relayed(dict[bytes, str]):
 
 
 _RELAYED = _Relayed()
+_KEEP_ALIVE = (b"Connection", b"keep-alive")
 
 
 def replace_header(headers: Headers, name: str, value: str) -> Headers:

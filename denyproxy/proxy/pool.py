@@ -45,6 +45,11 @@ class PooledResponse:
         self.chunked = bool(message.chunked)
         self.sized = hdrs.CONTENT_LENGTH in message.headers
 
+    @property
+    def ended(self) -> bool:
+        """Has all of the body been read?"""
+        return self._payload.at_eof()
+
     def ready(self) -> bytes:
         """What is here already."""
         return b"" if self._payload.exception() is not None else self._payload.read_nowait()
@@ -115,7 +120,7 @@ class PoolUpstream:
                 if not connection.has_message:
                     chunked = request.head.header("Transfer-Encoding") is not None
                     upload = self._loop.create_task(_upload(connection, body, chunked=chunked))
-            answer = await connection.response()
+            answer = await connection.message
         except BaseException:
             await self.discard(connection, upload)
             raise

@@ -8,7 +8,7 @@ import struct
 from aiohttp import web
 from aiohttp.http import HttpVersion11
 
-from denyproxy.exchange import ResponseHead
+from denyproxy.exchange import Headers
 from denyproxy.proxy.heads import serialize_response
 
 _BODILESS = frozenset({204, 304})
@@ -19,8 +19,8 @@ _RESET = struct.pack("ii", 1, 0)
 class Sent(web.StreamResponse):
     """Tells aiohttp that the response has been written, and whether the connection goes on."""
 
-    def __init__(self, status: int, keep_alive: bool) -> None:
-        super().__init__(status=status)
+    def __init__(self, keep_alive: bool) -> None:
+        super().__init__()
         self._goes_on = keep_alive
 
     @property
@@ -35,24 +35,30 @@ class Sent(web.StreamResponse):
         """Everything is on its way."""
 
 
+_GOES_ON = Sent(keep_alive=True)
+_ENDS = Sent(keep_alive=False)
+
+
 class Reply:
     """One response on a client's connection."""
 
     def __init__(
         self,
         request: web.BaseRequest,
-        head: ResponseHead,
+        status: int,
+        reason: str,
+        headers: Headers,
         *,
         keep_alive: bool,
         sized: bool = True,
         chunked: bool = False,
     ) -> None:
-        """`head` has the end-to-end fields only, plus Transfer-Encoding where the body came in chunks (`chunked`).
+        """`headers` has the end-to-end fields only, plus Transfer-Encoding where the body came in chunks (`chunked`).
 
         `sized`: it has a Content-Length."""
         self._writer = request.writer
         self._request = request
-        self.bodiless = request.method == "HEAD" or head.status in _BODILESS or head.status < 200
+        self.bodiless = request.method == "HEAD" or status in _BODILESS or status < 200
         self._chunk = False
         added: list[tuple[str, str]] = []
         if not (sized or self.bodiless):
@@ -66,11 +72,11 @@ class Reply:
             added.append(("Connection", "close"))
         elif request.version < HttpVersion11:
             added.append(("Connection", "keep-alive"))
-        headers = (*head.headers, *added) if added else head.headers
+        if added:
+            headers = (*headers, *added)
         if chunked and not self._chunk:
             headers = tuple(field for field in headers if field[0].lower() != "transfer-encoding")
-        self._head: bytes | None = serialize_response(head.status, head.reason, headers)
-        self._status = head.status
+        self._head: bytes | None = serialize_response(status, reason, headers)
         self._keep_alive = keep_alive
 
     async def write(self, data: bytes) -> None:
@@ -91,10 +97,14 @@ class Reply:
         """End the body."""
         if self._head is not None:
             await self.write(b"")
-        await self._writer.write_eof()
-        if not self._keep_alive:
-            self._half_close()
-        return Sent(self._status, self._keep_alive)
+        if self._chunk:
+            await self._writer.write_eof()
+        elif self._request.protocol.writing_paused:
+            await self._writer.drain()
+        if self._keep_alive:
+            return _GOES_ON
+        self._half_close()
+        return _ENDS
 
     def _half_close(self) -> None:
         """The client sees the end at once; what it still sends is read and dropped: no RST destroys the answer."""
@@ -111,4 +121,4 @@ def break_off(request: web.BaseRequest) -> Sent:
         if sock is not None:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         transport.abort()
-    return Sent(0, keep_alive=False)
+    return _ENDS

@@ -25,6 +25,9 @@ class Origin:
         """Is the connection TLS?"""
         return self.scheme == "https"
 
+    def __hash__(self) -> int:
+        return hash(self.host)  # looked up twice for each request
+
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{self.scheme}://{host}:{self.port}"
@@ -87,6 +90,10 @@ class UpstreamResponse(Protocol):
     """Was the body sent in chunks?"""
     sized: bool
     """Is there a Content-Length?"""
+
+    @property
+    def ended(self) -> bool:
+        """Has all of the body been read?"""
 
     def ready(self) -> bytes:
         """What has come of the body already; may be empty."""

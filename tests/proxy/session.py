@@ -126,6 +126,11 @@ class SessionResponse:
         self.chunked = "chunked" in response.headers.get(hdrs.TRANSFER_ENCODING, "").lower()
         self._delimited = self.chunked or self.sized
 
+    @property
+    def ended(self) -> bool:
+        """Has all of the body been read?"""
+        return self._delimited and self._response.content.at_eof()
+
     def ready(self) -> bytes:
         """What is here already."""
         content = self._response.content
