@@ -203,7 +203,7 @@ class Relay:
         )
 
     def _explain(self, call: DeniedCall, headers: Headers, body: bytes | None) -> tuple[Headers, bytes | None]:
-        """Header fields and body that go out: explained; untouched if none was denied; with the id alone if that fails."""
+        """Header fields and body that go out: explained; untouched if none was denied; with the id if that fails."""
         bound = self._options.header_bytes
         try:
             answer = self._answer(call)
