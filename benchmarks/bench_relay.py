@@ -1,256 +1,202 @@
-"""What does the relay cost? Memory of large transfers, and the rate of small requests beside the direct one.
+"""What does the relay cost? denyproxy beside nginx, haproxy and mitmproxy as reverse proxies of one nginx.
 
-    python -m benchmarks.bench_relay [--gib N] [--rounds N]
+    python -m benchmarks.bench_relay [--quick] [--only CASE,...] [--proxies NAME,...] [--rounds N]
 
-Everything runs on loopback: a small upstream, `denyproxy serve` and the load, one process each. Rates depend on the
-machine and on who else uses it: direct and proxied rounds alternate, and their ratio is the figure to compare.
-Ends with status 1 if a transfer takes more than 100 MiB of resident memory above idle.
+In each round every proxy has its turn, so that what else the machine does bears on all of them; a ratio is taken
+inside a round, and the figures are medians of the rounds. On machines with several cores the proxy has one for itself,
+but for the cases "64m" and for several workers. Rates are requests per second; CPU is that of the proxy's processes.
+The thresholds that denyproxy is to meet are printed as met or not met. DENYPROXY_BENCH_PEER='command with {listen}
+and {upstream}' adds any other proxy, under the name "peer".
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import contextlib
 import os
-import re
 import statistics
-import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Iterator
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
-KiB, MiB, GiB = 1 << 10, 1 << 20, 1 << 30
-LIMIT = 100 * MiB
-CONNECTIONS = 32
-ROUND_SECONDS = 2.0
-SMALL = b"GET /bucket/small HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+from benchmarks import memory, processes
+from benchmarks.load import Figures, Job, run
+from benchmarks.peers import OBJECTS, PROXIES, Running, Unavailable, started, upstream
+from benchmarks.thresholds import Table, judged
 
-
-class Upstream(asyncio.Protocol):
-    """An S3 of two objects: /small of 1 KiB, and anything else of the size that its query names; takes any upload."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Wait for a head."""
-        self.transport = cast(asyncio.Transport, transport)
-        self.head = b""
-        self.expected = 0
-        self.writable = asyncio.Event()
-        self.writable.set()
-        self.sending: asyncio.Task[None] | None = None
-
-    def pause_writing(self) -> None:
-        """The reader is slow."""
-        self.writable.clear()
-
-    def resume_writing(self) -> None:
-        """The reader goes on."""
-        self.writable.set()
-
-    def data_received(self, data: bytes) -> None:
-        """A head, or a piece of an upload."""
-        if self.expected:
-            self.expected -= len(data)
-            if not self.expected:
-                self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-            return
-        self.head += data
-        while (end := self.head.find(b"\r\n\r\n")) >= 0:
-            head, rest = self.head[:end], self.head[end + 4 :]
-            self.head = b""
-            if head.startswith(b"PUT"):
-                length = re.search(rb"(?i)content-length: (\d+)", head)
-                self.expected = int(length[1]) if length else 0
-                if rest:
-                    self.data_received(rest)
-                return
-            self.head = rest
-            size = re.search(rb"\?(\d+) HTTP", head)
-            if size is None:
-                self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n" + bytes(KiB))
-            else:
-                self.sending = asyncio.create_task(self.send(int(size[1])))
-
-    async def send(self, size: int) -> None:
-        """A large object, with regard for a slow reader."""
-        self.transport.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
-        piece = bytes(256 * KiB)
-        for _ in range(size // len(piece)):
-            await self.writable.wait()
-            self.transport.write(piece)
+DIRECT = "direct"
+BASELINE = "nginx"
 
 
-async def serve_upstream() -> None:
-    """Serve for ever, after one line with the port."""
-    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", 0, backlog=1024)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One kind of request."""
+
+    method: str
+    object: str
+    connections: int
+    count: int = 0
+    """Requests of one turn; 0: as many as fit in a second."""
+    pinned: bool = True
+
+    def job(self, target: Running) -> Job:
+        """The load of one turn."""
+        path = f"get/{self.object}" if self.method == "GET" else f"put/{self.object}"
+        seconds = 0 if self.count else 1
+        size = OBJECTS[self.object]
+        return Job(f"{target.url}/{path}", self.method, size, self.connections, seconds, self.count)
 
 
-@contextlib.contextmanager
-def process(*arguments: str, until: str) -> Iterator[tuple[int, int]]:
-    """Run Python with these arguments; gives its process id and the port that a line with `until` names."""
-    child = subprocess.Popen(
-        [sys.executable, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, bufsize=1
-    )
-    assert child.stdout is not None
-    try:
-        for line in child.stdout:
-            found = re.search(until, line)
-            if found:
-                yield child.pid, int(found[1])
-                break
-        else:
-            raise RuntimeError(f"{arguments} ended before it listened")
-    finally:
-        child.terminate()
-        child.wait(30)
+CASES: Mapping[str, Case] = {
+    "get1k": Case("GET", "1k", 32),
+    "put1k": Case("PUT", "1k", 32),
+    "get1m": Case("GET", "1m", 16),
+    "put1m": Case("PUT", "1m", 16),
+    "get64m": Case("GET", "64m", 2, count=8, pinned=False),
+    "put64m": Case("PUT", "64m", 2, count=8, pinned=False),
+    "latency": Case("GET", "1k", 1),
+    "workers": Case("GET", "1k", 32, pinned=False),
+}
+LEFT_OUT = {
+    "workers": {"nginx", "haproxy", "mitmproxy", "peer", "denyproxy-session"},
+    "get1k": {"denyproxy-2"},
+    "put1k": {"denyproxy-2"},
+    "get1m": {"denyproxy-2", "mitmproxy"},
+    "put1m": {"denyproxy-2", "mitmproxy"},
+    "get64m": {"denyproxy-2", "mitmproxy"},
+    "put64m": {"denyproxy-2", "mitmproxy"},
+    "latency": {"denyproxy-2", "mitmproxy"},
+}
+"""Case -> proxies that it tells nothing new about, or that would take too long."""
 
 
-def memory(pid: int, field: str) -> int:
-    """VmRSS or VmHWM in bytes."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    found = re.search(rf"{field}:\s+(\d+) kB", status)
-    assert found
-    return int(found[1]) * KiB
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What a proxy did in a round."""
+
+    figures: Figures
+    cpu_us: float
 
 
-def forget_peak(pid: int) -> None:
-    """Begin VmHWM anew."""
-    Path(f"/proc/{pid}/clear_refs").write_text("5")
+def cores(pinned: bool) -> tuple[set[int], set[int], set[int]]:
+    """Where upstream, proxy and load run."""
+    every = sorted(os.sched_getaffinity(0))
+    if not pinned or len(every) < 2:
+        return set(every), set(every), set(every)
+    return {every[0]}, {every[-1]}, {every[1] if len(every) > 2 else every[0]}
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+def turn(case: Case, target: Running, directory: Path) -> Turn:
+    """One load."""
+    before = processes.cpu_seconds(target.pid)
+    figures = run(case.job(target), cores(case.pinned)[2], directory)
+    return Turn(figures, (processes.cpu_seconds(target.pid) - before) * 1e6 / max(figures.requests, 1))
 
 
-async def get(port: int, size: int) -> None:
-    """Download, and count."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET /bucket/large?%d HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % size)
-    await reader.readuntil(b"\r\n\r\n")
-    while size:
-        size -= len(await reader.read(min(size, MiB)))
-    writer.close()
+def rounds_of(case: Case, targets: Sequence[Running], rounds: int, directory: Path) -> Mapping[str, list[Turn]]:
+    """The turns of each proxy, after one that does not count."""
+    at = cores(case.pinned)
+    for target in targets:
+        processes.pin(target.pid, at[0] if target.name == DIRECT else at[1])
+    found: dict[str, list[Turn]] = {target.name: [] for target in targets}
+    for number in range(rounds):
+        shift = number % len(targets)
+        for target in (*targets[shift:], *targets[:shift]):
+            found[target.name].append(turn(case, target, directory))
+    return found
 
 
-async def put(port: int, size: int) -> None:
-    """Upload."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"PUT /bucket/large HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: %d\r\n\r\n" % size)
-    piece = bytes(256 * KiB)
-    for _ in range(size // len(piece)):
-        writer.write(piece)
-        await writer.drain()
-    head = await reader.readuntil(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 200"), head
-    writer.close()
+def table(turns: Mapping[str, list[Turn]]) -> Table:
+    """Medians of the rounds."""
+    baseline = turns.get(BASELINE)
+    direct = turns[DIRECT]
+    rows: Table = {}
+    for name, own in turns.items():
+        added = [one.figures.p50_us - other.figures.p50_us for one, other in zip(own, direct, strict=True)]
+        row = {
+            "rate": statistics.median(one.figures.rate for one in own),
+            "p50_us": statistics.median(one.figures.p50_us for one in own),
+            "added_p50_us": statistics.median(added),
+            "errors": sum(one.figures.errors for one in own),
+        }
+        if name != DIRECT:
+            row["cpu_us"] = statistics.median(one.cpu_us for one in own)
+        if baseline is not None:
+            row["ratio"] = statistics.median(
+                one.figures.rate / other.figures.rate for one, other in zip(own, baseline, strict=True)
+            )
+        rows[name] = row
+    return rows
 
 
-class Asker(asyncio.Protocol):
-    """Asks for the small object again and again on one connection."""
-
-    def __init__(self) -> None:
-        self.answers = 0
-        self.received = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Ask."""
-        self.transport = cast(asyncio.Transport, transport)
-        self.transport.write(SMALL)
-
-    def data_received(self, data: bytes) -> None:
-        """Ask again once the answer is whole."""
-        self.received += data
-        end = self.received.find(b"\r\n\r\n")
-        if end >= 0 and len(self.received) >= end + 4 + KiB:
-            self.answers += 1
-            self.received = b""
-            self.transport.write(SMALL)
+def show(name: str, case: Case, rows: Table, rounds: int) -> None:
+    """Print a table."""
+    what = f"{case.method} of {OBJECTS[case.object] / 1024:g} KiB, {case.connections} connections"
+    print(f"\n{name}: {what}, medians of {rounds}{'' if case.pinned else ', not pinned'}")
+    print(f"  {'':20}{'rate/s':>10}{'of nginx':>10}{'CPU us':>10}{'p50 us':>10}{'added p50':>11}")
+    for proxy, row in rows.items():
+        ratio = f"{row['ratio']:.3f}" if "ratio" in row else "-"
+        cpu = f"{row['cpu_us']:.0f}" if "cpu_us" in row else "-"
+        errors = f"  {row['errors']:.0f} errors" if row["errors"] else ""
+        line = f"  {proxy:20}{row['rate']:10.{0 if row['rate'] > 100 else 1}f}{ratio:>10}{cpu:>10}"
+        print(f"{line}{row['p50_us']:10.0f}{row['added_p50_us']:11.0f}{errors}", flush=True)
 
 
-@contextlib.asynccontextmanager
-async def asking(port: int, connections: int) -> AsyncIterator[list[Asker]]:
-    """Askers at work."""
-    loop = asyncio.get_running_loop()
-    askers = [(await loop.create_connection(Asker, "127.0.0.1", port))[1] for _ in range(connections)]
-    try:
-        yield askers
-    finally:
-        for asker in askers:
-            asker.transport.abort()
+def started_proxies(names: Iterable[str], url: str, directory: Path, stack: contextlib.ExitStack) -> list[Running]:
+    """Those that can be started; says why the others cannot."""
+    found = []
+    for name in names:
+        try:
+            found.append(stack.enter_context(started(name, PROXIES[name], url, directory)))
+        except Unavailable as missing:
+            print(f"{name} is left out: {missing}", flush=True)
+    return found
 
 
-async def rate(port: int, pid: int) -> tuple[float, float]:
-    """Small requests per second, and CPU seconds of a process for each."""
-    async with asking(port, CONNECTIONS) as askers:
-        await asyncio.sleep(0.2)
-        before, cpu, start = sum(asker.answers for asker in askers), cpu_seconds(pid), time.perf_counter()
-        await asyncio.sleep(ROUND_SECONDS)
-        count = sum(asker.answers for asker in askers) - before
-        return count / (time.perf_counter() - start), (cpu_seconds(pid) - cpu) / max(count, 1)
+def _names(known: Iterable[str]) -> argparse._ActionType:
+    def parse(value: str) -> list[str]:
+        names = value.split(",")
+        if unknown := set(names) - set(known):
+            raise argparse.ArgumentTypeError(f"not among {', '.join(known)}: {', '.join(unknown)}")
+        return names
 
-
-async def measure(upstream: int, proxy: int, pid: int, *, size: int, rounds: int) -> bool:
-    """Print all figures. True: memory stayed within its limit."""
-    for _ in range(200):
-        await get(proxy, 256 * KiB)
-    idle = memory(pid, "VmRSS")
-    print(f"idle: {idle / MiB:.0f} MiB resident")
-    within = True
-    for name, transfer in (("GET", get), ("PUT", put)):
-        forget_peak(pid)
-        start = time.perf_counter()
-        await transfer(proxy, size)
-        proxied = time.perf_counter() - start
-        above = memory(pid, "VmHWM") - idle
-        start = time.perf_counter()
-        await transfer(upstream, size)
-        direct = time.perf_counter() - start
-        within = within and above < LIMIT
-        print(
-            f"{name} of {size / GiB:g} GiB: {above / MiB:+.1f} MiB above idle, "
-            f"{size / MiB / proxied:.0f} MiB/s, direct {size / MiB / direct:.0f} MiB/s, ratio {direct / proxied:.2f}"
-        )
-    pairs = []
-    for _ in range(rounds):
-        direct_rate, _ = await rate(upstream, pid)
-        proxied_rate, cpu = await rate(proxy, pid)
-        pairs.append((proxied_rate / direct_rate, proxied_rate, direct_rate, cpu * 1e6))
-    ratio, proxied, direct, cpu = (statistics.median(column) for column in zip(*pairs, strict=True))
-    print(
-        f"GET of 1 KiB, {CONNECTIONS} connections, medians of {rounds}: {proxied:.0f}/s through the proxy, "
-        f"{direct:.0f}/s direct, ratio {ratio:.3f}, {cpu:.0f} us of CPU for each"
-    )
-    return within
+    return parse
 
 
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--gib", type=float, default=1.0, help="size of the large transfers")
-    parser.add_argument("--rounds", type=int, default=5, help="rounds of small requests")
-    parser.add_argument("--upstream", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true", help="3 rounds")
+    parser.add_argument("--rounds", type=int, default=5)
+    every = [*CASES, "memory"]
+    parser.add_argument("--only", type=_names(every), default=every, metavar="CASE,...", help=", ".join(every))
+    parser.add_argument(
+        "--proxies", type=_names(PROXIES), default=list(PROXIES), metavar="NAME,...", help=", ".join(PROXIES)
+    )
     arguments = parser.parse_args()
-    if arguments.upstream:
-        asyncio.run(serve_upstream())
-        return
+    rounds = 3 if arguments.quick else arguments.rounds
+    tables: dict[str, Table] = {}
+    shared = Path("/dev/shm")
     with (
-        process("-m", "benchmarks.bench_relay", "--upstream", until=r"^(\d+)$") as (_, upstream),
-        process(
-            *("-m", "denyproxy", "serve", "--upstream", f"http://127.0.0.1:{upstream}", "--listen", "127.0.0.1:0"),
-            until=r"listens on 127\.0\.0\.1:(\d+)",
-        ) as (pid, proxy),
+        tempfile.TemporaryDirectory(prefix="bench-", dir=shared if shared.is_dir() else None) as name,
+        contextlib.ExitStack() as stack,
     ):
-        size = int(arguments.gib * GiB) // (256 * KiB) * (256 * KiB)
-        within = asyncio.run(measure(upstream, proxy, pid, size=size, rounds=arguments.rounds))
-    if not within:
-        print(f"more than {LIMIT // MiB} MiB above idle")
-        sys.exit(1)
+        directory = Path(name)
+        origin = stack.enter_context(started("upstream", upstream, "", directory))
+        direct = Running(DIRECT, origin.port, origin.pid)
+        proxies = started_proxies(arguments.proxies, origin.url, directory, stack)
+        for case_name in arguments.only:
+            if case_name not in CASES:
+                continue
+            case = CASES[case_name]
+            targets = [one for one in proxies if one.name not in LEFT_OUT[case_name]]
+            if targets:
+                tables[case_name] = table(rounds_of(case, [direct, *targets], rounds, directory))
+                show(case_name, case, tables[case_name], rounds)
+    if "memory" in arguments.only:
+        tables["memory"] = memory.measure(arguments.proxies)
+    judged(tables)
 
 
 if __name__ == "__main__":
