@@ -19,6 +19,7 @@ from denyproxy.explain.scenario_format import (
     StoredObject,
 )
 from denyproxy.iam.document import UNKNOWN_POLICIES, Policy, PolicyError, PolicyList
+from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import UNKNOWN, Unknown
 from denyproxy.s3.addressing import parse_address
 from denyproxy.s3.arn import Arn
@@ -57,8 +58,11 @@ class ClosedWorld:
         unknown: Collection[str],
         compiled: Iterable[Policy] = (),
     ) -> None:
-        """`compiled`: policies that need not be compiled again where their very statements stand in the scenario."""
+        """`compiled`: policies that need not be compiled again, nor the statements that a change left as they are."""
         self.compiled = {id(policy.document["Statement"]): policy for policy in compiled}
+        self.statements: dict[int, Statement] = {}
+        for policy in self.compiled.values():
+            self.statements.update(policy.compiled())
         self.request = request
         self.state = state
         self.policies = policies
@@ -240,7 +244,7 @@ class ClosedWorld:
         if known is not None and (known.name, known.arn, known.document) == (policy.name, policy.arn, policy.document):
             return known
         try:
-            return Policy.parse(policy.document, name=policy.name, arn=policy.arn)
+            return Policy.parse(policy.document, name=policy.name, arn=policy.arn, compiled=self.statements)
         except PolicyError as error:
             raise ScenarioError(f"policies, {layer} {policy.name!r}: {error}") from None
 

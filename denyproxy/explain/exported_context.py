@@ -25,7 +25,7 @@ def values_state(values: tuple[str, ...]) -> str | list[str]:
 def add_context(document: Document, case: Case) -> None:
     """State every condition key that a policy asks for and the scenario would come to another value of."""
     scenario = Scenario.validate_document(document)
-    copy, snapshot = scenario.denied_call(case.call.received), scenario.snapshot()
+    copy, snapshot = scenario.denied_call(case.call.received), scenario.snapshot(case.evidence.policies())
     request, caller = identify_call(copy, snapshot, table=case.operations), identify_caller(copy, snapshot)
     keys = _keys_asked_for(case.evidence)
     unknown: dict[str, None] = dict.fromkeys(document.get("unknown", ()))

@@ -24,6 +24,9 @@ class Match:
     key: str | None = None
 
 
+MATCHES, MISSES = Match(YES), Match(NO)
+
+
 def match_template(template: Template, text: str, context: RequestContext, *, arn: bool) -> Match:
     """Match a text; `arn`: segment by segment."""
     tokens = substitute(template, context)
@@ -32,9 +35,9 @@ def match_template(template: Template, text: str, context: RequestContext, *, ar
         unknown = next(item for item in variables_of(template) if value_of(item, context) is Wild.ANYTHING)
         if may_match(tokens, text, arn=arn):
             return Match(UNSURE, None, Mismatch.KEY_UNKNOWN, unknown.key)
-        return Match(NO)
+        return MISSES
     if tokens is not None and matches((tokens,))(text):
-        return Match(YES)
+        return MATCHES
     variables = variables_of(template)
     for variable in variables:
         if value_of(variable, context) is None:
@@ -42,7 +45,7 @@ def match_template(template: Template, text: str, context: RequestContext, *, ar
     for variable in variables:
         if may_match(_freed(template, variable, context), text, arn=arn):
             return Match(NO, f"variable:{variable.key}", Mismatch.VALUE_DIFFERS, variable.key)
-    return Match(NO)
+    return MISSES
 
 
 def _freed(template: Template, variable: Variable, context: RequestContext) -> Tokens:
@@ -57,6 +60,8 @@ def is_literal_for_its_version(
     text: str, actual: str, context: RequestContext, *, globs: bool, separators: int = 0, arn: bool = False
 ) -> bool:
     """Would the pattern match if its variables were replaced?"""
+    if "${" not in text:
+        return False
     template = template_of(text, globs=globs, separators=separators)
     if fixed(template) is not None:
         return False

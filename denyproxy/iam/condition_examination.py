@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from denyproxy.iam.blame import Match, is_literal_for_its_version, match_template
 from denyproxy.iam.condition import Condition, unreadable
 from denyproxy.iam.context import RequestContext
 from denyproxy.iam.evidence import ElementEvidence
-from denyproxy.iam.mismatch import ARN_RULES, EXACT_RULES, FOLDED_RULES, GLOB_RULES, Doubt, Mismatch, Rule, nearest
+from denyproxy.iam.mismatch import (
+    ARN_RULES,
+    EXACT_RULES,
+    FOLDED_RULES,
+    GLOB_RULES,
+    Doubt,
+    Mismatch,
+    Near,
+    Rule,
+    near_by,
+    nearest,
+)
 from denyproxy.iam.operators import NULL
-from denyproxy.iam.truth import UNKNOWN, Truth
+from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
 from denyproxy.iam.variables import Template, fixed
+from denyproxy.iam.wildcard import Predicate, nothing
 
 if TYPE_CHECKING:
     from denyproxy.iam.statement import Statement
@@ -34,41 +46,79 @@ _RULES: Mapping[str, tuple[Rule, ...]] = {
 }
 
 
-def examine_condition(condition: Condition, context: RequestContext, statement: Statement) -> ElementEvidence:
+class ConditionWording:
+    """The values of a condition one by one. Made when its statement is first examined."""
+
+    def __init__(self, condition: Condition) -> None:
+        self.condition = condition
+        self.element = f"condition:{condition.key}"
+        self.all_values = ", ".join(condition.values)
+        self.unreadable = unreadable(condition)
+        operator, name = condition.operator, condition.name
+        static = [tokens for tokens in map(fixed, condition.templates) if tokens is not None]
+        self.matches: Predicate = nothing if operator is None else operator.any_of(static)
+        """The test of the values without variables."""
+        doubts: list[Doubt] = []
+        if name is None:
+            doubts.append(Doubt.UNKNOWN_OPERATOR)
+        elif self.unreadable:
+            doubts.append(Doubt.UNREADABLE_VALUE)
+        if operator is not None and operator.doubtful_variables and len(static) < len(condition.templates):
+            doubts.append(Doubt.BOOL_VARIABLE)
+        self.doubts = tuple(doubts)
+        """Whatever the request is."""
+
+    @cached_property
+    def near(self) -> Near:
+        """By which a value is nearly met."""
+        operator = self.condition.operator
+        return near_by(self.condition.values, () if operator is None else _RULES.get(operator.name, ()))
+
+
+def examine_condition(wording: ConditionWording, context: RequestContext, statement: Statement) -> ElementEvidence:
     """One line of a Condition block against a context."""
+    condition = wording.condition
     truth = condition.test(context)
-    found = context.lookup(condition.key)
-    actual = None if found is None or found is UNKNOWN else ", ".join(found)
-    evidence = ElementEvidence(
-        f"condition:{condition.key}",
+    found = context.lookup(condition.lower_key)
+    element, expected = wording.element, wording.all_values
+    key: str | None = condition.key
+    reason = _reason(condition, truth, found, context)
+    if reason is Mismatch.VALUE_DIFFERS and isinstance(found, tuple):
+        element, expected, reason, key = _value_miss(wording, truth, found, context, statement)
+    return ElementEvidence(
+        element,
         truth,
-        ", ".join(condition.values),
-        actual,
+        expected,
+        ", ".join(found) if isinstance(found, tuple) else None,
+        reason,
         operator=condition.operator_text,
-        flags=_condition_doubts(condition, context),
+        flags=_doubts(wording, found),
         part="condition",
-        key=condition.key,
+        key=key,
         negated=condition.negated,
     )
+
+
+def _reason(
+    condition: Condition, truth: Truth, found: tuple[str, ...] | Unknown | None, context: RequestContext
+) -> Mismatch | None:
+    """Why it is not met; VALUE_DIFFERS: it is the values that have to be looked at."""
     name = condition.name
     if name is None:
-        return replace(evidence, reason=Mismatch.UNKNOWN_OPERATOR)
+        return Mismatch.UNKNOWN_OPERATOR
     if found is None:
-        met = name.stem == NULL and truth is YES
-        return evidence if met else replace(evidence, reason=Mismatch.KEY_ABSENT)
+        return None if name.stem == NULL and truth is YES else Mismatch.KEY_ABSENT
     if found is UNKNOWN:
-        return replace(evidence, reason=_reason_of_unknown_key(condition, truth))
+        return _reason_of_unknown_key(condition, truth)
     if condition.operator is None:
-        return replace(evidence, reason=Mismatch.KEY_PRESENT if truth is NO else None)
+        return Mismatch.KEY_PRESENT if truth is NO else None
     if len(found) > 1 and not name.every and not name.some:
-        return replace(evidence, reason=Mismatch.SEVERAL_VALUES)
+        return Mismatch.SEVERAL_VALUES
     if truth is UNSURE and condition.lower_key in context.margin:
-        return replace(evidence, reason=Mismatch.VALUE_UNCERTAIN)
+        return Mismatch.VALUE_UNCERTAIN
     if condition.negated and truth is NO:
-        return replace(evidence, reason=Mismatch.VALUE_EXCLUDED)
-    if truth is YES and not condition.negated:
-        return evidence
-    return _value_miss(evidence, condition, found, context, statement)
+        return Mismatch.VALUE_EXCLUDED
+    return None if truth is YES and not condition.negated else Mismatch.VALUE_DIFFERS
 
 
 def _reason_of_unknown_key(condition: Condition, truth: Truth) -> Mismatch | None:
@@ -81,31 +131,24 @@ def _reason_of_unknown_key(condition: Condition, truth: Truth) -> Mismatch | Non
 
 
 def _value_miss(
-    evidence: ElementEvidence,
-    condition: Condition,
-    found: tuple[str, ...],
-    context: RequestContext,
-    statement: Statement,
-) -> ElementEvidence:
-    """Why no policy value matches the values of the request."""
-    operator = condition.operator
-    assert operator is not None
-    failing = evidence.truth is NO
-    evidence = replace(evidence, reason=Mismatch.VALUE_DIFFERS)
-    matches = operator.any_of([tokens for tokens in map(fixed, condition.templates) if tokens is not None])
-    missing = [value for value in found if not matches(value)]
+    wording: ConditionWording, truth: Truth, found: tuple[str, ...], context: RequestContext, statement: Statement
+) -> tuple[str, str, Mismatch | None, str | None]:
+    """Why no policy value matches the values of the request: element, expected, reason, key."""
+    condition = wording.condition
+    missing = [value for value in found if not wording.matches(value)]
     for value in missing:
         for text, template in zip(condition.values, condition.templates, strict=True):
             match = _condition_match(text, template, value, context, condition, statement)
             if match is not None:
-                element = match.element if match.element is not None and failing else evidence.element
-                return replace(evidence, element=element, expected=text, reason=match.reason, key=match.key)
+                element = match.element if match.element is not None and truth is NO else wording.element
+                return element, text, match.reason, match.key
     for value in missing:
-        near = nearest(condition.values, value, _RULES.get(operator.name, ()))
+        near = nearest(wording.near, value)
         if near is not None:
-            return replace(evidence, expected=near[0], reason=near[1])
-    bad = unreadable(condition)
-    return replace(evidence, expected=bad[0], reason=Mismatch.VALUE_UNREADABLE) if bad else evidence
+            return wording.element, *near, condition.key
+    if wording.unreadable:
+        return wording.element, wording.unreadable[0], Mismatch.VALUE_UNREADABLE, condition.key
+    return wording.element, wording.all_values, Mismatch.VALUE_DIFFERS, condition.key
 
 
 def _condition_match(
@@ -126,19 +169,12 @@ def _condition_match(
     return None
 
 
-def _condition_doubts(condition: Condition, context: RequestContext) -> tuple[Doubt, ...]:
-    name, operator = condition.name, condition.operator
-    if name is None:
-        return (Doubt.UNKNOWN_OPERATOR,)
-    doubts: list[Doubt] = []
-    if unreadable(condition):
-        doubts.append(Doubt.UNREADABLE_VALUE)
-    found = context.lookup(condition.key)
-    if operator is not None:
-        if operator.doubtful_variables and any(fixed(template) is None for template in condition.templates):
-            doubts.append(Doubt.BOOL_VARIABLE)
-        if name.every and operator.negated and (found is None or found == ()):
-            doubts.append(Doubt.NEGATED_FOR_ALL_ABSENT)
-        if found is not UNKNOWN and found is not None and len(found) > 1 and not (name.every or name.some):
-            doubts.append(Doubt.SEVERAL_VALUES)
-    return tuple(doubts)
+def _doubts(wording: ConditionWording, found: tuple[str, ...] | Unknown | None) -> tuple[Doubt, ...]:
+    name, operator = wording.condition.name, wording.condition.operator
+    if name is None or operator is None:
+        return wording.doubts
+    if name.every and operator.negated and not isinstance(found, Unknown) and not found:
+        return (*wording.doubts, Doubt.NEGATED_FOR_ALL_ABSENT)
+    if isinstance(found, tuple) and len(found) > 1 and not (name.every or name.some):
+        return (*wording.doubts, Doubt.SEVERAL_VALUES)
+    return wording.doubts

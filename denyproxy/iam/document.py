@@ -40,6 +40,7 @@ class Relevant(NamedTuple):
 
 
 _INDEX_BOUND = 4096
+_NOTHING_COMPILED: Mapping[int, Statement] = {}
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -61,11 +62,13 @@ class Policy:
         name: str,
         arn: str | None = None,
         principal: Literal["required", "forbidden"] | None = None,
+        compiled: Mapping[int, Statement] = _NOTHING_COMPILED,
     ) -> Policy:
         """Compile a document (mapping, or JSON text, also URL-encoded as IAM returns it).
 
         `principal`: "required" for resource-based policies, "forbidden" for identity-based ones and SCPs; None does
-        not check. Raises PolicyError with the place of the first thing that is wrong."""
+        not check. `compiled`: statements by the id of their JSON, which need not be compiled again where it stands in
+        the document. Raises PolicyError with the place of the first thing that is wrong."""
         if isinstance(document, str):
             document = _load(document)
         if not isinstance(document, Mapping):
@@ -76,19 +79,28 @@ class Policy:
             raise PolicyError("Version", f"must be one of {', '.join(_VERSIONS)}, not {version!r}")
         if "Id" in document:
             _text("Id", document["Id"])
-        statements = tuple(
-            _statement(place, index, part, principal, substitutes=version == SUBSTITUTING_VERSION)
-            for index, (place, part) in enumerate(_statements(document))
-        )
+        substitutes = version == SUBSTITUTING_VERSION
+        statements = []
+        for index, (place, part) in enumerate(_statements(document)):
+            known = compiled.get(id(part))
+            if known is not None and known.substitutes is substitutes:
+                statements.append(known.moved(index, place))
+            else:
+                statements.append(_statement(place, index, part, principal, substitutes=substitutes))
         sids: set[str] = set()
         for statement in statements:
             if statement.sid and statement.sid in sids:
                 raise PolicyError(f"{statement.place}.Sid", f"{statement.sid!r} is used twice")
             sids.add(statement.sid or "")
-        policy = cls(name, document, arn, statements)
+        policy = cls(name, document, arn, tuple(statements))
         for statement in statements:
             statement.stands_in(policy)
         return policy
+
+    def compiled(self) -> Mapping[int, Statement]:
+        """The statements by the id of their JSON, which lives as long as the policy does."""
+        written = self.document["Statement"]
+        return {id(part): statement for part, statement in zip(_listed(written), self.statements, strict=True)}
 
     @property
     def version(self) -> str | None:
@@ -203,6 +215,10 @@ def _texts(place: str, value: Any) -> tuple[str, ...]:
     if not value:
         raise PolicyError(place, "must not be empty")
     return tuple(_text(f"{place}[{index}]", item) for index, item in enumerate(value))
+
+
+def _listed(statement: Any) -> Sequence[Any]:
+    return [statement] if isinstance(statement, Mapping) else statement
 
 
 def _statements(document: Mapping[str, Any]) -> list[tuple[str, Any]]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from denyproxy.iam.principal import Named, Principal, PrincipalType, account_of, named_aws
-from denyproxy.iam.wildcard import SEPARATORS, glob
+from denyproxy.iam.wildcard import SEPARATORS, Predicate, any_glob, everything, nothing, tokens_of
 
 
 class Mismatch(StrEnum):
@@ -85,25 +85,39 @@ class Doubt(StrEnum):
     UNREADABLE_VALUE = "unreadable-value"
 
 
-Rule = tuple[Mismatch, Callable[[str, str], bool]]
+Rule = tuple[Mismatch, Callable[[str], Predicate]]
+"""A reason, and what makes of a pattern the test whether that is why it misses a text."""
+
+Near = tuple[tuple[Mismatch, str, Predicate], ...]
+"""Rules made concrete: reason, pattern, test; the first that holds counts."""
 
 
-def nearest(patterns: Iterable[str], actual: str, rules: Iterable[Rule]) -> tuple[str, Mismatch] | None:
-    """The first rule that explains a miss, and the pattern that it explains."""
+def near_by(patterns: Iterable[str], rules: Iterable[Rule]) -> Near:
+    """Compile patterns by rules, the first rule first."""
     known = tuple(patterns)
-    for reason, explains in rules:
-        for pattern in known:
-            if explains(pattern, actual):
-                return pattern, reason
+    rows = ((reason, pattern, made(pattern)) for reason, made in rules for pattern in known)
+    return tuple(row for row in rows if row[2] is not nothing)
+
+
+def nearest(near: Near, actual: str) -> tuple[str, Mismatch] | None:
+    """The pattern that nearly matches, and why it does not."""
+    for reason, pattern, explains in near:
+        if explains(actual):
+            return pattern, reason
     return None
 
 
-def _trailing_slash(pattern: str, actual: str) -> bool:
-    return (pattern.endswith("/") and glob(pattern[:-1], actual)) or glob(pattern + "/", actual)
+def _glob(*patterns: str) -> Predicate:
+    return any_glob(map(tokens_of, patterns))
 
 
-def _case_differs(pattern: str, actual: str) -> bool:
-    return glob(pattern.lower(), actual.lower())
+def _trailing_slash(pattern: str) -> Predicate:
+    return _glob(pattern + "/", *((pattern[:-1],) if pattern.endswith("/") else ()))
+
+
+def _case_differs(pattern: str) -> Predicate:
+    matches = _glob(pattern.lower())
+    return lambda actual: matches(actual.lower())
 
 
 def _segments(text: str) -> list[str] | None:
@@ -111,39 +125,69 @@ def _segments(text: str) -> list[str] | None:
     return parts if len(parts) > SEPARATORS and parts[0] == "arn" else None
 
 
-def _container_named(pattern: str, actual: str) -> bool:
+def _container_named(pattern: str) -> Predicate:
     parts = _segments(pattern)
-    return parts is not None and "/" not in parts[-1] and glob(pattern + "/*", actual)
+    return nothing if parts is None or "/" in parts[-1] else _glob(pattern + "/*")
 
 
-def _content_named(pattern: str, actual: str) -> bool:
-    cuts = [position for position, character in enumerate(pattern) if character == "/"]
-    return any(glob(pattern[:cut], actual) for cut in cuts)
+def _content_named(pattern: str) -> Predicate:
+    return _glob(*(pattern[:cut] for cut, character in enumerate(pattern) if character == "/"))
 
 
-def _colon_for_slash(pattern: str, actual: str) -> bool:
+def _colon_for_slash(pattern: str) -> Predicate:
     parts = _segments(pattern)
     if parts is None or ":" not in parts[-1]:
-        return False
-    return glob(":".join((*parts[:-1], parts[-1].replace(":", "/"))), actual)
+        return nothing
+    return _glob(":".join((*parts[:-1], parts[-1].replace(":", "/"))))
 
 
-def _other_segment(index: int) -> Callable[[str, str], bool]:
-    def explains(pattern: str, actual: str) -> bool:
-        mine, theirs = _segments(pattern), _segments(actual)
-        if mine is None or theirs is None or glob(mine[index], theirs[index]):
-            return False
-        return glob(":".join((*mine[:index], "*", *mine[index + 1 :])), actual)
+def _other_segment(index: int) -> Callable[[str], Predicate]:
+    def made(pattern: str) -> Predicate:
+        mine = _segments(pattern)
+        if mine is None:
+            return nothing
+        same = _glob(mine[index])
+        but_for_it = _glob(":".join((*mine[:index], "*", *mine[index + 1 :])))
 
-    return explains
+        def explains(actual: str) -> bool:
+            theirs = _segments(actual) if but_for_it(actual) else None
+            return theirs is not None and not same(theirs[index])
+
+        return nothing if same is everything else explains
+
+    return made
 
 
-def _not_an_arn(pattern: str, actual: str) -> bool:
-    return not pattern.startswith("arn:") and pattern != "*" and actual.startswith("arn:")
+def _not_an_arn(pattern: str) -> Predicate:
+    return nothing if pattern.startswith("arn:") or pattern == "*" else lambda actual: actual.startswith("arn:")
 
 
-def _prefix(pattern: str, actual: str) -> bool:
-    return pattern != "" and glob(pattern + "*", actual)
+def _prefix(pattern: str) -> Predicate:
+    return _glob(pattern + "*") if pattern else nothing
+
+
+def _name_alone(pattern: str) -> Predicate:
+    if ":" in pattern:
+        return nothing
+    differs = _case_differs(pattern)
+    return lambda action: differs(action.partition(":")[2])
+
+
+def _service_alone(pattern: str) -> Predicate:
+    if not pattern.endswith(":"):
+        return nothing
+    prefix = _prefix(pattern.lower())
+    return lambda action: prefix(action.lower())
+
+
+def _stripped(pattern: str) -> Predicate:
+    pattern = pattern.rstrip("/")
+    return lambda actual: pattern == actual.rstrip("/")
+
+
+def _folded(pattern: str) -> Predicate:
+    pattern = pattern.lower()
+    return lambda actual: pattern == actual.lower()
 
 
 RESOURCE_RULES: tuple[Rule, ...] = (
@@ -159,29 +203,15 @@ RESOURCE_RULES: tuple[Rule, ...] = (
     (Mismatch.NOT_AN_ARN, _not_an_arn),
 )
 
-
-def action_rules(api_names: Mapping[str, str]) -> tuple[Rule, ...]:
-    """`api_names`: names that are no actions (lower case) -> the action that is meant."""
-    return (
-        (
-            Mismatch.API_NAME_INSTEAD_OF_ACTION,
-            lambda pattern, action: api_names.get(pattern.lower(), "").lower() == action.lower(),
-        ),
-        (
-            Mismatch.ACTION_WITHOUT_SERVICE,
-            lambda pattern, action: ":" not in pattern and _case_differs(pattern, action.partition(":")[2]),
-        ),
-        (
-            Mismatch.PREFIX_LACKS_WILDCARD,
-            lambda pattern, action: pattern.endswith(":") and _prefix(pattern.lower(), action.lower()),
-        ),
-    )
-
+ACTION_RULES: tuple[Rule, ...] = (
+    (Mismatch.ACTION_WITHOUT_SERVICE, _name_alone),
+    (Mismatch.PREFIX_LACKS_WILDCARD, _service_alone),
+)
 
 EXACT_RULES: tuple[Rule, ...] = (
-    (Mismatch.WILDCARD_IN_EXACT_OPERATOR, glob),
-    (Mismatch.CASE_DIFFERS, lambda pattern, actual: pattern.lower() == actual.lower()),
-    (Mismatch.TRAILING_SLASH, lambda pattern, actual: pattern.rstrip("/") == actual.rstrip("/")),
+    (Mismatch.WILDCARD_IN_EXACT_OPERATOR, _glob),
+    (Mismatch.CASE_DIFFERS, _folded),
+    (Mismatch.TRAILING_SLASH, _stripped),
 )
 
 FOLDED_RULES: tuple[Rule, ...] = ((Mismatch.WILDCARD_IN_EXACT_OPERATOR, _case_differs),)
@@ -193,7 +223,7 @@ GLOB_RULES: tuple[Rule, ...] = (
 )
 
 ARN_RULES: tuple[Rule, ...] = (
-    (Mismatch.NOT_AN_ARN, lambda pattern, actual: _segments(pattern) is None),
+    (Mismatch.NOT_AN_ARN, lambda pattern: nothing if _segments(pattern) is not None else everything),
     (Mismatch.CASE_DIFFERS, _case_differs),
     (Mismatch.OTHER_PARTITION, _other_segment(1)),
     (Mismatch.OTHER_REGION, _other_segment(3)),

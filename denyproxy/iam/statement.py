@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_sta
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from typing import TYPE_CHECKING, Literal
 from weakref import ref
 
@@ -18,6 +19,7 @@ from denyproxy.iam.principal import EVERYBODY, NOBODY, Naming, Principal, Princi
 from denyproxy.iam.truth import Truth
 from denyproxy.iam.variables import Template, fixed, resource_template, substitute
 from denyproxy.iam.wildcard import Predicate, Wild, any_glob, everything, matches_tokens, may_match, tokens_of
+from denyproxy.iam.wording import Wording
 
 if TYPE_CHECKING:
     from denyproxy.iam.document import Policy
@@ -40,6 +42,7 @@ class Statement:
         "_matches_variables",
         "_policy",
         "_tests",
+        "_wording",
         "actions",
         "conditions",
         "effect",
@@ -100,6 +103,15 @@ class Statement:
             self._matches = any_glob(tokens for tokens in map(fixed, self.resource_templates) if tokens is not None)
             self._matches_variables = _variable_test(self.resource_templates, self._matches)
         self._tests = tuple(condition.test for condition in conditions)
+        self._wording: Wording | None = None
+
+    def moved(self, index: int, place: str) -> Statement:
+        """The same statement in another place of a policy."""
+        other = copy(self)
+        other.index = index
+        other.place = place
+        other.label = self.sid or f"Statement[{index}]"
+        return other
 
     def stands_in(self, policy: Policy) -> None:
         """Name the policy; a weak reference, so that a replaced snapshot is freed without the cyclic collector."""
@@ -111,6 +123,13 @@ class Statement:
         policy = self._policy()
         assert policy is not None, "a statement is used without its policy"
         return policy
+
+    @property
+    def wording(self) -> Wording:
+        """Its patterns one by one, for who asks which of them it is."""
+        if self._wording is None:
+            self._wording = Wording(self)
+        return self._wording
 
     def __repr__(self) -> str:
         return f"<Statement {self.label}>"
