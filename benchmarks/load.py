@@ -64,8 +64,8 @@ class Figures:
 
     @property
     def rate(self) -> float:
-        """Requests per second."""
-        return self.requests / self.seconds if self.seconds else 0.0
+        """Requests per second that went well."""
+        return max(self.requests - self.errors, 0) / self.seconds if self.seconds else 0.0
 
 
 def headers(job: Job) -> dict[str, str]:

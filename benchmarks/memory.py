@@ -76,7 +76,8 @@ def _get(target: Running, size: int) -> None:
         buffer, total = bytearray(MiB), 0
         while count := connection.recv_into(buffer):
             total += count
-    assert total > size, f"{target.name} sent {total} of {size} bytes"
+    if total <= size:
+        raise Unavailable(f"{target.name} sent {total} of {size} bytes")
 
 
 def _head_of_put(size: int, path: bytes = b"/put") -> bytes:
@@ -90,7 +91,8 @@ def _put(target: Running, size: int) -> None:
         for _ in range(size // MiB):
             connection.sendall(piece)
         answer = connection.recv(64)
-    assert b" 200" in answer, f"{target.name} answered {answer!r}"
+    if b" 200" not in answer:
+        raise Unavailable(f"{target.name} answered {answer!r}")
 
 
 def _in_parallel(transfer: Callable[[Running, int], None]) -> Callable[[Running], None]:
@@ -152,21 +154,21 @@ def measure(names: Sequence[str]) -> Table:
             if proxy in ("mitmproxy", "denyproxy-2"):
                 continue
             try:
-                with started(proxy, PROXIES[proxy], origin.url, directory) as target:
-                    rows[proxy] = _figures(target)
-            except Unavailable as missing:
-                print(f"  {proxy:20}{missing}")
+                with started(f"{proxy}-memory", PROXIES[proxy], origin.url, directory) as target:
+                    rows[proxy] = _figures(proxy, target)
+            except (Unavailable, OSError) as failure:
+                print(f"  {proxy:20}{failure}")
     return rows
 
 
-def _figures(target: Running) -> dict[str, float]:
+def _figures(proxy: str, target: Running) -> dict[str, float]:
     for _ in range(200):
         _get(target, KiB)
     for _ in range(4):
         _get(target, 256 * KiB)
         _put(target, MiB)
     idle = processes.memory(target.pid, "VmRSS")
-    print(f"  {target.name:20}{idle / MiB:8.0f}", end="", flush=True)
+    print(f"  {proxy:20}{idle / MiB:8.0f}", end="", flush=True)
     row = {}
     for name, transfer in TRANSFERS.items():
         processes.forget_peak(target.pid)

@@ -22,13 +22,19 @@ class Threshold:
     at_least: bool = True
 
 
+def _figure(tables: Tables, case: str, proxy: str, name: str) -> float:
+    row = tables[case][proxy]
+    if row["errors"]:
+        raise KeyError(f"{proxy} answered with errors")
+    return row[name]
+
+
 def _of(case: str, proxy: str, other: str) -> Callable[[Tables], float]:
-    return lambda tables: tables[case][proxy]["rate"] / tables[case][other]["rate"]
+    return lambda tables: _figure(tables, case, proxy, "rate") / _figure(tables, case, other, "rate")
 
 
 def _added(tables: Tables) -> float:
-    rows = tables["latency"]
-    return rows["denyproxy"]["added_p50_us"] / rows["nginx"]["added_p50_us"]
+    return _figure(tables, "latency", "denyproxy", "added_p50_us") / _figure(tables, "latency", "nginx", "added_p50_us")
 
 
 def _most(*figures: str) -> Callable[[Tables], float]:
@@ -57,7 +63,7 @@ def judged(tables: Tables) -> None:
         sign = ">=" if threshold.at_least else "<="
         try:
             value = threshold.value(tables)
-        except KeyError:
+        except (KeyError, ZeroDivisionError):
             print(f"  not measured  {threshold.text}")
             continue
         met = value >= threshold.bound if threshold.at_least else value <= threshold.bound
