@@ -115,9 +115,6 @@ def upstream_options(settings: Settings) -> UpstreamOptions:
         idle_seconds=timeouts.upstream_idle,
         keepalive_seconds=timeouts.upstream_keepalive,
         connections=limits.upstream_connections,
-        line_bytes=limits.request_line,
-        field_bytes=limits.header_field,
-        fields=limits.header_fields,
         tls=trust(settings),
     )
 

@@ -1,91 +1,83 @@
-"""One connection to an upstream: one exchange after another, parsed by aiohttp's own HTTP parser."""
+"""One connection to an upstream, and the exchanges that it carries, one after another."""
 
 from __future__ import annotations
 
 import asyncio
 import select
+from collections import deque
+from typing import cast
 
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.http import HttpResponseParser, RawResponseMessage
-from aiohttp.streams import StreamReader
-
+from denyproxy.proxy.http1 import Framing, NotHTTP, ReceivedHead, framing, parse_response_head
 from denyproxy.proxy.upstream import UpstreamLost, UpstreamOptions
 
-_READ_BYTES = 128 * 1024
-"""Of a body, held for a slow client before the upstream is told to wait; the parser allows twice that."""
+_HIGH_WATER = 256 * 1024
+"""Bytes of a body held for a slow client before the upstream has to wait."""
 
 
-class NotHTTP(Exception):
-    """What came is no response."""
-
-
-class UpstreamConnection(BaseProtocol):
+class UpstreamConnection(asyncio.Protocol):
     """A connection and the exchange that it is in."""
 
     __slots__ = (
         "_bodiless",
-        "_chunked",
         "_continue",
+        "_drain",
+        "_error",
+        "_framing",
+        "_head",
+        "_loop",
         "_options",
-        "_payload",
+        "_paused",
+        "_pieces",
         "_poll",
+        "_reader",
+        "_size",
         "active",
         "answered",
         "idle_since",
         "message",
         "quiet_since",
+        "transport",
+        "writing_paused",
     )
 
     def __init__(self, loop: asyncio.AbstractEventLoop, options: UpstreamOptions) -> None:
-        super().__init__(loop)
+        self._loop = loop
         self._options = options
-        self._bodiless = False
-        self._chunked = False
-        self.message: asyncio.Future[tuple[RawResponseMessage, StreamReader]] = loop.create_future()
-        """The final response's head, and its body as it comes."""
-        self._continue: asyncio.Future[None] | None = None
-        self._payload: StreamReader | None = None
         self._poll: select.poll | None = None
+        self._drain: asyncio.Future[None] | None = None
+        self._paused = False
+        self.transport: asyncio.Transport | None = None
+        self.writing_paused = False
+        self.idle_since = 0.0
+        self.begin(bodiless=False)
         self.active = False
         """Is an exchange going on?"""
-        self.answered = False
-        """Has anything come of this exchange's response?"""
-        self.idle_since = 0.0
-        self.quiet_since: float | None = None
-        """Since when the upstream owes something (loop time); None: it is not its turn."""
 
     def begin(self, *, bodiless: bool) -> None:
         """Start an exchange. `bodiless`: whatever its head says, the response has no body (HEAD)."""
-        if self._parser is None or bodiless is not self._bodiless:
-            options = self._options
-            self._bodiless = bodiless
-            self._parser = HttpResponseParser(
-                self,
-                self._loop,
-                _READ_BYTES,
-                payload_exception=UpstreamLost,
-                response_with_body=not bodiless,
-                read_until_eof=True,
-                auto_decompress=False,
-                max_line_size=options.line_bytes,
-                max_field_size=options.field_bytes,
-                max_headers=options.fields,
-            )
-        self.message = self._loop.create_future()
-        self._payload = None
-        self._chunked = False
+        self._bodiless = bodiless
+        self._head = b""
+        self._framing: Framing | None = None
+        self._pieces: deque[bytes] = deque()
+        self._size = 0
+        self._error: Exception | None = None
+        self._reader: asyncio.Future[None] | None = None
+        self._continue: asyncio.Future[None] | None = None
+        self.message: asyncio.Future[ReceivedHead] = self._loop.create_future()
+        """The head of the final response."""
         self.active = True
         self.answered = False
-        self.quiet_since = None
+        """Has anything come of this exchange's response?"""
+        self.quiet_since: float | None = None
+        """Since when the upstream owes something (loop time); None: it is not its turn."""
 
     def end(self) -> None:
         """End an exchange; what comes after it is not asked for."""
         self.active = False
-        if self._chunked:
-            self._parser = None  # it would take a trailer for the next response's first field
-        self._continue = self._payload = None
         self.quiet_since = None
         self.idle_since = self._loop.time()
+
+    # What goes out.
 
     def write(self, data: bytes) -> None:
         """Send bytes, or as much of them as the buffers hold."""
@@ -98,7 +90,8 @@ class UpstreamConnection(BaseProtocol):
         """Wait until the upstream takes more."""
         if self.writing_paused:
             self.quiet_since = self._loop.time()
-            await self._drain_helper()
+            self._drain = self._loop.create_future()
+            await self._drain
             self.quiet_since = None
 
     async def let_in(self) -> None:
@@ -125,25 +118,56 @@ class UpstreamConnection(BaseProtocol):
         )
         self._continue = None
 
-    @property
-    def has_message(self) -> bool:
-        """Is the response's head here, or will it never come?"""
-        return self.message.done()
-
     def sent(self) -> None:
         """The request is on its way as a whole: it is the upstream's turn."""
-        if not self.has_message:
+        if not self.message.done():
             self.quiet_since = self._loop.time()
+
+    # What comes in.
+
+    @property
+    def complete(self) -> bool:
+        """Has the response been received as a whole?"""
+        return self._framing is not None and self._framing.ended
+
+    @property
+    def ended(self) -> bool:
+        """Has it been read as a whole?"""
+        return not self._pieces and self.complete
+
+    def ready(self) -> bytes:
+        """What has come of the body; may be empty."""
+        pieces = self._pieces
+        if len(pieces) == 1:
+            data = pieces.popleft()
+        else:
+            data = b"".join(pieces)
+            pieces.clear()
+        self._size = 0
+        if self._paused:
+            self._paused = False
+            if self.transport is not None:
+                self.transport.resume_reading()
+                self.quiet_since = self._loop.time()
+        return data
+
+    async def read(self) -> bytes:
+        """The next bytes of the body; empty at the end. Raises UpstreamLost."""
+        while not self._pieces and not self.complete:
+            if self._error is not None:
+                raise self._error
+            self._reader = self._loop.create_future()
+            await self._reader
+        return self.ready()
 
     def fail(self, error: Exception) -> None:
         """End the connection; whoever waits for it learns why."""
         if not self.message.done():
             self.message.set_exception(error)
             self.message.exception()  # perhaps nobody waits any more
-        elif self._payload is not None and not self._payload.is_eof():
-            self._payload.set_exception(
-                error if isinstance(error, UpstreamLost) else UpstreamLost(type(error).__name__)
-            )
+        elif self._error is None:
+            self._error = UpstreamLost(type(error).__name__)
+        self._wake()
         self.abort()
 
     def abort(self) -> None:
@@ -151,58 +175,99 @@ class UpstreamConnection(BaseProtocol):
         if self.transport is not None:
             self.transport.abort()
 
+    def _wake(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None and not reader.done():
+            reader.set_result(None)
+
+    # The event loop's side.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is there."""
+        self.transport = cast(asyncio.Transport, transport)
+
     def data_received(self, data: bytes) -> None:
-        """Bytes from the upstream; none: the parser goes on with what it holds."""
+        """Bytes from the upstream."""
         if not self.active:
-            if data:
-                self.abort()
+            self.abort()
             return
-        if data:
-            self.answered = True
-            if self.quiet_since is not None:
-                self.quiet_since = self._loop.time()
-        assert self._parser is not None
-        try:
-            messages, upgraded, _ = self._parser.feed_data(data)
-        except Exception as error:
-            self.fail(NotHTTP(type(error).__name__))
-            return
-        for message, payload in messages:
-            if upgraded or message.code == 101:
-                self.fail(NotHTTP("an upgrade that nobody asked for"))
-            elif message.code < 200:
-                if self._continue is not None and message.code == 100 and not self._continue.done():
-                    self._continue.set_result(None)
-            elif self.message.done():
-                self.fail(NotHTTP("a second response"))
-            else:
-                self._payload = payload
-                self._chunked = bool(message.chunked)
-                self.message.set_result((message, payload))
-        if self._payload is not None and self._payload.is_eof():
-            self.quiet_since = None
-
-    def pause_reading(self) -> None:
-        """The client is slow: nothing is owed to it."""
-        self.quiet_since = None
-        super().pause_reading()
-
-    def resume_reading(self, resume_parser: bool = True) -> None:
-        """The client has taken what there was."""
-        paused = self._reading_paused
-        super().resume_reading(resume_parser)
-        if paused and not self._reading_paused and self._payload is not None and not self._payload.is_eof():
+        self.answered = True
+        if self.quiet_since is not None:
             self.quiet_since = self._loop.time()
+        try:
+            if self._framing is not None or (data := self._head_received(data)):
+                self._body_received(data)
+        except NotHTTP as error:
+            self.fail(error)
+
+    def _head_received(self, data: bytes) -> bytes:
+        """Look for the head; what comes after it."""
+        data = self._head + data if self._head else data
+        while True:
+            end = data.find(b"\r\n\r\n")
+            if end < 0:
+                if len(data) > self._options.head_bytes:
+                    raise NotHTTP("too long a head")
+                self._head = data
+                return b""
+            head = parse_response_head(data[:end])
+            data = data[end + 4 :]
+            if head.status >= 200:
+                break
+            if head.status == 101:
+                raise NotHTTP("an upgrade that nobody asked for")
+            if head.status == 100 and self._continue is not None and not self._continue.done():
+                self._continue.set_result(None)
+        self._head = b""
+        self._framing = framing(head, bodiless=self._bodiless)
+        if self._framing.ended:
+            self.quiet_since = None
+        if not self.message.done():
+            self.message.set_result(head)
+        if self._framing.ended and data:
+            raise NotHTTP("more than a response")
+        return data
+
+    def _body_received(self, data: bytes) -> None:
+        assert self._framing is not None
+        pieces, rest = self._framing.feed(data)
+        for piece in pieces:
+            self._pieces.append(piece)
+            self._size += len(piece)
+        if rest:
+            self.fail(NotHTTP("more than a response"))
+        if self._framing.ended:
+            self.quiet_since = None
+        elif self._size > _HIGH_WATER and not self._paused:
+            self._paused = True
+            self.quiet_since = None
+            assert self.transport is not None
+            self.transport.pause_reading()
+        self._wake()
+
+    def pause_writing(self) -> None:
+        """The upstream is slow."""
+        self.writing_paused = True
+
+    def resume_writing(self) -> None:
+        """It has taken what there was."""
+        self.writing_paused = False
+        self._drained(None)
+
+    def _drained(self, error: Exception | None) -> None:
+        drain, self._drain = self._drain, None
+        if drain is not None and not drain.done():
+            if error is None:
+                drain.set_result(None)
+            else:
+                drain.set_exception(error)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The end of the connection ends a body without a length, unless it was a reset."""
-        super().connection_lost(exc or ConnectionResetError())
+        self.transport = None
         error = exc if isinstance(exc, Exception) else ConnectionResetError()
-        if exc is None and self._payload is not None and not self._payload.is_eof():
-            assert self._parser is not None
-            try:
-                self._parser.feed_eof()
-            except Exception as unfinished:
-                error = unfinished
-        self.fail(error)
-        self._parser = None
+        self._drained(error)
+        if exc is None and self._framing is not None and self._framing.close():
+            self._wake()
+        elif not self.complete:
+            self.fail(error)

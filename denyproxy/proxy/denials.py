@@ -7,8 +7,9 @@ import secrets
 import time
 from collections.abc import Callable
 
-from denyproxy.exchange import Answer, DeniedCall, Headers, RequestHead
-from denyproxy.proxy.heads import OWN_PREFIX, replace_header
+from denyproxy.exchange import Answer, DeniedCall, RequestHead
+from denyproxy.proxy.heads import OWN_PREFIX
+from denyproxy.proxy.http1 import FieldLines, field_lines
 from denyproxy.proxy.upstream import UpstreamResponse
 
 ID_HEADER = "X-Deny-Explanation-Id"
@@ -56,19 +57,20 @@ async def read_bounded(response: UpstreamResponse, limit: int) -> tuple[bytes, b
 
 
 def apply_answer(
-    answer: Answer, call_id: str, headers: Headers, body: bytes | None, *, header_bytes: int
-) -> tuple[Headers, bytes | None]:
+    answer: Answer, call_id: str, fields: FieldLines, body: bytes | None, *, header_bytes: int
+) -> tuple[FieldLines, bytes | None]:
     """Header fields and body that go out. `body` None: not here as a whole (or HEAD), so it cannot be replaced.
 
     An added field that is not one bounded line of printable ASCII under our own name is left out."""
     added = tuple(field for field in answer.headers if _is_safe(field, header_bytes))
     if not any(name.lower() == ID_HEADER.lower() for name, _ in added):
         added = (*added, (ID_HEADER, call_id))
-    headers = (*headers, *added)
+    fields = (*fields, *field_lines(added))
     if body is not None and answer.body is not None:
         body = answer.body
-        headers = replace_header(headers, "Content-Length", str(len(body)))
-    return headers, body
+        length = b"Content-Length: %d" % len(body)
+        fields = [length if line.lower().startswith(b"content-length:") else line for line in fields]
+    return fields, body
 
 
 def _is_safe(field: tuple[str, str], header_bytes: int) -> bool:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from aiohttp import hdrs, web
 
-from denyproxy.exchange import Answer, Declared, DeniedCall, Headers, RequestHead, ResponseHead
+from denyproxy.exchange import Answer, Declared, DeniedCall, RequestHead, ResponseHead
 from denyproxy.proxy.bodies import RequestBody, what_to_keep
 from denyproxy.proxy.denials import (
     Answering,
@@ -23,7 +23,8 @@ from denyproxy.proxy.denials import (
     read_bounded,
 )
 from denyproxy.proxy.errors import Busy, CannotRelay, InternalError, ProxyError, UpstreamUnreachable, error_response
-from denyproxy.proxy.heads import MalformedHead, decode_headers, relayed_headers, relayed_request
+from denyproxy.proxy.heads import decode_headers, relayed_request
+from denyproxy.proxy.http1 import FieldLines, ReceivedHead, field_lines, header_fields
 from denyproxy.proxy.modes import UpstreamMode, choose, origin_form
 from denyproxy.proxy.reply import Reply, Sent, break_off
 from denyproxy.proxy.upstream import Upstream, UpstreamLost, UpstreamRequest, UpstreamResponse
@@ -121,7 +122,7 @@ class Relay:
         outgoing = await mode.prepare(head, body)
         response = await self._upstream.send(outgoing)
         try:
-            if body is not None and not body.complete and response.status >= 300:
+            if body is not None and not body.complete and response.head.status >= 300:
                 body.close()
             return await self._respond(request, mode, outgoing, response)
         finally:
@@ -149,29 +150,29 @@ class Relay:
     async def _respond(
         self, request: web.BaseRequest, mode: UpstreamMode, outgoing: UpstreamRequest, response: UpstreamResponse
     ) -> Sent:
-        headers = relayed_headers(response.raw_headers, chunked=response.chunked)
+        seen, fields = response.head, response.head.relayed
         start = b""
-        denied = is_denial(response.status)
-        if denied or (request.method == "POST" and may_carry_denials(outgoing.head, response.status)):
+        denied = is_denial(seen.status)
+        if denied or (request.method == "POST" and may_carry_denials(outgoing.head, seen.status)):
             limit = self._options.error_body_bytes if denied else self._options.delete_result_bytes
             start, whole = (b"", True) if request.method == "HEAD" else await read_bounded(response, limit)
             if denied or (whole and carries_denials(start)):
-                call = self._denied_call(request, mode, outgoing, response, start if whole else None)
+                call = self._denied_call(request, mode, outgoing, seen, start if whole else None)
                 replaceable = start if whole and request.method != "HEAD" else None
-                headers, changed = self._explain(call, headers, replaceable)
+                fields, changed = self._explain(call, fields, replaceable)
                 start = start if changed is None else changed
         try:
             keep_alive = self._goes_on(request, outgoing.body)
             reply = Reply(
                 request,
-                response.status,
-                response.reason,
-                headers,
+                seen.status,
+                seen.reason,
+                fields,
                 keep_alive=keep_alive,
-                sized=response.sized,
-                chunked=response.chunked,
+                sized=seen.length is not None,
+                chunked=seen.chunked,
             )
-        except MalformedHead as error:
+        except ValueError as error:
             raise UpstreamUnreachable(f"The upstream {outgoing.origin} sent a response with {error}.") from None
         if not reply.bodiless:
             await reply.write(start or response.ready())
@@ -184,14 +185,17 @@ class Relay:
         request: web.BaseRequest,
         mode: UpstreamMode,
         outgoing: UpstreamRequest,
-        response: UpstreamResponse,
+        response: ReceivedHead,
         response_body: bytes | None,
     ) -> DeniedCall:
+        reason = response.reason.decode("utf-8", "surrogateescape")
         return DeniedCall(
             id=new_id(),
             request=RequestHead(request.method, origin_form(request.raw_path), decode_headers(request.raw_headers)),
             upstream_request=outgoing.head,
-            response=ResponseHead(response.status, response.reason, decode_headers(response.raw_headers)),
+            response=ResponseHead(
+                response.status, response.reason.decode("utf-8", "replace"), header_fields(response.fields)
+            ),
             received=datetime.now(UTC),
             body=outgoing.body.kept if outgoing.body is not None else None,
             response_body=response_body,
@@ -202,17 +206,17 @@ class Relay:
             declared=self._declared,
         )
 
-    def _explain(self, call: DeniedCall, headers: Headers, body: bytes | None) -> tuple[Headers, bytes | None]:
+    def _explain(self, call: DeniedCall, fields: FieldLines, body: bytes | None) -> tuple[FieldLines, bytes | None]:
         """Header fields and body that go out: explained; untouched if none was denied; with the id if that fails."""
         bound = self._options.header_bytes
         try:
             answer = self._answer(call)
             if answer is None:
-                return headers, body
-            changed = apply_answer(answer, call.id, headers, body, header_bytes=bound)
+                return fields, body
+            changed = apply_answer(answer, call.id, fields, body, header_bytes=bound)
         except Exception as exception:
             log.error("explaining %s failed: %s", call.id, trace(exception))
-            changed = apply_answer(Answer(), call.id, headers, body, header_bytes=bound)
+            changed = apply_answer(Answer(), call.id, fields, body, header_bytes=bound)
         self.counters.denials += 1
         return changed
 
@@ -233,7 +237,7 @@ class Relay:
         unread = request.body_exists and not request.content.is_eof()
         expecting = request.headers.get("Expect") is not None
         keep_alive = self._goes_on(request, None) and not unread and not expecting
-        reply = Reply(request, head.status, head.reason, head.headers, keep_alive=keep_alive)
+        reply = Reply(request, head.status, head.reason.encode(), field_lines(head.headers), keep_alive=keep_alive)
         try:
             await reply.write(b"" if reply.bodiless else body)
             return await reply.finish()

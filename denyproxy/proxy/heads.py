@@ -100,24 +100,9 @@ _RELAYED = _Relayed()
 _KEEP_ALIVE = (b"Connection", b"keep-alive")
 
 
-def replace_header(headers: Headers, name: str, value: str) -> Headers:
-    """The same fields with every field of that name (any case) set to a value, in place."""
-    wanted = name.lower()
-    return tuple((field, value if field.lower() == wanted else old) for field, old in headers)
-
-
 def serialize_request(head: RequestHead) -> bytes:
     """Request line and header fields as bytes. Raises MalformedHead where a line break would forge a field."""
-    return _serialize(f"{head.method} {head.target} HTTP/1.1", head.headers)
-
-
-def serialize_response(status: int, reason: str, headers: Headers) -> bytes:
-    """Status line and header fields as bytes. Raises MalformedHead where a line break would forge a field."""
-    return _serialize(f"HTTP/1.1 {status} {reason}", headers)
-
-
-def _serialize(first: str, headers: Headers) -> bytes:
-    lines = [first, *[f"{name}: {value}" for name, value in headers], "\r\n"]
+    lines = [f"{head.method} {head.target} HTTP/1.1", *[f"{name}: {value}" for name, value in head.headers], "\r\n"]
     text = "\r\n".join(lines)
     if text.count("\n") != len(lines) or text.count("\r") != len(lines):
         raise MalformedHead("a line break inside a header field")

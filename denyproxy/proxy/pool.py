@@ -9,59 +9,51 @@ import asyncio
 import ssl
 from collections import defaultdict
 
-from aiohttp import hdrs
-from aiohttp.http import RawResponseMessage
-from aiohttp.streams import StreamReader
-
 from denyproxy.proxy.bodies import RequestBody
-from denyproxy.proxy.connection import NotHTTP, UpstreamConnection
+from denyproxy.proxy.connection import UpstreamConnection
 from denyproxy.proxy.errors import ProxyError, UpstreamTimeout, UpstreamUnreachable
-from denyproxy.proxy.heads import RawHeaders, serialize_request
+from denyproxy.proxy.heads import serialize_request
+from denyproxy.proxy.http1 import NotHTTP, ReceivedHead
 from denyproxy.proxy.upstream import Origin, UpstreamOptions, UpstreamRequest, may_retry
 
 
 class PooledResponse:
     """A response of a pooled connection."""
 
+    __slots__ = ("_connection", "_keep_alive", "_origin", "_pool", "_upload", "head")
+
     def __init__(
         self,
         pool: PoolUpstream,
-        origin: Origin,
+        request: UpstreamRequest,
         connection: UpstreamConnection,
-        answer: tuple[RawResponseMessage, StreamReader],
+        head: ReceivedHead,
         upload: asyncio.Task[bool] | None,
-        *,
-        has_body: bool,
     ) -> None:
-        message, self._payload = answer
+        self.head = head
         self._pool = pool
-        self._origin = origin
+        self._origin = request.origin
         self._connection = connection
         self._upload = upload
-        self._keep_alive = not message.should_close and (upload is not None or not has_body)
-        self.status: int = message.code
-        self.reason: str = message.reason
-        self.raw_headers: RawHeaders = message.raw_headers
-        self.chunked = bool(message.chunked)
-        self.sized = hdrs.CONTENT_LENGTH in message.headers
+        self._keep_alive = head.keep_alive and (upload is not None or request.body is None)
 
     @property
     def ended(self) -> bool:
         """Has all of the body been read?"""
-        return self._payload.at_eof()
+        return self._connection.ended
 
     def ready(self) -> bytes:
         """What is here already."""
-        return b"" if self._payload.exception() is not None else self._payload.read_nowait()
+        return self._connection.ready()
 
     async def read(self) -> bytes:
         """The next bytes of the body; empty at the end."""
-        return await self._payload.readany()
+        return await self._connection.read()
 
     async def close(self) -> None:
         """Release or end the connection; the request body is at rest afterwards."""
         upload = self._upload
-        if self._keep_alive and self._payload.at_eof() and (upload is None or (upload.done() and upload.result())):
+        if self._keep_alive and self._connection.ended and (upload is None or (upload.done() and upload.result())):
             self._pool.keep(self._origin, self._connection)
         else:
             await self._pool.discard(self._connection, upload)
@@ -117,14 +109,14 @@ class PoolUpstream:
             else:
                 if request.head.header("Expect") is not None:
                     await connection.continued()
-                if not connection.has_message:
+                if not connection.message.done():
                     chunked = request.head.header("Transfer-Encoding") is not None
                     upload = self._loop.create_task(_upload(connection, body, chunked=chunked))
-            answer = await connection.message
+            head = await connection.message
         except BaseException:
             await self.discard(connection, upload)
             raise
-        return PooledResponse(self, request.origin, connection, answer, upload, has_body=body is not None)
+        return PooledResponse(self, request, connection, head, upload)
 
     def _kept(self, origin: Origin) -> UpstreamConnection | None:
         """An idle connection that is still good, the latest used first."""

@@ -8,8 +8,7 @@ import struct
 from aiohttp import web
 from aiohttp.http import HttpVersion11
 
-from denyproxy.exchange import Headers
-from denyproxy.proxy.heads import serialize_response
+from denyproxy.proxy.http1 import FieldLines, serialize_response
 
 _BODILESS = frozenset({204, 304})
 _RESET = struct.pack("ii", 1, 0)
@@ -46,37 +45,37 @@ class Reply:
         self,
         request: web.BaseRequest,
         status: int,
-        reason: str,
-        headers: Headers,
+        reason: bytes,
+        fields: FieldLines,
         *,
         keep_alive: bool,
         sized: bool = True,
         chunked: bool = False,
     ) -> None:
-        """`headers` has the end-to-end fields only, plus Transfer-Encoding where the body came in chunks (`chunked`).
+        """`fields` has the end-to-end fields only, plus Transfer-Encoding where the body came in chunks (`chunked`).
 
         `sized`: it has a Content-Length."""
         self._writer = request.writer
         self._request = request
         self.bodiless = request.method == "HEAD" or status in _BODILESS or status < 200
         self._chunk = False
-        added: list[tuple[str, str]] = []
+        added: list[bytes] = []
         if not (sized or self.bodiless):
             if request.version >= HttpVersion11:
                 self._chunk = True
                 if not chunked:
-                    added.append(("Transfer-Encoding", "chunked"))
+                    added.append(b"Transfer-Encoding: chunked")
             else:
                 keep_alive = False
         if not keep_alive:
-            added.append(("Connection", "close"))
+            added.append(b"Connection: close")
         elif request.version < HttpVersion11:
-            added.append(("Connection", "keep-alive"))
+            added.append(b"Connection: keep-alive")
         if added:
-            headers = (*headers, *added)
+            fields = (*fields, *added)
         if chunked and not self._chunk:
-            headers = tuple(field for field in headers if field[0].lower() != "transfer-encoding")
-        self._head: bytes | None = serialize_response(status, reason, headers)
+            fields = [line for line in fields if not line.lower().startswith(b"transfer-encoding:")]
+        self._head: bytes | None = serialize_response(status, reason, fields)
         self._keep_alive = keep_alive
 
     async def write(self, data: bytes) -> None:

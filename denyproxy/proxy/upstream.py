@@ -8,7 +8,7 @@ from typing import Protocol
 
 from denyproxy.exchange import RequestHead
 from denyproxy.proxy.bodies import RequestBody
-from denyproxy.proxy.heads import RawHeaders
+from denyproxy.proxy.http1 import ReceivedHead
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,8 @@ class UpstreamOptions:
     """How long to wait for `100 Continue` before the body is sent anyway."""
     connections: int = 0
     """0: as many as there are requests."""
-    line_bytes: int = 64 * 1024
-    field_bytes: int = 32 * 1024
-    fields: int = 256
+    head_bytes: int = 256 * 1024
+    """Longest head of a response."""
     tls: ssl.SSLContext | None = None
     """Whom to trust; None: as the system does."""
 
@@ -82,14 +81,7 @@ def may_retry(request: UpstreamRequest) -> bool:
 class UpstreamResponse(Protocol):
     """A final response whose body has not been read yet."""
 
-    status: int
-    reason: str
-    raw_headers: RawHeaders
-    """All header fields as received."""
-    chunked: bool
-    """Was the body sent in chunks?"""
-    sized: bool
-    """Is there a Content-Length?"""
+    head: ReceivedHead
 
     @property
     def ended(self) -> bool:

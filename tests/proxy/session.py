@@ -18,7 +18,7 @@ from yarl import URL
 from denyproxy.exchange import RequestHead
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.errors import CannotRelay, ProxyError, UpstreamTimeout, UpstreamUnreachable
-from denyproxy.proxy.heads import RawHeaders
+from denyproxy.proxy.http1 import NotHTTP, parse_response_head
 from denyproxy.proxy.upstream import UpstreamLost, UpstreamOptions, UpstreamRequest, may_retry
 
 
@@ -119,12 +119,10 @@ class SessionResponse:
         self._response = response
         self._outgoing = outgoing
         self._protocol = response.connection.protocol if response.connection is not None else None
-        self.status = response.status
-        self.reason = response.reason or ""
-        self.raw_headers: RawHeaders = response.raw_headers
-        self.sized = hdrs.CONTENT_LENGTH in response.headers
-        self.chunked = "chunked" in response.headers.get(hdrs.TRANSFER_ENCODING, "").lower()
-        self._delimited = self.chunked or self.sized
+        lines = [b"%b: %b" % field for field in response.raw_headers]
+        reason = (response.reason or "").encode("utf-8", "surrogateescape")
+        self.head = parse_response_head(b"\r\n".join([b"HTTP/1.1 %d %b" % (response.status, reason), *lines]))
+        self._delimited = self.head.chunked or self.head.length is not None
 
     @property
     def ended(self) -> bool:
@@ -177,9 +175,9 @@ class SessionUpstream:
             auto_decompress=False,
             trust_env=False,
             requote_redirect_url=False,
-            max_line_size=options.line_bytes,
-            max_field_size=options.field_bytes,
-            max_headers=options.fields,
+            max_line_size=options.head_bytes,
+            max_field_size=options.head_bytes,
+            max_headers=1000,
         )
         # aiohttp would also retry conditional writes.
         self._session._retry_connection = False
@@ -197,6 +195,7 @@ class SessionUpstream:
                 if not may_retry(request):
                     raise
                 response = await self._attempt(request, outgoing)
+            return SessionResponse(response, outgoing)
         except BaseException as error:
             await outgoing.at_rest()
             if request.body is not None and request.body.error is not None:
@@ -205,7 +204,6 @@ class SessionUpstream:
             if translated is None:
                 raise
             raise translated from error
-        return SessionResponse(response, outgoing)
 
     async def _attempt(self, request: UpstreamRequest, outgoing: _Outgoing) -> ClientResponse:
         origin, head = request.origin, request.head
@@ -250,7 +248,7 @@ def _translate(error: BaseException, request: UpstreamRequest) -> ProxyError | N
             return UpstreamUnreachable(f"denyproxy could not reach the upstream {origin}: {error.os_error.strerror}.")
         case aiohttp.ServerDisconnectedError() | aiohttp.ClientOSError():
             return UpstreamUnreachable(f"The upstream {origin} closed the connection without an answer.")
-        case aiohttp.ClientResponseError():
+        case aiohttp.ClientResponseError() | NotHTTP():
             return UpstreamUnreachable(f"The upstream {origin} did not answer in HTTP that denyproxy understands.")
         case aiohttp.ClientError():
             return UpstreamUnreachable(f"The exchange with the upstream {origin} failed ({type(error).__name__}).")
