@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from denyproxy.exchange import RequestHead
@@ -60,14 +61,16 @@ class ClosedWorld:
     ) -> None:
         """`compiled`: policies that need not be compiled again, nor the statements that a change left as they are."""
         self.compiled = {id(policy.document["Statement"]): policy for policy in compiled}
-        self.statements: dict[int, Statement] = {}
-        for policy in self.compiled.values():
-            self.statements.update(policy.compiled())
         self.request = request
         self.state = state
         self.policies = policies
         self.unknown = frozenset(unknown)
         self.bucket, self.key = _addressed(request)
+
+    @cached_property
+    def statements(self) -> Mapping[int, Statement]:
+        """Those of `compiled`, by the id of their JSON."""
+        return {place: item for policy in self.compiled.values() for place, item in policy.compiled().items()}
 
     def snapshot(self) -> PolicySnapshot:
         """The facts of the scenario, as a snapshot."""
@@ -228,7 +231,8 @@ class ClosedWorld:
 
     def _named(self, layer: str, policies: list[NamedPolicy]) -> PolicyList:
         """A layer that is given and yet listed as unknown is known in part."""
-        return PolicyList(tuple(self._parse(layer, policy) for policy in policies), layer not in self.unknown)
+        known = layer not in self.unknown
+        return PolicyList(tuple([self._parse(layer, item.name, item.arn, item.document) for item in policies]), known)
 
     def _levels(self, layer: str, levels: list[list[NamedPolicy]] | None) -> tuple[PolicyList, ...] | None:
         if not levels:
@@ -236,17 +240,17 @@ class ClosedWorld:
         return tuple(self._named(layer, level) for level in levels)
 
     def _document(self, layer: str, document: dict[str, Any] | None) -> PolicyList:
-        given = [] if document is None else [NamedPolicy(name=POLICY_NAMES[layer], document=document)]
-        return self._named(layer, given)
+        given = () if document is None else (self._parse(layer, POLICY_NAMES[layer], None, document),)
+        return PolicyList(given, layer not in self.unknown)
 
-    def _parse(self, layer: str, policy: NamedPolicy) -> Policy:
-        known = self.compiled.get(id(policy.document.get("Statement")))
-        if known is not None and (known.name, known.arn, known.document) == (policy.name, policy.arn, policy.document):
+    def _parse(self, layer: str, name: str, arn: str | None, document: dict[str, Any]) -> Policy:
+        known = self.compiled.get(id(document.get("Statement")))
+        if known is not None and known.name == name and known.arn == arn and known.document == document:
             return known
         try:
-            return Policy.parse(policy.document, name=policy.name, arn=policy.arn, compiled=self.statements)
+            return Policy.parse(document, name=name, arn=arn, compiled=self.statements)
         except PolicyError as error:
-            raise ScenarioError(f"policies, {layer} {policy.name!r}: {error}") from None
+            raise ScenarioError(f"policies, {layer} {name!r}: {error}") from None
 
 
 def _addressed(request: Request) -> tuple[str | None, str | None]:

@@ -12,7 +12,7 @@ from denyproxy.iam.layers import PolicySet
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.arn import Arn
 from denyproxy.s3.authorization import Authorization, authorize
-from denyproxy.s3.context import request_context
+from denyproxy.s3.context import Contexts
 from denyproxy.s3.gates import Refusal, refusals
 from denyproxy.s3.permissions import missing_key_requirement, requirements
 from denyproxy.s3.public_access import known
@@ -51,9 +51,10 @@ class Answers:
     ) -> Answers:
         """Authorize every requirement of the call (or only those on some of its keys), and ask S3's own gates."""
 
+        contexts = Contexts(request, caller, call, snapshot)
+
         def decide(requirement: Requirement) -> Authorization:
-            context = request_context(requirement, request, caller, call, snapshot)
-            return authorize(requirement, context, caller, snapshot, call.declared)
+            return authorize(requirement, contexts.of(requirement), caller, snapshot, call.declared)
 
         needed = _requirements(call, request, caller, snapshot)
         authorizations = tuple(decide(item) for item in needed if keys is None or item.key is None or item.key in keys)

@@ -13,7 +13,7 @@ from xml.sax.saxutils import escape
 from denyproxy.exchange import DeniedCall
 from denyproxy.explain.case import Case
 from denyproxy.explain.evidence import Evidence
-from denyproxy.explain.exported_context import add_context, values_state
+from denyproxy.explain.exported_context import stated_context, values_state
 from denyproxy.explain.exported_state import bucket_state, grants_state, put_object, utc_text
 from denyproxy.explain.record import kept_headers
 from denyproxy.iam.document import PolicyList
@@ -43,14 +43,22 @@ def scenario_of(case: Case) -> Document | None:
     None where the format has no place for it: a caller that is not known, an operation that was not recognised, an
     access point that is not loaded, or two buckets with policies of their own (copies)."""
     document = outline_of(case)
-    if document is not None and not case.call.declared.closed:
-        add_context(document, case)
+    if document is None:
+        return None
+    document = with_context(document, case)
+    if case.call.response is not None:
+        document["response"] = _response(case.call, case.request)
     return document
 
 
 def outline_of(case: Case) -> Document | None:
-    """The scenario without the condition keys that only a live call knows; enough to change policies in."""
+    """The question alone, without the condition keys that only a live call knows; enough to change policies in."""
     return _Export(case.call, case.request, case.caller, case.snapshot, case.evidence).outline()
+
+
+def with_context(outline: Document, case: Case) -> Document:
+    """The outline with the condition keys that only the live call knows."""
+    return outline if case.call.declared.closed else stated_context(outline, case)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +79,6 @@ class _Export:
         document["policies"] = policies
         if unknown:
             document["unknown"] = list(unknown)
-        if self.call.response is not None:
-            document["response"] = self._response()
         return document
 
     def _has_a_place(self) -> bool:
@@ -159,17 +165,6 @@ class _Export:
             return declared
         account = self.snapshot.bucket(self.request.bucket).account
         return None if account is UNKNOWN else account
-
-    def _response(self) -> Document:
-        response, call = self.call.response, self.call
-        assert response is not None
-        said: Document = {"status": response.status}
-        if response.status == 200:
-            said["body"] = _errors_inside(errors_in_success(self.request.operation, call.response_body))
-        else:
-            error = parse_error(response, call.response_body, call.request.method)
-            said |= {"code": error.code, "message": error.message}
-        return said | {"time": utc_text(call.received)}
 
     # The resources
 
@@ -275,6 +270,18 @@ def _named(layer: str, listing: PolicyList, unknown: dict[str, None]) -> list[Do
         {"name": policy.name, **({} if policy.arn is None else {"arn": policy.arn}), "document": policy.document}
         for policy in listing.policies
     ]
+
+
+def _response(call: DeniedCall, request: S3Request) -> Document:
+    response = call.response
+    assert response is not None
+    said: Document = {"status": response.status}
+    if response.status == 200:
+        said["body"] = _errors_inside(errors_in_success(request.operation, call.response_body))
+    else:
+        error = parse_error(response, call.response_body, call.request.method)
+        said |= {"code": error.code, "message": error.message}
+    return said | {"time": utc_text(call.received)}
 
 
 def _errors_inside(errors: tuple[S3Error, ...]) -> str:

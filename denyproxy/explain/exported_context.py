@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from denyproxy.explain.case import Case
@@ -10,7 +11,7 @@ from denyproxy.explain.scenario import Scenario
 from denyproxy.iam.truth import UNKNOWN
 from denyproxy.iam.variables import variables_of
 from denyproxy.s3.caller import identify_caller
-from denyproxy.s3.context import request_context
+from denyproxy.s3.context import Contexts
 from denyproxy.s3.operation import identify_call
 from denyproxy.s3.request import Role
 
@@ -22,16 +23,23 @@ def values_state(values: tuple[str, ...]) -> str | list[str]:
     return values[0] if len(values) == 1 else list(values)
 
 
-def add_context(document: Document, case: Case) -> None:
+def stated_context(outline: Document, case: Case) -> Document:
     """State every condition key that a policy asks for and the scenario would come to another value of."""
-    scenario = Scenario.validate_document(document)
-    copy, snapshot = scenario.denied_call(case.call.received), scenario.snapshot(case.evidence.policies())
+    scenario = Scenario.validate_document(outline)
+    received, snapshot = case.call.received, scenario.snapshot(case.evidence.policies())
+    copy = scenario.denied_call(received)
+    if case.call.response is not None:
+        # The outline is a question; the answer tells the time.
+        copy = replace(copy, received=received)
     request, caller = identify_call(copy, snapshot, table=case.operations), identify_caller(copy, snapshot)
     keys = _keys_asked_for(case.evidence)
-    unknown: dict[str, None] = dict.fromkeys(document.get("unknown", ()))
+    contexts = Contexts(request, caller, copy, snapshot)
+    stated: Document = {}
+    of_kms: Document = {}
+    unknown: dict[str, None] = dict.fromkeys(outline.get("unknown", ()))
     for authorization in case.evidence.authorizations:
         known = authorization.evaluation.request.context
-        derived = request_context(authorization.requirement, request, caller, copy, snapshot)
+        derived = contexts.of(authorization.requirement)
         kms = authorization.requirement.role is Role.KMS
         for key in keys:
             value = known.lookup(key)
@@ -40,11 +48,15 @@ def add_context(document: Document, case: Case) -> None:
             if value is UNKNOWN:
                 unknown[key] = None
             elif not kms:
-                document["request"]["context"].setdefault(key, None if value is None else values_state(value))
+                stated.setdefault(key, None if value is None else values_state(value))
             elif value is not None:
-                document["resource_state"]["kms"].setdefault("context", {}).setdefault(key, value[0])
-    if unknown:
-        document["unknown"] = list(unknown)
+                of_kms.setdefault(key, value[0])
+    document = {**outline, "request": {**outline["request"], "context": {**outline["request"]["context"], **stated}}}
+    if of_kms:
+        state = outline["resource_state"]
+        context = {**of_kms, **state["kms"].get("context", {})}
+        document["resource_state"] = {**state, "kms": {**state["kms"], "context": context}}
+    return document | ({"unknown": list(unknown)} if unknown else {})
 
 
 def _keys_asked_for(evidence: Evidence) -> tuple[str, ...]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from denyproxy.explain import remedy_sentences as say
 from denyproxy.explain.case import Case
-from denyproxy.explain.export import outline_of, scenario_of
+from denyproxy.explain.export import outline_of, with_context
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.model import Fix
 from denyproxy.explain.patches import Draft
@@ -43,7 +44,8 @@ def propose(
     options = [_options(group, judgement, case) for group in groups[:MOST_REASONS]]
     # Where another reason has no remedy, the trial says that it still blocks.
     rest = [found[0] for found in options[1:] if found]
-    fixes = (_fix([first, *rest], case, scenario) for first in options[0][:MOST_FIXES])
+    documents = _Documents(case, scenario)
+    fixes = (_fix([first, *rest], case, documents) for first in options[0][:MOST_FIXES])
     return tuple(_for_some(fix, left_out) if left_out else fix for fix in fixes)
 
 
@@ -97,9 +99,29 @@ def _is_managed_key(finding: Finding) -> bool:
     return (finding.authorization.requirement.kms_key or "").endswith(AWS_MANAGED_KEY)
 
 
-def _fix(parts: Sequence[Part], case: Case, scenario: Mapping[str, Any] | None) -> Fix:
+class _Documents:
+    """What patches refer to, made at most once."""
+
+    def __init__(self, case: Case, scenario: Mapping[str, Any] | None) -> None:
+        self._case = case
+        self._scenario = scenario
+
+    @cached_property
+    def outline(self) -> Mapping[str, Any] | None:
+        """Enough to change policies in. None: the call has no scenario."""
+        return self._scenario if self._scenario is not None else outline_of(self._case)
+
+    @cached_property
+    def whole(self) -> Mapping[str, Any] | None:
+        """With the condition keys that a changed request is evaluated in."""
+        if self._scenario is not None or self.outline is None:
+            return self._scenario
+        return with_context(dict(self.outline), self._case)
+
+
+def _fix(parts: Sequence[Part], case: Case, documents: _Documents) -> Fix:
     asks_request = any(part.owner == "caller" and part.edit is not None for part in parts)
-    document = scenario if scenario is not None else (scenario_of if asks_request else outline_of)(case)
+    document = documents.whole if asks_request else documents.outline
     draft = Draft(dict(document)) if document is not None else None
     assumed: dict[str, str | None] = {}
     for part in parts:

@@ -13,10 +13,11 @@ from denyproxy.explain.remedies.turning import with_values
 from denyproxy.explain.remedy_sentences import not_known
 from denyproxy.explain.scenario import Scenario, ScenarioError
 from denyproxy.explain.sentences import sentence
+from denyproxy.iam.context import RequestContext
 from denyproxy.iam.truth import Truth
-from denyproxy.s3.authorization import Authorization, authorize
+from denyproxy.s3.authorization import Authorization, authorize, is_allowed
 from denyproxy.s3.caller import identify_caller
-from denyproxy.s3.gates import refusals
+from denyproxy.s3.gates import Refusal, refusals
 from denyproxy.s3.operation import identify_call
 from denyproxy.s3.snapshot import PolicySnapshot
 
@@ -45,36 +46,42 @@ def tried(case: Case, draft: Draft, assumed: Surroundings) -> Outcome:
     except ScenarioError as error:
         return Outcome(False, (str(error),))
     if _keeps_the_request(draft.patch):
-        answers = _to_the_same(case, snapshot, assumed)
-    else:
-        answers = _to_another(case, scenario, snapshot, assumed)
-    return _outcome(answers, missing=answers.missing_for_sure or case.evidence.missing_for_sure)
+        return _outcome(*_to_the_same(case, snapshot, assumed))
+    return _outcome(*_to_another(case, scenario, snapshot, assumed))
 
 
 def _keeps_the_request(patch: Iterable[Operation]) -> bool:
     return all(operation["path"].startswith("/policies/") for operation in patch)
 
 
-def _to_the_same(case: Case, snapshot: PolicySnapshot, assumed: Surroundings) -> Answers:
+def _assuming(context: RequestContext, assumed: Surroundings) -> RequestContext:
+    return with_values(context, assumed) if assumed else context
+
+
+def _gates(case: Case, snapshot: PolicySnapshot) -> tuple[Refusal, ...]:
+    return () if case.call.declared.action is not None else refusals(case.request, case.caller, snapshot)
+
+
+_Remaining = tuple[int, tuple[Authorization, ...], tuple[Refusal, ...]]
+"""How many permissions are asked for, those that are not allowed for certain, and S3's own refusals."""
+
+
+def _to_the_same(case: Case, snapshot: PolicySnapshot, assumed: Surroundings) -> _Remaining:
     """With other policies alone, what has to be allowed and in which context stays as it was."""
-
-    def again(authorization: Authorization) -> Authorization:
-        context = authorization.evaluation.request.context
-        if assumed:
-            context = with_values(context, assumed)
-        return authorize(authorization.requirement, context, case.caller, snapshot, case.call.declared)
-
-    evidence = case.evidence
-    listing = evidence.missing_key_authorization
-    return Answers(
-        tuple(again(item) for item in evidence.authorizations),
-        () if case.call.declared.action is not None else refusals(case.request, case.caller, snapshot),
-        again(listing) if listing is not None else None,
-        evidence.missing_for_sure,
-    )
+    evidence, declared = case.evidence, case.call.declared
+    asked = [*evidence.authorizations]
+    if evidence.missing_for_sure and evidence.missing_key_authorization is not None:
+        asked.append(evidence.missing_key_authorization)
+    remaining = []
+    for authorization in asked:
+        context = _assuming(authorization.evaluation.request.context, assumed)
+        again = (authorization.requirement, context, case.caller, snapshot, declared)
+        if not is_allowed(*again):
+            remaining.append(authorize(*again))
+    return len(asked), tuple(remaining), _gates(case, snapshot)
 
 
-def _to_another(case: Case, scenario: Scenario, snapshot: PolicySnapshot, assumed: Surroundings) -> Answers:
+def _to_another(case: Case, scenario: Scenario, snapshot: PolicySnapshot, assumed: Surroundings) -> _Remaining:
     call = replace(scenario.denied_call(case.call.received), received=case.call.received)
     if assumed:
         declared = call.declared
@@ -83,22 +90,23 @@ def _to_another(case: Case, scenario: Scenario, snapshot: PolicySnapshot, assume
         unknown = declared.unknown - assumed.keys()
         call = replace(call, declared=replace(declared, context={**others, **stated}, unknown=unknown))
     request = identify_call(call, snapshot, table=case.operations)
-    return Answers.of(call, request, identify_caller(call, snapshot), snapshot, case.keys)
-
-
-def _outcome(answers: Answers, *, missing: bool) -> Outcome:
-    """`missing`: the key is missing, or taken to be, so that listing decides between 404 and 403."""
+    answers = Answers.of(call, request, identify_caller(call, snapshot), snapshot, case.keys)
+    # Where the key is missing, or taken to be, listing decides between 404 and 403.
+    missing = answers.missing_for_sure or case.evidence.missing_for_sure
     listing = (answers.missing_key,) if answers.missing_key is not None and missing else ()
     asked = (*answers.authorizations, *listing)
-    refused = tuple(gate for gate in answers.refusals if gate.truth is Truth.YES)
-    denied = tuple(item for item in asked if item.allowed is Truth.NO)
+    return len(asked), tuple(item for item in asked if item.allowed is not Truth.YES), answers.refusals
+
+
+def _outcome(asked: int, remaining: tuple[Authorization, ...], gates: tuple[Refusal, ...]) -> Outcome:
+    refused = tuple(gate for gate in gates if gate.truth is Truth.YES)
+    denied = tuple(item for item in remaining if item.allowed is Truth.NO)
     if denied or refused:
         definite = (item for item in findings(denied, refused) if item.truth is Truth.YES)
         return Outcome(False, tuple(dict.fromkeys(map(sentence, definite)))[:_NAMED])
-    undecided = [item for item in asked if item.allowed is not Truth.YES]
-    if undecided:
-        return Outcome(False, (not_known(list(_open_layers(undecided))),))
-    return Outcome(bool(asked))
+    if remaining:
+        return Outcome(False, (not_known(list(_open_layers(remaining))),))
+    return Outcome(asked > 0)
 
 
 def _open_layers(undecided: Iterable[Authorization]) -> Iterator[str]:

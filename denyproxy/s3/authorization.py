@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from denyproxy.exchange import Declared
 from denyproxy.iam.context import RequestContext
 from denyproxy.iam.document import UNKNOWN_POLICIES, Policy, PolicyList
-from denyproxy.iam.evaluation import evaluate
+from denyproxy.iam.evaluation import decide, evaluate
 from denyproxy.iam.layers import AuthorizationRequest, Decision, Evaluation, Grant, PolicySet, ResourceLayer
 from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
@@ -88,20 +88,50 @@ def authorize(
 ) -> Authorization:
     """Evaluate one requirement. Pure; raises nothing but on programming errors."""
     request = AuthorizationRequest(caller.principal, requirement.action, requirement.resource, context)
+    authorization = _asked(requirement, context, caller, snapshot, declared).authorize(request)
+    possible = _counted(authorization.possible, requirement)
+    return authorization if possible is authorization.possible else replace(authorization, possible=possible)
+
+
+def is_allowed(
+    requirement: Requirement,
+    context: RequestContext,
+    caller: Caller,
+    snapshot: PolicySnapshot,
+    declared: Declared,
+) -> bool:
+    """Is one requirement allowed, whatever the unknowns are? As `authorize` says, without the evidence."""
+    request = AuthorizationRequest(caller.principal, requirement.action, requirement.resource, context)
+    possible = _asked(requirement, context, caller, snapshot, declared).decide(request)
+    return _counted(possible, requirement) == {Decision.ALLOWED}
+
+
+def _asked(
+    requirement: Requirement, context: RequestContext, caller: Caller, snapshot: PolicySnapshot, declared: Declared
+) -> _Bucket | _NoBucket:
+    """Who answers on a requirement."""
     policies = caller_policies(caller.principal, snapshot)
     if requirement.role is Role.KMS:
-        policies = _kms(policies, requirement, caller, snapshot, declared)
-    elif requirement.bucket is None or requirement.action.lower() in NO_BUCKET_YET:
-        endpoint = vpc_endpoint_policy(context, snapshot, declared)
-        policies = replace(policies, same_account=_account_level(caller, declared), vpc_endpoint=endpoint)
-    else:
-        endpoint = vpc_endpoint_policy(context, snapshot, declared)
-        bucket = _Bucket(requirement, caller, snapshot, declared, replace(policies, vpc_endpoint=endpoint))
-        authorization = bucket.authorize(request)
-        possible = _counted(authorization.possible, requirement)
-        return authorization if possible is authorization.possible else replace(authorization, possible=possible)
-    evaluation = evaluate(request, policies)
-    return Authorization(requirement, policies, evaluation, (), _counted(evaluation.possible, requirement))
+        return _NoBucket(requirement, _kms(policies, requirement, caller, snapshot, declared))
+    policies = replace(policies, vpc_endpoint=vpc_endpoint_policy(context, snapshot, declared))
+    if requirement.bucket is None or requirement.action.lower() in NO_BUCKET_YET:
+        return _NoBucket(requirement, replace(policies, same_account=_account_level(caller, declared)))
+    return _Bucket(requirement, caller, snapshot, declared, policies)
+
+
+@dataclass(frozen=True, slots=True)
+class _NoBucket:
+    """Authorization by policies alone."""
+
+    requirement: Requirement
+    policies: PolicySet
+
+    def authorize(self, request: AuthorizationRequest) -> Authorization:
+        evaluation = evaluate(request, self.policies)
+        return Authorization(self.requirement, self.policies, evaluation, (), evaluation.possible)
+
+    def decide(self, request: AuthorizationRequest) -> frozenset[Decision]:
+        return decide(request, self.policies)
 
 
 def _counted(possible: frozenset[Decision], requirement: Requirement) -> frozenset[Decision]:
@@ -208,19 +238,19 @@ class _Bucket:
         self.policies = replace(policies, rcp=snapshot.account(self.owner).rcp)
         self.places = block_public_access(requirement.bucket, self.access_point, snapshot)
 
+    def decide(self, request: AuthorizationRequest) -> frozenset[Decision]:
+        """What is possible; without the evidence, where no rule of S3's own takes grants away."""
+        if self._taken_away() or any(self._network_origin(request.context)):
+            return self.authorize(request).possible
+        return decide(request, self._policy_set(_Switches()))
+
     def authorize(self, request: AuthorizationRequest) -> Authorization:
-        truths = {
-            "foreign_object": self._foreign_object(),
-            "ignore_public_acls": self._ignores_public_acls(),
-            "restrict_public_buckets": self._restricts(),
-        }
+        truths = self._taken_away()
         lenient = self._policy_set(_Switches())
         evaluation = evaluate(request, lenient)
         possible = evaluation.possible
         refusals: list[Refusal] = []
         for name, truth in truths.items():
-            if truth is Truth.NO:
-                continue
             strict = evaluate(request, self._policy_set(_Switches(**{name: True})))
             before = {(objection.layer, objection.blocks): objection.truth for objection in evaluation.objections}
             added = max(
@@ -245,6 +275,15 @@ class _Bucket:
         return Authorization(
             self.requirement, lenient, evaluation, tuple(refusals), possible, self._permission_in_acl()
         )
+
+    def _taken_away(self) -> dict[str, Truth]:
+        """S3's rules that take grants away, or may."""
+        truths = {
+            "foreign_object": self._foreign_object(),
+            "ignore_public_acls": self._ignores_public_acls(),
+            "restrict_public_buckets": self._restricts(),
+        }
+        return {name: truth for name, truth in truths.items() if truth is not Truth.NO}
 
     def _refusal(self, name: str, truth: Truth) -> Refusal:
         layer, element = _ELEMENTS[name]

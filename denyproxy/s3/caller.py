@@ -27,21 +27,26 @@ _SIGNED = Credential(CredentialKind.HEADER, algorithm=SIGV4)
 """A scenario tells who signed, and seldom how."""
 
 
-def call_credential(call: DeniedCall) -> Credential:
-    """What the request that S3 saw is signed with, the form of a browser-based upload included."""
-    credential = parse_credential(call.upstream_request)
+def call_credential(call: DeniedCall, credential: Credential | None = None) -> Credential:
+    """What the request that S3 saw is signed with, the form of a browser-based upload included.
+
+    `credential`: that of its head, where it has been read already."""
+    credential = credential or parse_credential(call.upstream_request)
     if credential.kind is not CredentialKind.ANONYMOUS:
         return credential
     fields = parse_form(call.body, call.upstream_request.header("content-type"))
     return credential_of_form(fields) if fields is not None else credential
 
 
-def identify_caller(call: DeniedCall, snapshot: PolicySnapshot, error: S3Error | None = None) -> Caller:
-    """The caller, and how it is known. `error`: that of the whole response, where it has been read already.
+def identify_caller(
+    call: DeniedCall, snapshot: PolicySnapshot, error: S3Error | None = None, credential: Credential | None = None
+) -> Caller:
+    """The caller, and how it is known. `error`, that of the whole response, and `credential`, that of the request's
+    head, need not be read again where they are given.
 
     What is declared comes first; then S3's own message, which names whom it saw; then the access key. A request that
     is not signed is anonymous; one signed with a key that nobody knows is of an unknown principal."""
-    credential = call_credential(call)
+    credential = call_credential(call, credential)
     principal, known_by = _principal(call, snapshot, credential, error)
     principal = _with_facts(principal, snapshot)
     signed = principal.type is not PrincipalType.ANONYMOUS

@@ -6,12 +6,18 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
 from denyproxy.s3 import condition_values as value
 from denyproxy.s3.view import Family, Value, View
+
+
+class Header(str):
+    """The key is the header field of this name as sent, or absent."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +28,7 @@ class Key:
     """Lower case."""
     actions: frozenset[str] | None
     """Actions (lower case, without `s3:`) that support it; None: all but `excepted`."""
-    derive: Callable[[View], Value]
+    derive: Callable[[View], Value] | Header
     excepted: frozenset[str] = frozenset()
 
 
@@ -89,9 +95,9 @@ KEYS: tuple[Key, ...] = (
     Key("s3:versionid", _VERSIONS, value.version_id),
     Key("s3:annotation-prefix", _ANNOTATION_LISTS, value.parameter("annotation-prefix")),
     Key("s3:max-annotation-results", _ANNOTATION_LISTS, value.parameter("max-annotation-results")),
-    Key("s3:x-amz-acl", _ACLS | _actions("CreateAccessPoint"), value.header("x-amz-acl")),
+    Key("s3:x-amz-acl", _ACLS | _actions("CreateAccessPoint"), Header("x-amz-acl")),
     *(
-        Key(f"s3:{name}", _ACLS, value.header(name))
+        Key(f"s3:{name}", _ACLS, Header(name))
         for name in (
             "x-amz-grant-read",
             "x-amz-grant-write",
@@ -101,29 +107,27 @@ KEYS: tuple[Key, ...] = (
         )
     ),
     Key("s3:x-amz-copy-source", _WRITES, value.copy_source),
-    Key("s3:x-amz-metadata-directive", _WRITES, value.header("x-amz-metadata-directive")),
+    Key("s3:x-amz-metadata-directive", _WRITES, Header("x-amz-metadata-directive")),
     Key("s3:x-amz-server-side-encryption", _ENCRYPTS, value.encryption),
     Key("s3:x-amz-server-side-encryption-aws-kms-key-id", _ENCRYPTS, value.kms_key_id),
     Key(
         "s3:x-amz-server-side-encryption-customer-algorithm",
         _WRITES | _actions("ReplicateObject"),
-        value.header("x-amz-server-side-encryption-customer-algorithm"),
+        Header("x-amz-server-side-encryption-customer-algorithm"),
     ),
     Key(
         "s3:x-amz-storage-class",
         _WRITES | _actions("PutObjectAcl PutObjectVersionAcl"),
-        value.header("x-amz-storage-class"),
+        Header("x-amz-storage-class"),
     ),
-    Key("s3:x-amz-website-redirect-location", _WRITES, value.header("x-amz-website-redirect-location")),
-    Key("s3:x-amz-object-ownership", _actions("CreateBucket"), value.header("x-amz-object-ownership")),
-    Key("s3:x-amz-bucket-namespace", _actions("CreateBucket"), value.header("x-amz-bucket-namespace")),
-    Key("s3:x-amz-content-sha256", None, value.header("x-amz-content-sha256"), _NOT_HASHED),
-    Key("s3:if-match", _actions("DeleteObject PutObject"), value.header("if-match")),
-    Key("s3:if-none-match", _actions("PutObject"), value.header("if-none-match")),
-    Key(
-        "s3:x-amz-object-annotation-directive", _actions("PutObject"), value.header("x-amz-object-annotation-directive")
-    ),
-    Key("s3:x-amz-object-if-match", _ANNOTATION_WRITES, value.header("x-amz-object-if-match")),
+    Key("s3:x-amz-website-redirect-location", _WRITES, Header("x-amz-website-redirect-location")),
+    Key("s3:x-amz-object-ownership", _actions("CreateBucket"), Header("x-amz-object-ownership")),
+    Key("s3:x-amz-bucket-namespace", _actions("CreateBucket"), Header("x-amz-bucket-namespace")),
+    Key("s3:x-amz-content-sha256", None, Header("x-amz-content-sha256"), _NOT_HASHED),
+    Key("s3:if-match", _actions("DeleteObject PutObject"), Header("if-match")),
+    Key("s3:if-none-match", _actions("PutObject"), Header("if-none-match")),
+    Key("s3:x-amz-object-annotation-directive", _actions("PutObject"), Header("x-amz-object-annotation-directive")),
+    Key("s3:x-amz-object-if-match", _ANNOTATION_WRITES, Header("x-amz-object-if-match")),
     Key("s3:object-lock-mode", _actions("PutObject PutObjectRetention"), value.lock_mode),
     Key("s3:object-lock-legal-hold", _actions("PutObject PutObjectLegalHold"), value.legal_hold),
     Key("s3:object-lock-retain-until-date", _actions("PutObject PutObjectRetention"), value.retain_until),
@@ -131,7 +135,7 @@ KEYS: tuple[Key, ...] = (
     Key(
         "s3:object-lock-event-hold",
         _actions("PutObject PutObjectRetention ReplicateObject"),
-        value.header("x-amz-object-lock-event-hold"),
+        Header("x-amz-object-lock-event-hold"),
     ),
     Key(
         "s3:object-lock-event-hold-duration-days",
@@ -186,12 +190,24 @@ FAMILIES: tuple[KeyFamily, ...] = (
 
 
 @dataclass(frozen=True, slots=True)
+class DerivedKey:
+    """A key that is more than a header field."""
+
+    name: str
+    derive: Callable[[View], Value]
+
+
+@dataclass(frozen=True, slots=True)
 class ActionKeys:
     """The keys that bear on one action, and those that cannot."""
 
-    keys: tuple[Key, ...]
+    keys: tuple[DerivedKey, ...]
+    headers: Mapping[str, str]
+    """Header field (lower case) -> the key that it is."""
     families: tuple[KeyFamily, ...]
     unsupported: frozenset[str]
+    others: frozenset[str]
+    """`unsupported`, and the keys of `headers`."""
 
 
 @cache
@@ -206,8 +222,12 @@ def keys_of_action(action: str) -> ActionKeys:
     unsupported.update(f"{family.name}/*" for family in FAMILIES if not supports(family))
     if service != "s3":
         unsupported = {name for name in unsupported if name.startswith("s3:")}
+    supported = [key for key in KEYS if supports(key)]
+    headers = {str(key.derive): key.name for key in supported if isinstance(key.derive, Header)}
     return ActionKeys(
-        tuple(key for key in KEYS if supports(key)),
+        tuple(DerivedKey(key.name, key.derive) for key in supported if not isinstance(key.derive, Header)),
+        headers,
         tuple(family for family in FAMILIES if supports(family)),
         frozenset(unsupported),
+        frozenset(unsupported.union(headers.values())),
     )

@@ -36,11 +36,6 @@ _CREATES_OBJECT = {
 }
 
 
-def header(name: str) -> Callable[[View], Value]:
-    """The header field as sent, or absent."""
-    return lambda view: one(view.request.header(name))
-
-
 def parameter(name: str) -> Callable[[View], Value]:
     """The query parameter, decoded, or absent."""
     return lambda view: one(view.request.parameter(name))

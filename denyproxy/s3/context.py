@@ -15,7 +15,7 @@ from denyproxy.exchange import DeniedCall
 from denyproxy.iam.context import RequestContext, Values
 from denyproxy.iam.truth import UNKNOWN
 from denyproxy.s3.arn import bucket_arn, dns_suffix, object_arn
-from denyproxy.s3.condition_keys import keys_of_action
+from denyproxy.s3.condition_keys import ActionKeys, keys_of_action
 from denyproxy.s3.condition_values import RETENTION_DAYS_MARGIN, SIGNATURE_AGE_MARGIN
 from denyproxy.s3.principal_keys import principal_keys, principal_tags
 from denyproxy.s3.request import Caller, Requirement, Role, S3Request
@@ -40,73 +40,114 @@ _CALLED_VIA = ("aws:calledvia", "aws:calledviafirst", "aws:calledvialast")
 def request_context(
     requirement: Requirement, request: S3Request, caller: Caller, call: DeniedCall, snapshot: PolicySnapshot
 ) -> RequestContext:
-    """The context in which S3 (or, for derived checks, KMS) authorizes one requirement of a call.
+    """The context in which S3 (or, for derived checks, KMS) authorizes one requirement of a call."""
+    return Contexts(request, caller, call, snapshot).of(requirement)
+
+
+class Contexts:
+    """The contexts of all requirements of one call; what they have in common is derived once.
 
     What the call declares takes precedence over what is derived, and what it declares unknown over both."""
-    view = View(requirement, request, caller, call, snapshot)
-    keys = keys_of_action(requirement.action.lower())
-    context = _Context(keys.unsupported)
+
+    def __init__(self, request: S3Request, caller: Caller, call: DeniedCall, snapshot: PolicySnapshot) -> None:
+        self._parts = (request, caller, call, snapshot)
+        self._common: _Context | None = None
+
+    def of(self, requirement: Requirement) -> RequestContext:
+        """The context of one requirement."""
+        view = View(requirement, *self._parts)
+        if self._common is None:
+            self._common = _common(view)
+        context = self._common.copy()
+        kms = requirement.role is Role.KMS
+        context.put(_resource_keys(view))
+        context.put({name.lower(): value for name, value in _kms_keys(view).items()} if kms else _direct_keys(view))
+        keys = keys_of_action(requirement.action.lower())
+        context.put_headers(keys, view.request.headers)
+        context.put({key.name: key.derive(view) for key in keys.keys})
+        for family in keys.families:
+            context.put_family(family.name, family.derive(view))
+        declared = view.call.declared
+        context.state(view.declared)
+        if kms:
+            context.state(_forwarded_keys(view))
+            context.state({name.lower(): (value,) for name, value in declared.kms_context.items()})
+        context.state(dict.fromkeys(declared.unknown, UNKNOWN))
+        return context.finish(view)
+
+
+def _common(view: View) -> _Context:
+    """What does not depend on the requirement."""
+    context = _Context()
     context.put(principal_keys(view))
     context.put_family("aws:principaltag", principal_tags(view))
-    context.put(_resource_keys(view))
     context.put(_time_keys(view))
     context.put(dict.fromkeys(_MCP_KEYS, None))
     context.put(_network_keys(view))
-    kms = requirement.role is Role.KMS
-    context.put({name.lower(): value for name, value in _kms_keys(view).items()} if kms else _direct_keys(view))
-    context.put({key.name: key.derive(view) for key in keys.keys})
-    for family in keys.families:
-        context.put_family(family.name, family.derive(view))
-    context.put({name.lower(): values for name, values in call.declared.context.items()})
-    if kms:
-        context.put(_forwarded_keys(view))
-        context.put({name.lower(): (value,) for name, value in call.declared.kms_context.items()})
-    context.put(dict.fromkeys(call.declared.unknown, UNKNOWN))
-    return context.finish(view)
+    return context
 
 
 class _Context:
-    """A context in the making; what is put later replaces what was put before."""
+    """A context in the making."""
 
-    def __init__(self, unsupported: frozenset[str]) -> None:
-        self.values: dict[str, Value] = {}
-        self.unsupported = unsupported
-        """Keys that the action does not support: absent, unless they are declared."""
+    __slots__ = ("absent", "present", "unknown")
+
+    def __init__(self) -> None:
+        self.present: dict[str, Values] = {}
+        self.unknown: set[str] = set()
+        self.absent: set[str] = set()
+
+    def copy(self) -> _Context:
+        """To go on from."""
+        other = _Context()
+        other.present, other.unknown, other.absent = self.present.copy(), self.unknown.copy(), self.absent.copy()
+        return other
 
     def put(self, keys: Mapping[str, Value]) -> None:
-        """Keys in lower case."""
-        self.values.update(keys)
+        """Keys in lower case that are not there yet."""
+        for key, value in keys.items():
+            if value is None:
+                self.absent.add(key)
+            elif value is UNKNOWN:
+                self.unknown.add(key)
+            else:
+                self.present[key] = value
+
+    def put_headers(self, keys: ActionKeys, headers: Mapping[str, str]) -> None:
+        """The keys that are header fields as sent. Those that the action does not support are absent too."""
+        sent = {keys.headers[name]: (value,) for name, value in headers.items() if name in keys.headers}
+        self.present |= sent
+        self.absent |= keys.others.difference(sent) if sent else keys.others
 
     def put_family(self, name: str, family: Family) -> None:
         """`name/member` for each member."""
         if family is UNKNOWN:
-            self.values[f"{name}/*"] = UNKNOWN
+            self.unknown.add(f"{name}/*")
             return
-        self.values[f"{name}/*"] = None
-        self.values.update((f"{name}/{member.lower()}", value) for member, value in family.items())
+        self.absent.add(f"{name}/*")
+        if family:
+            self.put({f"{name}/{member.lower()}": value for member, value in family.items()})
+
+    def state(self, keys: Mapping[str, Value]) -> None:
+        """Keys in lower case, whatever was derived for them."""
+        for key in keys:
+            self.present.pop(key, None)
+            self.unknown.discard(key)
+            self.absent.discard(key)
+        self.put(keys)
 
     def finish(self, view: View) -> RequestContext:
-        """Split into what is present, unknown and absent."""
-        values = self.values
-        present: dict[str, Values] = {}
-        unknown, absent = [], []
-        for key, value in values.items():
-            if value is UNKNOWN:
-                unknown.append(key)
-            elif value is None:
-                absent.append(key)
-            else:
-                present[key] = value
+        """As it is evaluated."""
         # A scenario's clocks are exact; a live call's are those of two machines.
         margin = {}
-        if "s3:object-lock-remaining-retention-days" in present:
+        if "s3:object-lock-remaining-retention-days" in self.present:
             margin["s3:object-lock-remaining-retention-days"] = RETENTION_DAYS_MARGIN
-        if "s3:signatureage" in present and not view.closed:
+        if "s3:signatureage" in self.present and not view.closed:
             margin["s3:signatureage"] = SIGNATURE_AGE_MARGIN
         return RequestContext(
-            present=present,
-            unknown=frozenset(unknown),
-            absent=self.unsupported.difference(values).union(absent),
+            present=self.present,
+            unknown=frozenset(self.unknown),
+            absent=frozenset(self.absent),
             open_world=not view.closed,
             margin=margin,
         )

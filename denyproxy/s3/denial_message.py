@@ -75,7 +75,7 @@ def parse_denial_message(message: str | None) -> DenialMessage | None:
     """Parse a message; None: it is not of this form.
 
     A quoted key may contain quotes and even the words of a reason: the last reason counts. Never raises."""
-    if not message:
+    if not message or "authorized" not in message:
         return None
     message = message[:MAX_MESSAGE]
     found = _parse(message)

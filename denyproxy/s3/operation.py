@@ -18,7 +18,7 @@ from denyproxy.s3.arn import partition_of_region
 from denyproxy.s3.form import form_headers, form_key, is_form, parse_form
 from denyproxy.s3.request import CopySource, S3Request
 from denyproxy.s3.snapshot import AccessPointFacts, PolicySnapshot
-from denyproxy.sigv4.credential import CredentialKind, parse_credential
+from denyproxy.sigv4.credential import Credential, CredentialKind, parse_credential
 from denyproxy.sigv4.wire import (
     SECRET_FIELDS,
     SIGNING_PARAMETERS,
@@ -151,14 +151,16 @@ def identify(
     access_points: Mapping[str, AccessPointFacts] | None = None,
     operation: str | None = None,
     region: str | None = None,
+    credential: Credential | None = None,
 ) -> S3Request:
     """A request head in S3's own terms. Never raises on what a client may send.
 
     `time` is when S3 evaluated it, `access_points` those of the snapshot (by ARN and by alias); `operation` and
-    `region`, where stated, take precedence over what the wire says."""
+    `region`, where stated, take precedence over what the wire says. `credential`: that of the head, where it has been
+    read already."""
     host, path, raw_query = split_target(head)
     query = parse_query(raw_query)
-    credential = parse_credential(head)
+    credential = credential or parse_credential(head)
     address = _resolved(parse_address(host, path, base_domains), access_points or {})
     headers = _headers(head, query if credential.kind is CredentialKind.QUERY else ())
     body = b"" if body is None and _has_no_body(head) else body
@@ -202,7 +204,12 @@ def identify(
 
 
 def identify_call(
-    call: DeniedCall, snapshot: PolicySnapshot, *, table: OperationTable, base_domains: Sequence[str] = ()
+    call: DeniedCall,
+    snapshot: PolicySnapshot,
+    *,
+    table: OperationTable,
+    base_domains: Sequence[str] = (),
+    credential: Credential | None = None,
 ) -> S3Request:
     """The request that S3 saw in a denied call; what the call declares takes precedence."""
     request = identify(
@@ -214,6 +221,7 @@ def identify_call(
         access_points=snapshot.access_points,
         operation=call.declared.operation,
         region=call.declared.region,
+        credential=credential,
     )
     return request if request.signed_time is not None else replace(request, signed_time=call.sent)
 

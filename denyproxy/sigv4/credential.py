@@ -61,9 +61,9 @@ ANONYMOUS = Credential(CredentialKind.ANONYMOUS)
 def parse_credential(head: RequestHead) -> Credential:
     """The credential of a request head; ANONYMOUS if it is not signed, MALFORMED with the problem if it is badly."""
     authorization = head.header("authorization")
-    parameters = parse_query(split_target(head)[2])
     if authorization is not None:
         return _from_header(authorization.strip(), head)
+    parameters = parse_query(split_target(head)[2])
     if first_parameter(parameters, "X-Amz-Algorithm") is not None or first_parameter(parameters, "X-Amz-Signature"):
         return _from_query(parameters)
     if any(name in ("AWSAccessKeyId", "Signature") for name, _ in parameters):

@@ -55,7 +55,7 @@ def percent_decode(text: str) -> str:
 def split_target(head: RequestHead) -> tuple[str, str, str]:
     """Host (as sent, port included; of an absolute-form target, its own), raw path and raw query."""
     target, host = head.target, head.header("host") or ""
-    absolute = _ABSOLUTE_FORM.fullmatch(target)
+    absolute = None if target.startswith("/") else _ABSOLUTE_FORM.fullmatch(target)
     if absolute is not None:
         host, target = absolute[1], absolute[2]
     path, _, query = target.partition("?")
