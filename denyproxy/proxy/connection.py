@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import select
-from collections import deque
 from typing import cast
 
 from denyproxy.proxy.http1 import Framing, NotHTTP, ReceivedHead, framing, parse_response_head
@@ -58,7 +57,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._bodiless = bodiless
         self._head = b""
         self._framing: Framing | None = None
-        self._pieces: deque[bytes] = deque()
+        self._pieces: list[bytes] = []
         self._size = 0
         self._error: Exception | None = None
         self._reader: asyncio.Future[None] | None = None
@@ -133,16 +132,15 @@ class UpstreamConnection(asyncio.Protocol):
     @property
     def ended(self) -> bool:
         """Has it been read as a whole?"""
-        return not self._pieces and self.complete
+        return not self._pieces and self._framing is not None and self._framing.ended
 
     def ready(self) -> bytes:
         """What has come of the body; may be empty."""
         pieces = self._pieces
-        if len(pieces) == 1:
-            data = pieces.popleft()
-        else:
-            data = b"".join(pieces)
-            pieces.clear()
+        if not pieces:
+            return b""
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
         self._size = 0
         if self._paused:
             self._paused = False

@@ -150,7 +150,8 @@ class Relay:
     async def _respond(
         self, request: web.BaseRequest, mode: UpstreamMode, outgoing: UpstreamRequest, response: UpstreamResponse
     ) -> Sent:
-        seen, fields = response.head, response.head.relayed
+        seen = response.head
+        fields: FieldLines = seen.relayed
         start = b""
         denied = is_denial(seen.status)
         if denied or (request.method == "POST" and may_carry_denials(outgoing.head, seen.status)):
@@ -193,9 +194,7 @@ class Relay:
             id=new_id(),
             request=RequestHead(request.method, origin_form(request.raw_path), decode_headers(request.raw_headers)),
             upstream_request=outgoing.head,
-            response=ResponseHead(
-                response.status, response.reason.decode("utf-8", "replace"), header_fields(response.fields)
-            ),
+            response=ResponseHead(response.status, reason, header_fields(response.fields)),
             received=datetime.now(UTC),
             body=outgoing.body.kept if outgoing.body is not None else None,
             response_body=response_body,

@@ -21,7 +21,7 @@ _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\x00\r\n]*)?")
 _LONGEST_CHUNK_LINE = 4096
 _LONGEST_TRAILER = 64 * 1024
 
-_RELAYED, _DROPPED, _CONNECTION, _TRANSFER_ENCODING, _CONTENT_LENGTH = range(5)
+_RELAYED, _DROPPED, _CONNECTION, _TRANSFER_ENCODING, _CONTENT_LENGTH = range(5)  # _RELAYED is false: the common one
 _ROLES = {b"connection": _CONNECTION, b"transfer-encoding": _TRANSFER_ENCODING, b"content-length": _CONTENT_LENGTH}
 
 
@@ -37,9 +37,9 @@ class ReceivedHead:
     def __init__(self, status: int, reason: bytes, fields: list[bytes]) -> None:
         self.status = status
         self.reason = reason
-        self.fields: FieldLines = fields
+        self.fields = fields
         """All header fields."""
-        self.relayed: FieldLines = fields
+        self.relayed = fields
         """Those that travel on; Transfer-Encoding too, since a chunked body is chunked again."""
         self.length: int | None = None
         self.chunked = False
@@ -62,7 +62,21 @@ class _Roles(dict[bytes, int]):
         return role
 
 
+class _StatusLines(dict[bytes, tuple[bool, int, bytes]]):
+    """Status line -> whether it is HTTP/1.1, the status, the reason. They repeat: they are kept, up to a bound."""
+
+    def __missing__(self, line: bytes) -> tuple[bool, int, bytes]:
+        match = _STATUS_LINE.fullmatch(line)
+        if match is None:
+            raise NotHTTP("no status line")
+        parsed = (match[1] == b"1", int(match[2]), match[3] or b"")
+        if len(self) < 256 and len(line) < 64:
+            self[line] = parsed
+        return parsed
+
+
 _roles = _Roles()
+_status_lines = _StatusLines()
 
 
 def parse_response_head(head: bytes) -> ReceivedHead:
@@ -70,36 +84,30 @@ def parse_response_head(head: bytes) -> ReceivedHead:
     lines = head.split(b"\r\n")
     if head.count(b"\n") != len(lines) - 1 or head.count(b"\r") != len(lines) - 1 or b"\0" in head:
         raise NotHTTP("a control character in a head")
-    first = _STATUS_LINE.fullmatch(lines[0])
-    if first is None:
-        raise NotHTTP("no status line")
+    persistent, status, reason = _status_lines[lines[0]]
     del lines[0]
-    parsed = ReceivedHead(int(first[2]), first[3] or b"", lines)
-    relayed: list[bytes] = []
+    parsed = ReceivedHead(status, reason, lines)
     options = b""
-    for line in lines:
-        role = _roles[line[: line.find(b":")]]
-        if role == _RELAYED:
-            relayed.append(line)
-        elif role == _CONTENT_LENGTH:
-            relayed.append(line)
+    for role, line in [(role, line) for line in lines if (role := _roles[line[: line.find(b":")]])]:
+        if role == _CONTENT_LENGTH:
             length = _value(line)
             if not length.isdigit() or parsed.length not in (None, int(length)):
                 raise NotHTTP("a Content-Length that is no number, or two of them")
             parsed.length = int(length)
         elif role == _TRANSFER_ENCODING:
-            relayed.append(line)
             if parsed.chunked or _value(line).lower() != b"chunked":
                 raise NotHTTP("a Transfer-Encoding other than chunked")
             parsed.chunked = True
-        elif role == _CONNECTION:
-            options += b"," + _value(line).lower()
+        else:
+            if parsed.relayed is lines:
+                parsed.relayed = lines.copy()
+            parsed.relayed.remove(line)
+            if role == _CONNECTION:
+                options += b"," + _value(line).lower()
     if parsed.chunked and parsed.length is not None:
         raise NotHTTP("both Content-Length and Transfer-Encoding")
-    if len(relayed) != len(lines):
-        parsed.relayed = relayed
-    if options not in (b"", b",keep-alive") or first[1] == b"0":
-        _heed(parsed, {option.strip() for option in options.split(b",")}, first[1] == b"1")
+    if not persistent or options not in (b"", b",keep-alive"):
+        _heed(parsed, {option.strip() for option in options.split(b",")}, persistent)
     return parsed
 
 
