@@ -24,6 +24,7 @@ from denyproxy.s3.gates import same_account
 from denyproxy.s3.operation import OperationTable, identify_call
 from denyproxy.s3.request import Caller, S3Request
 from denyproxy.s3.snapshot import PolicySnapshot
+from denyproxy.sigv4.credential import parse_credential
 
 MOST_KEYS = 20
 """Of the keys denied in one DeleteObjects, how many a fix deals with."""
@@ -69,12 +70,15 @@ class Explainer:
         which `scenario_of` makes of the call."""
         if call.upstream_kind != "aws":
             snapshot = snapshot.outside_aws()
-        request = identify_call(call, snapshot, table=self.operations, base_domains=self.base_domains)
+        credential = parse_credential(call.upstream_request)
+        request = identify_call(
+            call, snapshot, table=self.operations, base_domains=self.base_domains, credential=credential
+        )
         errors = _errors(call, request)
         if not errors:
             return None
         whole = errors[0] if errors[0] is not None and errors[0].key is None else None
-        caller = identify_caller(call, snapshot, whole)
+        caller = identify_caller(call, snapshot, whole, credential)
         answers = tuple(_judged(call, request, caller, error, snapshot) for error in errors)
         error, evidence, judgement = answers[0]
         explanation = explanation_of(call, request, caller, error, evidence, judgement, snapshot)

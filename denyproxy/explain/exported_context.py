@@ -9,7 +9,6 @@ from denyproxy.explain.case import Case
 from denyproxy.explain.evidence import Evidence
 from denyproxy.explain.scenario import Scenario
 from denyproxy.iam.truth import UNKNOWN
-from denyproxy.iam.variables import variables_of
 from denyproxy.s3.caller import identify_caller
 from denyproxy.s3.context import Contexts
 from denyproxy.s3.operation import identify_call
@@ -61,12 +60,4 @@ def stated_context(outline: Document, case: Case) -> Document:
 
 def _keys_asked_for(evidence: Evidence) -> tuple[str, ...]:
     """The condition keys (lower case) of all conditions and variables that bear on the call."""
-    keys: dict[str, None] = {}
-    for policy in evidence.policies():
-        for statement in policy.statements:
-            templates = [*statement.resource_templates]
-            for condition in statement.conditions:
-                keys[condition.lower_key] = None
-                templates += condition.templates
-            keys.update((item.key.lower(), None) for template in templates for item in variables_of(template))
-    return tuple(keys)
+    return tuple(dict.fromkeys(key for policy in evidence.policies() for key in policy.keys))

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 from denyproxy.explain.model import Cause, EffectOfCause, Mismatch, NearMiss
 from denyproxy.explain.near_misses import (
     first_failing,
-    is_of_service,
     misses_by_less,
     ranked,
     telling_element,
@@ -261,7 +260,7 @@ def _meant_on_the_bucket(
 ) -> tuple[str, list[StatementEvidence]] | None:
     """In one account either side can grant: was it the resource's policy that was meant to, and missed by less?"""
     request = authorization.evaluation.request
-    if identity and not is_of_service(identity[0].statement, request.action):
+    if identity and not identity[0].statement.is_of_service(request.action):
         identity = []
     for resource_layer in authorization.policies.resource:
         policies, resource = resource_layer.policies, resource_layer.resource

@@ -13,7 +13,7 @@ from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.actions import mistaken_for
 
-_PREFERENCE = ("condition", "resource", "action", "principal")
+_PREFERENCE = {"condition": 0, "resource": 1, "action": 2, "principal": 3}
 """On a tie, a statement that fails in its condition was meant more than one that fails in its action."""
 
 _SAME_NAME = frozenset(
@@ -61,50 +61,57 @@ def misses_by_less(request: AuthorizationRequest, policies: PolicyList, resource
 def _by_nearness(
     request: AuthorizationRequest, policies: PolicyList, resource: str | None
 ) -> list[tuple[Rank, int, Statement]]:
-    """The Allow statements by what can be said without examining them."""
-    statements = (statement for policy in policies.policies for statement in policy.statements)
-    return sorted(
-        (_at_least(statement, request, resource), order, statement)
-        for order, statement in enumerate(statements)
-        if statement.effect == "Allow"
-    )
+    """The Allow statements by what can be said without examining them: the best rank that each can have."""
+    action, place = request.action.lower(), request.resource if resource is None else resource
+    rows = []
+    order = 0
+    for policy in policies.policies:
+        relevant = policy.relevant(action)
+        for statement in policy.statements:
+            if statement.effect == "Allow":
+                covered = statement in relevant.allows
+                # What does not apply fails in the resource, or a condition, or both.
+                applies = statement.applies(place, request.context) is not Truth.NO
+                named = statement.principal is None or statement.names(request.principal).truth is not Truth.NO
+                failing, preference = _AT_LEAST[covered, applies, named]
+                other_service = int(statement.index not in relevant.of_service)
+                rows.append(((failing, preference, failing, other_service), order, statement))
+            order += 1
+    rows.sort(key=_by_rank)
+    return rows
 
 
-def _at_least(statement: Statement, request: AuthorizationRequest, resource: str | None) -> Rank:
-    """The best rank that the statement can have."""
-    place = request.resource if resource is None else resource
-    parts = []
-    if not statement.concerns(request.action.lower()):
-        parts.append("action")
-    if statement.applies(place, request.context) is Truth.NO:
-        # The resource, or a condition, or both.
-        parts.append("condition")
-    if statement.names(request.principal).truth is Truth.NO:
-        parts.append("principal")
-    return len(parts), _preference(parts), len(parts), int(not is_of_service(statement, request.action))
+def _by_rank(row: tuple[Rank, int, Statement]) -> tuple[Rank, int]:
+    return row[:2]
 
 
 def _rank(evidence: StatementEvidence, action: str) -> Rank:
     parts = {element.part for element in evidence.failing}
-    other_service = int(not is_of_service(evidence.statement, action))
+    other_service = int(not evidence.statement.is_of_service(action))
     return len(parts), _preference(parts), len(evidence.failing), other_service
 
 
 def _preference(parts: Iterable[str]) -> int:
-    return min((_PREFERENCE.index(part) for part in parts), default=0)
+    return min([_PREFERENCE[part] for part in parts], default=0)
+
+
+_AT_LEAST = {
+    (covered, applies, named): (
+        (not covered) + (not applies) + (not named),
+        _preference(
+            part for part, holds in (("action", covered), ("condition", applies), ("principal", named)) if not holds
+        ),
+    )
+    for covered in (False, True)
+    for applies in (False, True)
+    for named in (False, True)
+}
+"""Does the action match, do resource and conditions, does the principal? -> how many fail at least, and which."""
 
 
 def kind_of(element: str) -> str:
     """`condition` of `condition:s3:prefix`."""
     return element.partition(":")[0]
-
-
-def is_of_service(statement: Statement, action: str) -> bool:
-    """Does the statement speak of the action's service at all?"""
-    service = action.partition(":")[0].lower()
-    return statement.not_action or any(
-        pattern.partition(":")[0].lower() in (service, "*") for pattern in statement.actions
-    )
 
 
 def first_failing(evidence: StatementEvidence) -> ElementEvidence | None:

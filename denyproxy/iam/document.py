@@ -37,6 +37,8 @@ class Relevant(NamedTuple):
     all: tuple[Statement, ...]
     denies: tuple[Statement, ...]
     allows: tuple[Statement, ...]
+    of_service: frozenset[int]
+    """Indices of all statements that speak of the action's service, whether or not they cover the action."""
 
 
 _INDEX_BOUND = 4096
@@ -52,6 +54,8 @@ class Policy:
     """As stored (and as written: patches and patterns refer to it)."""
     arn: str | None = None
     statements: tuple[Statement, ...] = field(default=(), compare=False)
+    keys: tuple[str, ...] = field(default=(), compare=False)
+    """The condition keys (lower case) of all conditions and variables."""
     _index: dict[str, Relevant] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
@@ -92,7 +96,8 @@ class Policy:
             if statement.sid and statement.sid in sids:
                 raise PolicyError(f"{statement.place}.Sid", f"{statement.sid!r} is used twice")
             sids.add(statement.sid or "")
-        policy = cls(name, document, arn, tuple(statements))
+        keys = tuple(dict.fromkeys(key for statement in statements for key in statement.keys))
+        policy = cls(name, document, arn, tuple(statements), keys)
         for statement in statements:
             statement.stands_in(policy)
         return policy
@@ -117,6 +122,7 @@ class Policy:
                 statements,
                 tuple(statement for statement in statements if statement.effect == "Deny"),
                 tuple(statement for statement in statements if statement.effect == "Allow"),
+                frozenset(statement.index for statement in self.statements if statement.is_of_service(action)),
             )
             if len(self._index) >= _INDEX_BOUND:
                 self._index.clear()

@@ -47,8 +47,5 @@ class StatementEvidence:
     statement: Statement
     truth: Truth
     elements: tuple[ElementEvidence, ...]
-
-    @property
-    def failing(self) -> tuple[ElementEvidence, ...]:
-        """The elements that do not match."""
-        return tuple(element for element in self.elements if element.truth is Truth.NO)
+    failing: tuple[ElementEvidence, ...]
+    """The elements that do not match."""

@@ -40,7 +40,8 @@ def examine(
         elements.append(_principal(statement, request.principal))
     elements += [examine_condition(item, request.context, statement) for item in statement.wording.conditions]
     truth = min([element.truth for element in elements])
-    return StatementEvidence(statement.policy, statement, truth, tuple(elements))
+    failing = tuple([element for element in elements if element.truth is NO])
+    return StatementEvidence(statement.policy, statement, truth, tuple(elements), failing)
 
 
 def _action(statement: Statement, action: str, api_names: Mapping[str, str]) -> ElementEvidence:

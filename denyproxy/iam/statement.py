@@ -17,7 +17,7 @@ from denyproxy.iam.examination import examine
 from denyproxy.iam.mismatch import Doubt, Mismatch
 from denyproxy.iam.principal import EVERYBODY, NOBODY, Naming, Principal, PrincipalElement
 from denyproxy.iam.truth import Truth
-from denyproxy.iam.variables import Template, fixed, resource_template, substitute
+from denyproxy.iam.variables import Template, fixed, resource_template, substitute, variables_of
 from denyproxy.iam.wildcard import Predicate, Wild, any_glob, everything, matches_tokens, may_match, tokens_of
 from denyproxy.iam.wording import Wording
 
@@ -47,6 +47,7 @@ class Statement:
         "conditions",
         "effect",
         "index",
+        "keys",
         "label",
         "not_action",
         "not_principal",
@@ -102,6 +103,8 @@ class Statement:
         if resources is not None:
             self._matches = any_glob(tokens for tokens in map(fixed, self.resource_templates) if tokens is not None)
             self._matches_variables = _variable_test(self.resource_templates, self._matches)
+        self.keys = _keys(self.resource_templates, conditions)
+        """The condition keys (lower case) of all conditions and variables."""
         self._tests = tuple(condition.test for condition in conditions)
         self._wording: Wording | None = None
 
@@ -137,6 +140,11 @@ class Statement:
     def concerns(self, action: str) -> bool:
         """Does Action or NotAction cover this action (lower case)?"""
         return self._covers(action) is not self.not_action
+
+    def is_of_service(self, action: str) -> bool:
+        """Does it speak of the action's service at all?"""
+        services = (action.partition(":")[0].lower(), "*")
+        return self.not_action or any(pattern.partition(":")[0].lower() in services for pattern in self.actions)
 
     def applies(self, resource: str, context: RequestContext) -> Truth:
         """Do Resource and Condition match, Action and Principal aside?"""
@@ -192,6 +200,12 @@ class Statement:
 
         `api_names`: names that are no actions but taken for some (lower case) -> the action that is meant."""
         return examine(self, request, resource, api_names or {})
+
+
+def _keys(resources: tuple[Template, ...], conditions: tuple[Condition, ...]) -> tuple[str, ...]:
+    templates = [*resources, *(template for condition in conditions for template in condition.templates)]
+    variables = (variable.key.lower() for template in templates for variable in variables_of(template))
+    return (*(condition.lower_key for condition in conditions), *variables)
 
 
 def _excluded(element: PrincipalElement, principal: Principal, *, denies: bool) -> Naming:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from denyproxy.exchange import Declared
 from denyproxy.iam.context import RequestContext
@@ -110,13 +111,13 @@ def _asked(
     requirement: Requirement, context: RequestContext, caller: Caller, snapshot: PolicySnapshot, declared: Declared
 ) -> _Bucket | _NoBucket:
     """Who answers on a requirement."""
-    policies = caller_policies(caller.principal, snapshot)
+    side = _caller_side(caller.principal, snapshot)
     if requirement.role is Role.KMS:
-        return _NoBucket(requirement, _kms(policies, requirement, caller, snapshot, declared))
-    policies = replace(policies, vpc_endpoint=vpc_endpoint_policy(context, snapshot, declared))
+        return _NoBucket(requirement, _kms(side, requirement, caller, snapshot, declared))
+    endpoint = vpc_endpoint_policy(context, snapshot, declared)
     if requirement.bucket is None or requirement.action.lower() in NO_BUCKET_YET:
-        return _NoBucket(requirement, replace(policies, same_account=_account_level(caller, declared)))
-    return _Bucket(requirement, caller, snapshot, declared, policies)
+        return _NoBucket(requirement, PolicySet(_account_level(caller, declared), *side, vpc_endpoint=endpoint))
+    return _Bucket(requirement, caller, snapshot, declared, side, endpoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +142,16 @@ def _counted(possible: frozenset[Decision], requirement: Requirement) -> frozens
     return possible - {Decision.IMPLICIT_DENY} | {Decision.ALLOWED}
 
 
-def caller_policies(principal: Principal, snapshot: PolicySnapshot) -> PolicySet:
-    """The policies on the caller's side: identity, boundary, session, and the organization's SCPs."""
+class _CallerSide(NamedTuple):
+    """The policies on the caller's side, as a PolicySet begins."""
+
+    identity: PolicyList
+    boundary: PolicyList | None
+    session: PolicyList | None
+    scp: tuple[PolicyList, ...] | None
+
+
+def _caller_side(principal: Principal, snapshot: PolicySnapshot) -> _CallerSide:
     if principal.account == _CLOUDFRONT:
         facts = _OWN_IDENTITY
     elif principal.type in _NO_IDENTITY:
@@ -153,13 +162,8 @@ def caller_policies(principal: Principal, snapshot: PolicySnapshot) -> PolicySet
         arn = principal.arn if principal.type is PrincipalType.USER else principal.issuer or principal.arn
         facts = snapshot.principal(arn or "")
     outside = principal.type in (PrincipalType.ANONYMOUS, PrincipalType.SERVICE) or principal.account == _CLOUDFRONT
-    return PolicySet(
-        same_account=Truth.YES,
-        identity=facts.identity,
-        boundary=facts.boundary,
-        session=facts.session,
-        scp=None if outside else snapshot.account(principal.account).scp,
-    )
+    scp = None if outside else snapshot.account(principal.account).scp
+    return _CallerSide(facts.identity, facts.boundary, facts.session, scp)
 
 
 def vpc_endpoint_policy(context: RequestContext, snapshot: PolicySnapshot, declared: Declared) -> PolicyList | None:
@@ -178,7 +182,7 @@ def _account_level(caller: Caller, declared: Declared) -> Truth:
 
 
 def _kms(
-    policies: PolicySet, requirement: Requirement, caller: Caller, snapshot: PolicySnapshot, declared: Declared
+    side: _CallerSide, requirement: Requirement, caller: Caller, snapshot: PolicySnapshot, declared: Declared
 ) -> PolicySet:
     """KMS: the key policy is the mandatory authority.
 
@@ -188,15 +192,13 @@ def _kms(
     if owner is UNKNOWN and declared.closed and requirement.bucket is not None:
         owner = snapshot.bucket(requirement.bucket).account
     own = same_account(caller, owner)
-    managed = requirement.kms_key is not None and requirement.kms_key.endswith(AWS_MANAGED_KEY)
-    if managed and not key.policy.policies:
-        layer = ResourceLayer("kms-key-policy", other_grant=Grant(direct=own))
-        return replace(policies, same_account=own, resource=(layer,), resource_must_delegate=True)
-    layer = ResourceLayer("kms-key-policy", key.policy)
-    if declared.closed and not key.policy.policies and key.policy.complete:
-        layer = replace(layer, other_grant=Grant(account=Truth.YES))
-    rcp = snapshot.account(owner).rcp
-    return replace(policies, same_account=own, rcp=rcp, resource=(layer,), resource_must_delegate=True)
+    policies, other, rcp = key.policy, Grant(), snapshot.account(owner).rcp
+    if requirement.kms_key is not None and requirement.kms_key.endswith(AWS_MANAGED_KEY) and not policies.policies:
+        policies, other, rcp = PolicyList(), Grant(direct=own), None
+    elif declared.closed and not policies.policies and policies.complete:
+        other = Grant(account=Truth.YES)
+    layer = ResourceLayer("kms-key-policy", policies, other_grant=other)
+    return PolicySet(own, *side, rcp=rcp, resource=(layer,), resource_must_delegate=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +226,8 @@ class _Bucket:
         caller: Caller,
         snapshot: PolicySnapshot,
         declared: Declared,
-        policies: PolicySet,
+        side: _CallerSide,
+        endpoint: PolicyList | None,
     ) -> None:
         assert requirement.bucket is not None
         self.requirement = requirement
@@ -235,7 +238,9 @@ class _Bucket:
         declared_owner = None if requirement.source else declared.resource_account
         self.owner: str | Unknown = declared_owner or self.facts.account
         self.access_point = snapshot.access_points.get(requirement.via_access_point or "")
-        self.policies = replace(policies, rcp=snapshot.account(self.owner).rcp)
+        self.side = side
+        self.endpoint = endpoint
+        self.rcp = snapshot.account(self.owner).rcp
         self.places = block_public_access(requirement.bucket, self.access_point, snapshot)
 
     def decide(self, request: AuthorizationRequest) -> frozenset[Decision]:
@@ -312,7 +317,7 @@ class _Bucket:
         if self.requirement.via_access_point is not None:
             point = self.access_point
             layers = (ResourceLayer("access-point-policy", point.policy if point else UNKNOWN_POLICIES), layer)
-        return replace(self.policies, same_account=same, resource=layers)
+        return PolicySet(same, *self.side, rcp=self.rcp, vpc_endpoint=self.endpoint, resource=layers)
 
     def _granted_besides(self, switches: _Switches, same: Truth) -> Grant:
         """What the resource's side grants without its policy: by ACL, or because only the caller's side is asked."""

@@ -197,8 +197,7 @@ class PolicySnapshot:
 
     def principal(self, arn: str) -> PrincipalFacts:
         """Facts of an IAM user or role."""
-        found = self.principals.get(arn)
-        return found if found is not None else replace(self.default_principal, arn=arn)
+        return self.principals.get(arn, self.default_principal)
 
     def account(self, account: str | None | Unknown) -> AccountFacts:
         """Facts of an account; of one that is not known, the default."""
