@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from denyproxy.exchange import DeniedCall
 from denyproxy.explain.evidence import Evidence
 from denyproxy.explain.findings import Finding, as_near_miss
@@ -158,15 +156,28 @@ def call_facts(call: DeniedCall, request: S3Request, caller: Caller, evidence: E
     )
 
 
-def with_denied_keys(explanation: Explanation, denied: Sequence[tuple[S3Error | None, Judgement]]) -> Explanation:
-    """Keys denied inside a successful answer, grouped by cause: the first group's explanation, and a note."""
-    keys = [error.key for error, _ in denied if error is not None and error.key is not None]
-    if not keys:
-        return explanation
-    groups: dict[Cause | None, int] = {}
-    for _, judgement in denied:
-        shared = {"resource": None, "expected": None, "actual": None}
-        cause = judgement.cause.as_cause().model_copy(update=shared) if judgement.cause else None
-        groups[cause] = groups.get(cause, 0) + 1
-    note = keys_denied(list(groups.items()))
-    return explanation.model_copy(update={"key": keys[0], "notes": (note, *explanation.notes)})
+class DeniedKeys:
+    """Keys denied inside a successful answer, counted by cause."""
+
+    def __init__(self) -> None:
+        self._groups: dict[Cause | None, int] = {}
+        self._first: str | None = None
+
+    def add(self, error: S3Error | None, judgement: Judgement) -> None:
+        """Count one; what is denied as a whole is no key."""
+        if error is None or error.key is None:
+            return
+        if self._first is None:
+            self._first = error.key
+        cause = None
+        if judgement.cause is not None:
+            shared = {"resource": None, "expected": None, "actual": None}
+            cause = judgement.cause.as_cause().model_copy(update=shared)
+        self._groups[cause] = self._groups.get(cause, 0) + 1
+
+    def told_by(self, explanation: Explanation) -> Explanation:
+        """The first key's explanation, with a note on all."""
+        if self._first is None:
+            return explanation
+        note = keys_denied(list(self._groups.items()))
+        return explanation.model_copy(update={"key": self._first, "notes": (note, *explanation.notes)})

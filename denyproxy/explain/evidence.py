@@ -26,8 +26,9 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html"""
 _READS_A_SOURCE = frozenset({"CopyObject", "UploadPartCopy"})
 """The same, of the source's key and bucket."""
 
-MAX_REQUIREMENTS = 1000
-"""As many as keys in one DeleteObjects."""
+MAX_KEYS = 1000
+"""As many as one DeleteObjects may name."""
+MAX_REQUIREMENTS = 4 * MAX_KEYS
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,32 +41,53 @@ class Answers:
     """The permission to list, which decides between 404 and 403 should the key be missing."""
     missing_for_sure: bool = False
 
-    @classmethod
-    def of(
-        cls,
-        call: DeniedCall,
-        request: S3Request,
-        caller: Caller,
-        snapshot: PolicySnapshot,
-        keys: Collection[str] | None = None,
-    ) -> Answers:
-        """Authorize every requirement of the call (or only those on some of its keys), and ask S3's own gates."""
 
-        contexts = Contexts(request, caller, call, snapshot)
+class Needs:
+    """What a call needs, read once; to be asked for as a whole, or key by key."""
 
-        def decide(requirement: Requirement) -> Authorization:
-            return authorize(requirement, contexts.of(requirement), caller, snapshot, call.declared)
+    def __init__(self, call: DeniedCall, request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> None:
+        self._call = call
+        self._request = request
+        self._caller = caller
+        self._snapshot = snapshot
+        self._contexts = Contexts(request, caller, call, snapshot)
+        self._by_key: dict[str | None, list[tuple[int, Requirement]]] = {}
+        for order, requirement in enumerate(_requirements(call, request, caller, snapshot)):
+            self._by_key.setdefault(requirement.key, []).append((order, requirement))
+        self._refusals = () if call.declared.action is not None else refusals(request, caller, snapshot)
 
-        needed = _requirements(call, request, caller, snapshot)
-        authorizations = tuple(decide(item) for item in needed if keys is None or item.key is None or item.key in keys)
-        gates = () if call.declared.action is not None else refusals(request, caller, snapshot)
-        listing = _listing_for_missing_key(request, snapshot, authorizations)
-        return cls(
+    def answers(self, keys: Collection[str] | None = None) -> Answers:
+        """Authorize every requirement (or only those on some keys, and those on none), and ask S3's own gates."""
+        authorizations = tuple(map(self._decide, self._needed(keys)))
+        listing = _listing_for_missing_key(self._request, self._snapshot, authorizations)
+        return Answers(
             authorizations,
-            gates,
-            missing_key=decide(listing) if listing is not None else None,
-            missing_for_sure=listing is not None and _exists(request, snapshot) is Truth.NO,
+            self._refusals,
+            missing_key=self._decide(listing) if listing is not None else None,
+            missing_for_sure=listing is not None and _exists(self._request, self._snapshot) is Truth.NO,
         )
+
+    def evidence(self, key: str | None = None) -> Evidence:
+        """The answers (or only those on one of the keys), and every reason that denies, or may."""
+        answers = self.answers(None if key is None else (key,))
+        return Evidence(
+            answers.authorizations,
+            answers.refusals,
+            findings(answers.authorizations, answers.refusals),
+            findings((answers.missing_key,), ()) if answers.missing_key is not None else (),
+            answers.missing_for_sure,
+            answers.missing_key,
+        )
+
+    def _needed(self, keys: Collection[str] | None) -> list[Requirement]:
+        wanted = self._by_key if keys is None else (None, *dict.fromkeys(keys))
+        rows = [row for key in wanted for row in self._by_key.get(key, ())]
+        rows.sort(key=lambda row: row[0])
+        return [requirement for _, requirement in rows]
+
+    def _decide(self, requirement: Requirement) -> Authorization:
+        context = self._contexts.of(requirement)
+        return authorize(requirement, context, self._caller, self._snapshot, self._call.declared)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,26 +106,6 @@ class Evidence:
         """All policies that bear on the call."""
         for authorization in self.authorizations:
             yield from _all_of(authorization.policies)
-
-    @classmethod
-    def gather(
-        cls,
-        call: DeniedCall,
-        request: S3Request,
-        caller: Caller,
-        snapshot: PolicySnapshot,
-        key: str | None = None,
-    ) -> Evidence:
-        """The answers to a call (or only those on one of its keys), and every reason that denies it, or may."""
-        answers = Answers.of(call, request, caller, snapshot, None if key is None else (key,))
-        return cls(
-            answers.authorizations,
-            answers.refusals,
-            findings(answers.authorizations, answers.refusals),
-            findings((answers.missing_key,), ()) if answers.missing_key is not None else (),
-            answers.missing_for_sure,
-            answers.missing_key,
-        )
 
 
 def _all_of(policies: PolicySet) -> Iterator[Policy]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from denyproxy.exchange import DeniedCall
-from denyproxy.explain.assembly import call_facts, explanation_of, with_denied_keys
+from denyproxy.explain.assembly import DeniedKeys, call_facts, explanation_of
 from denyproxy.explain.case import Case
-from denyproxy.explain.evidence import MAX_REQUIREMENTS, Evidence
+from denyproxy.explain.evidence import MAX_KEYS, Evidence, Needs
 from denyproxy.explain.export import scenario_of
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.fixes import propose
@@ -42,6 +42,8 @@ class Explained:
     """An authenticated caller of the account that owns the bucket."""
     case: Case
     """What the explanation rests on."""
+    complete: bool = True
+    """Were all keys looked at that were denied in one request?"""
 
     @property
     def record(self) -> DenialRecord:
@@ -62,12 +64,34 @@ class Explainer:
     base_domains: Sequence[str] = ()
 
     def __call__(
-        self, call: DeniedCall, snapshot: PolicySnapshot, scenario: Mapping[str, Any] | None = None
+        self,
+        call: DeniedCall,
+        snapshot: PolicySnapshot,
+        scenario: Mapping[str, Any] | None = None,
+        *,
+        most_keys: int = MAX_KEYS,
     ) -> Explained | None:
         """Why the call was denied, or would be. Pure. None: nothing in it was denied.
 
         `scenario`: the document that the call was read from, to which the fixes' patches then refer; None: to that
-        which `scenario_of` makes of the call."""
+        which `scenario_of` makes of the call. `most_keys`: of those denied in one request, how many are looked at."""
+        steps = self.steps(call, snapshot, scenario, most_keys=most_keys)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                explained: Explained | None = end.value
+                return explained
+
+    def steps(
+        self,
+        call: DeniedCall,
+        snapshot: PolicySnapshot,
+        scenario: Mapping[str, Any] | None = None,
+        *,
+        most_keys: int = MAX_KEYS,
+    ) -> Generator[None, None, Explained | None]:
+        """The same in pieces, for who has other things to do in between: one for each key that was denied."""
         if call.upstream_kind != "aws":
             snapshot = snapshot.outside_aws()
         credential = parse_credential(call.upstream_request)
@@ -79,27 +103,35 @@ class Explainer:
             return None
         whole = errors[0] if errors[0] is not None and errors[0].key is None else None
         caller = identify_caller(call, snapshot, whole, credential)
-        answers = tuple(_judged(call, request, caller, error, snapshot) for error in errors)
+        needs = Needs(call, request, caller, snapshot)
+        answers: list[_Answer] = []
+        denied_keys = DeniedKeys()
+        for error in errors[:most_keys]:
+            evidence, judgement = _judged(call, request, caller, error, needs)
+            denied_keys.add(error, judgement)
+            if len(answers) < MOST_KEYS:
+                answers.append((error, evidence, judgement))
+            yield
         error, evidence, judgement = answers[0]
         explanation = explanation_of(call, request, caller, error, evidence, judgement, snapshot)
-        explanation = with_denied_keys(explanation, [(error, judgement) for error, _, judgement in answers])
+        explanation = denied_keys.told_by(explanation)
         case, all_told = _together(Case(call, request, caller, snapshot, evidence, self.operations), answers)
-        fixes = propose(all_told, case, scenario, left_out=max(0, len(answers) - MOST_KEYS))
+        fixes = propose(all_told, case, scenario, left_out=max(0, len(errors) - MOST_KEYS))
         explanation = explanation.model_copy(update={"fixes": fixes}) if fixes else explanation
         own = same_account(caller, _owner(request, call, snapshot)) is Truth.YES
         authenticated = own and judgement.verdict is not Verdict.NOT_POLICY
-        return Explained(explanation, call_facts(call, request, caller, evidence), authenticated, case)
+        facts = call_facts(call, request, caller, evidence)
+        return Explained(explanation, facts, authenticated, case, complete=len(errors) <= most_keys)
 
 
 _Answer = tuple[S3Error | None, Evidence, Judgement]
 
 
-def _together(case: Case, answers: tuple[_Answer, ...]) -> tuple[Case, Judgement]:
+def _together(case: Case, answers: Sequence[_Answer]) -> tuple[Case, Judgement]:
     """Several denied keys of one request as one case, as far as a fix should deal with them."""
     error, evidence, judgement = answers[0]
     if len(answers) == 1:
         return replace(case, keys=None if error is None or error.key is None else frozenset({error.key})), judgement
-    answers = answers[:MOST_KEYS]
     keys = frozenset(error.key for error, _, _ in answers if error is not None and error.key is not None)
     authorizations = {
         (item.requirement.action, item.requirement.resource): item
@@ -125,13 +157,13 @@ def _errors(call: DeniedCall, request: S3Request) -> tuple[S3Error | None, ...]:
     if call.response.status != 200:
         return (parse_error(call.response, call.response_body, call.request.method),)
     errors = errors_in_success(request.operation, call.response_body)
-    return tuple(error for error in errors if error.code in _DENIED_IN_SUCCESS)[:MAX_REQUIREMENTS]
+    return tuple(error for error in errors if error.code in _DENIED_IN_SUCCESS)[:MAX_KEYS]
 
 
 def _judged(
-    call: DeniedCall, request: S3Request, caller: Caller, error: S3Error | None, snapshot: PolicySnapshot
-) -> tuple[S3Error | None, Evidence, Judgement]:
-    evidence = Evidence.gather(call, request, caller, snapshot, key=error.key if error else None)
+    call: DeniedCall, request: S3Request, caller: Caller, error: S3Error | None, needs: Needs
+) -> tuple[Evidence, Judgement]:
+    evidence = needs.evidence(error.key if error is not None else None)
     judgement = judge(
         evidence.findings,
         _said(error, request, caller, call),
@@ -139,7 +171,7 @@ def _judged(
         missing_key=evidence.missing_key,
         missing_for_sure=evidence.missing_for_sure,
     )
-    return error, evidence, judgement
+    return evidence, judgement
 
 
 def _said(error: S3Error | None, request: S3Request, caller: Caller, call: DeniedCall) -> Said:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from denyproxy.explain.case import Case
-from denyproxy.explain.evidence import Answers
+from denyproxy.explain.evidence import Needs
 from denyproxy.explain.findings import findings
 from denyproxy.explain.patches import Draft, Operation
 from denyproxy.explain.remedies.turning import with_values
@@ -90,7 +90,7 @@ def _to_another(case: Case, scenario: Scenario, snapshot: PolicySnapshot, assume
         unknown = declared.unknown - assumed.keys()
         call = replace(call, declared=replace(declared, context={**others, **stated}, unknown=unknown))
     request = identify_call(call, snapshot, table=case.operations)
-    answers = Answers.of(call, request, identify_caller(call, snapshot), snapshot, case.keys)
+    answers = Needs(call, request, identify_caller(call, snapshot), snapshot).answers(case.keys)
     # Where the key is missing, or taken to be, listing decides between 404 and 403.
     missing = answers.missing_for_sure or case.evidence.missing_for_sure
     listing = (answers.missing_key,) if answers.missing_key is not None and missing else ()

@@ -12,7 +12,7 @@ from typing import Any
 import jsonpatch
 from jsonschema import Draft202012Validator
 
-from denyproxy.explain.evidence import Answers
+from denyproxy.explain.evidence import Answers, Needs
 from denyproxy.explain.explainer import Explained, Explainer
 from denyproxy.explain.model import Fix
 from denyproxy.explain.scenario import Scenario
@@ -64,7 +64,7 @@ def answers(document: Document) -> Answers:
     scenario = Scenario.validate_document(asked(document))
     call, snapshot = scenario.denied_call(NOW), scenario.snapshot()
     request = identify_call(call, snapshot, table=s3_operations())
-    return Answers.of(call, request, identify_caller(call, snapshot), snapshot)
+    return Needs(call, request, identify_caller(call, snapshot), snapshot).answers()
 
 
 def reference(authorization: Authorization) -> Decision | None:
