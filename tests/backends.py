@@ -85,6 +85,7 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "s3.port.iceberg": 0,
         "s3.port.lance": 0,
         "s3.iam.readOnly": "false",
+        "s3.domainName": "localhost,s3.us-east-1.amazonaws.com",
         "s3.allowDeleteBucketNotEmpty": "false",
         "s3.localSocket": directory / "s3.sock",
         "filer.localSocket": directory / "filer.sock",

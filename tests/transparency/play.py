@@ -22,11 +22,12 @@ def play(step: Callable[[Run], None], server: Server, who: Credentials, endpoint
     try:
         step(Run(s3, s3_v2, recorder, bucket))
     finally:
-        _remove(owner, bucket)
+        remove(owner, bucket)
     return recorder.answers
 
 
-def _remove(owner: Any, bucket: str) -> None:
+def remove(owner: Any, bucket: str) -> None:
+    """Delete a bucket with all that is in it."""
     for upload in owner.list_multipart_uploads(Bucket=bucket).get("Uploads", ()):
         owner.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
     listed = owner.list_object_versions(Bucket=bucket)

@@ -6,18 +6,16 @@ The servers verify every signature, payload hashes included: what is not relayed
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
-from xml.etree import ElementTree
 
 import pytest
 
 from denyproxy.demo import front
 from denyproxy.demo.clients import Credentials
 from tests.backends import Server
+from tests.transparency.compare import assert_equal_but_for_the_explanation
 from tests.transparency.denials import DENIALS, MAY_READ_OPEN
 from tests.transparency.play import play
 from tests.transparency.steps import STEPS, Run
-from tests.transparency.wire import Answer
 
 Step = Callable[[Run], None]
 
@@ -64,44 +62,3 @@ def test_of_what_is_denied_only_documented_things_change(
     assert 403 in {answer.status for answer in direct}
     for one, other in zip(direct, play(step, server, restricted_user, proxy), strict=True):
         assert_equal_but_for_the_explanation(one, other)
-
-
-def assert_equal_but_for_the_explanation(one: Answer, other: Answer) -> None:
-    """`one` is direct, `other` through denyproxy."""
-    if one.status != 403:
-        denies_keys = one.request.endswith("?delete") and b"<Code>AccessDenied</Code>" in one.body
-        assert (explanation(other) is not None) is denies_keys
-        headers = tuple(field for field in other.headers if not field[0].lower().startswith("x-deny-"))
-        assert replace(other, headers=headers) == one
-        return
-    assert without_explanation(other) == without_explanation(one)
-    assert explanation(one) is None
-    text = explanation(other)
-    assert text
-    if other.body:
-        # The header is ASCII; the message has the key as it is.
-        assert text in message(other).encode("ascii", "backslashreplace").decode()
-        assert message(other).startswith(message(one))
-
-
-def explanation(answer: Answer) -> str | None:
-    return next((value for name, value in answer.headers if name.lower() == "x-deny-explanation"), None)
-
-
-def message(answer: Answer) -> str:
-    return ElementTree.fromstring(answer.body).findtext("Message", "")
-
-
-def without_explanation(answer: Answer) -> Answer:
-    """The answer without what denyproxy adds: its headers, and the Message with the Content-Length that follows."""
-    headers = tuple(
-        (name, "" if answer.body and name.lower() == "content-length" else value)
-        for name, value in answer.headers
-        if not name.lower().startswith("x-deny-")
-    )
-    if not answer.body:
-        return replace(answer, headers=headers)
-    root = ElementTree.fromstring(answer.body)
-    for element in root.iter("Message"):
-        element.text = None
-    return replace(answer, headers=headers, body=ElementTree.tostring(root))

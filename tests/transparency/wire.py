@@ -87,17 +87,20 @@ class Recorder:
         self.session.close()
 
     def _keep(self, method: str, url: str, raw: Any, body: bytes) -> None:
-        parts = urlsplit(url)
-        query = VOLATILE_PARAMETERS.sub(r"\1=", parts.query)
-        text = _body(body, parts.netloc)
-        is_changed = isinstance(text, bytes) and text != body
-        volatile = VOLATILE_HEADERS | {"content-length"} if is_changed else VOLATILE_HEADERS
-        headers = tuple(
-            (name, "" if name.lower() in volatile else value)
-            for name, value in raw.headers.items()
-            if name.lower() not in HOP_BY_HOP
-        )
-        self.answers.append(Answer(f"{method} {parts.path}?{query}", raw.status, raw.reason, headers, text))
+        self.answers.append(answer(method, url, raw.status, raw.reason, raw.headers.items(), body))
+
+
+def answer(method: str, url: str, status: int, reason: str, headers: Iterable[tuple[str, str]], body: bytes) -> Answer:
+    """An Answer, with volatile values blanked."""
+    parts = urlsplit(url)
+    query = VOLATILE_PARAMETERS.sub(r"\1=", parts.query)
+    text = _body(body, parts.netloc)
+    is_changed = isinstance(text, bytes) and text != body
+    volatile = VOLATILE_HEADERS | {"content-length"} if is_changed else VOLATILE_HEADERS
+    kept = tuple(
+        (name, "" if name.lower() in volatile else value) for name, value in headers if name.lower() not in HOP_BY_HOP
+    )
+    return Answer(f"{method} {parts.path}?{query}", status, reason, kept, text)
 
 
 def _body(body: bytes, netloc: str) -> bytes | str:
