@@ -11,16 +11,13 @@ from awscli import clidriver  # type: ignore[import-not-found]
 
 
 def run(arguments: list[str]) -> dict[str, str]:
-    out, errors = io.BytesIO(), io.BytesIO()
-    with contextlib.redirect_stdout(_text(out)), contextlib.redirect_stderr(_text(errors)):
+    # The CLI writes bytes too, so that io.StringIO will not do.
+    kept = [io.BytesIO(), io.BytesIO()]
+    out, errors = [io.TextIOWrapper(one, encoding="utf-8", write_through=True) for one in kept]
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(errors):
         status = clidriver.create_clidriver().main(arguments)
-    if status:
-        return {"error": f"status {status}: {out.getvalue().decode()}{errors.getvalue().decode()}"}
-    return {"out": out.getvalue().decode()}
-
-
-def _text(file: io.BytesIO) -> io.TextIOWrapper:
-    return io.TextIOWrapper(file, encoding="utf-8", write_through=True)
+    texts = [one.getvalue().decode() for one in kept]
+    return {"error": f"status {status}: {texts}"} if status else {"out": texts[0]}
 
 
 for line in sys.stdin:

@@ -36,11 +36,7 @@ class Driver:
         return answer["out"]
 
     def close(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(10)
-        self._process.stdout.close()
+        self._process.communicate(timeout=10)
 
 
 class Aws:
