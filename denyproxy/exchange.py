@@ -88,6 +88,25 @@ class Declared:
 
 
 @dataclass(frozen=True, slots=True)
+class Resigned:
+    """The call was signed again with credentials that are not the client's own."""
+
+    signer: str | None = None
+    """ARN of whom S3 saw, if known."""
+    client: str | None = None
+    """ARN of whom the client's access key stands for, if known."""
+    client_key_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OwnRefusal:
+    """denyproxy refused the call itself, in S3's words: S3 never saw it."""
+
+    element: str | None = None
+    """What is wrong where that is established: `header:NAME`, `query:NAME`, `path`, `method` or `payload`."""
+
+
+@dataclass(frozen=True, slots=True)
 class DeniedCall:
     """One denied (or asked about) S3 call with everything that an explanation may use. Made by proxy or scenario."""
 
@@ -108,6 +127,10 @@ class DeniedCall:
     """Was the connection that reached S3 TLS? None: not known."""
     client_address: str | None = None
     mode: str = "passthrough"
+    resigned: Resigned | None = None
+    """None: S3 saw the client's own credentials."""
+    refusal: OwnRefusal | None = None
+    """None: the response is S3's."""
     upstream_kind: str = "aws"
     """aws, minio, ceph or other: whose dialect the upstream speaks."""
     sent: datetime | None = None

@@ -18,10 +18,11 @@ from denyproxy.explain.model import (
 from denyproxy.explain.record import CallFacts, kept_headers, kept_query
 from denyproxy.explain.sentences import keys_denied, near_miss_sentence, notes, rank_reason, sentence, summary
 from denyproxy.explain.verdict import Judgement
-from denyproxy.iam.principal import Principal
+from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import Truth
+from denyproxy.s3.caller import parse_principal
 from denyproxy.s3.error import S3Error
-from denyproxy.s3.request import Caller, S3Request
+from denyproxy.s3.request import Caller, KnownBy, S3Request
 from denyproxy.s3.snapshot import PolicySnapshot
 
 
@@ -46,6 +47,8 @@ def explanation_of(
         bucket=request.bucket,
         key=request.key,
         principal=_principal(caller),
+        client=_client(call, snapshot),
+        refused_by="s3" if call.refusal is None else "denyproxy",
         authorization=_results(evidence, judgement),
         cause=_cause(cause) if cause is not None else None,
         candidates=tuple(_candidate(finding) for finding in judgement.candidates),
@@ -114,8 +117,26 @@ def _principal(caller: Caller) -> PrincipalSeen:
     )
 
 
+def _client(call: DeniedCall, snapshot: PolicySnapshot) -> PrincipalSeen | None:
+    """Whose request was signed again with other credentials."""
+    resigned = call.resigned
+    if resigned is None:
+        return None
+    listed = snapshot.access_keys.get(resigned.client_key_id or "")
+    arn = resigned.client or listed
+    principal = parse_principal(arn, None, snapshot) if arn is not None else Principal(PrincipalType.UNKNOWN)
+    known_by = KnownBy.SETTINGS if resigned.client else KnownBy.ACCESS_KEYS if listed else KnownBy.NONE
+    return PrincipalSeen(
+        arn=principal.arn,
+        account=principal.account,
+        type=principal.type.value,
+        known_by=known_by.value,
+        access_key_id=resigned.client_key_id,
+    )
+
+
 def _upstream(call: DeniedCall, error: S3Error | None, judgement: Judgement) -> UpstreamAnswer:
-    if call.response is None or error is None:
+    if call.response is None or error is None or call.refusal is not None:
         return UpstreamAnswer()
     return UpstreamAnswer(
         status=call.response.status,

@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from denyproxy.exchange import DeniedCall
+from denyproxy.exchange import DeniedCall, OwnRefusal
 from denyproxy.explain.assembly import DeniedKeys, call_facts, explanation_of
 from denyproxy.explain.case import Case
 from denyproxy.explain.evidence import MAX_KEYS, Evidence, Needs
@@ -177,6 +177,8 @@ def _judged(
 def _said(error: S3Error | None, request: S3Request, caller: Caller, call: DeniedCall) -> Said:
     if error is None:
         return Said()
+    if call.refusal is not None:
+        return Said(answered=True, not_policy=_own_refusal(error, request, caller, call.refusal), code=error.code)
     kind = kind_of_403(error, request, caller, call.upstream_request)
     named = None
     if kind.layer is not None:
@@ -194,6 +196,23 @@ def _said(error: S3Error | None, request: S3Request, caller: Caller, call: Denie
         not_policy=named,
         denial=parse_denial_message(error.message) if error.message else None,
         code=error.code,
+    )
+
+
+def _own_refusal(error: S3Error, request: S3Request, caller: Caller, refusal: OwnRefusal) -> Finding:
+    """What denyproxy found wrong before S3 saw the request: always of the signature's family."""
+    kind = kind_of_403(error, request, caller)
+    layer = kind.layer or "signature-mismatch"
+    element = refusal.element if layer == "signature-mismatch" else kind.element
+    return Finding(
+        layer=layer,
+        effect="not-policy",
+        truth=Truth.YES,
+        stage=0,
+        element=element,
+        expected=kind.expected,
+        actual=kind.actual,
+        by_proxy=True,
     )
 
 

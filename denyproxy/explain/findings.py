@@ -54,6 +54,8 @@ class Finding:
     near_misses: tuple[StatementEvidence, ...] = ()
     level: int | None = None
     notes: tuple[str, ...] = field(default=())
+    by_proxy: bool = False
+    """denyproxy itself refused for this reason; S3 was not asked."""
     stands_for: Finding | None = None
     """The identity policies' denial, which S3 names, where a bucket policy of the same account was meant to grant."""
 

@@ -144,6 +144,10 @@ class Explanation(_Public):
     bucket: str | None = None
     key: str | None = None
     principal: PrincipalSeen
+    client: PrincipalSeen | None = None
+    """Who signed the request that denyproxy signed again with other credentials; null: S3 saw the client's own."""
+    refused_by: Literal["s3", "denyproxy"] = "s3"
+    """denyproxy: it could not verify the request, and did not ask S3."""
     authorization: tuple[AuthorizationResult, ...] = ()
     cause: Cause | None = None
     candidates: tuple[Candidate, ...] = ()

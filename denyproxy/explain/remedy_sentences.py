@@ -189,6 +189,10 @@ EXPIRED = (
     "credentials it ends when they do)"
 )
 ACCESS_KEY = "use an access key that exists and is active, of this partition, and with its session token if it has one"
+KEY_IN_TABLE = (
+    "use an access key of denyproxy's table, or have this one added to it (resign.credentials; `denyproxy credentials "
+    "new` makes a pair)"
+)
 ACCOUNT_PROBLEM = "ask the owner of the account, or AWS Support, to enable it again"
 CORS = "allow this origin, method and headers in the bucket's CORS configuration"
 POST_POLICY = "send form fields that meet the form's own policy, or sign a policy that allows them"
@@ -230,6 +234,13 @@ def signature(element: str | None) -> str:
     if element is None:
         return "sign the request as it is sent, with the secret access key that belongs to the access key id"
     return f"sign the request as it is sent: its {element} is not what was signed"
+
+
+def signature_in_table(element: str | None) -> str:
+    """The same, where denyproxy verifies with a table of its own."""
+    if element is None:
+        return "sign the request as it is sent, with the secret access key that denyproxy's table has for the id"
+    return signature(element)
 
 
 def expected_owner(header: str, owner: str | None, said: str | None) -> str:

@@ -81,7 +81,38 @@ def request_of(finding: Finding) -> str:
     return f"{requirement.action} on {requirement.resource}"
 
 
+_BY_PROXY: Mapping[str, str] = {
+    "clock-skew": "The clock that signed the request differs too much from denyproxy's",
+    "presigned-expired": "The presigned URL has expired",
+    "headers-not-signed": "There were headers present in the request which were not signed",
+    "signature-mismatch": "The request signature does not match",
+    "unknown-access-key": "The access key id is not in denyproxy's table of credentials",
+    "post-policy": "The form does not meet its own POST policy document",
+}
+"""What denyproxy finds wrong itself, before it signs a request again."""
+
+
+def _own_refusal(finding: Finding) -> str:
+    text = _BY_PROXY.get(finding.layer, "The request could not be verified")
+    if finding.layer == "signature-mismatch":
+        details = f": its {finding.element} is not what was signed" if finding.element else _WRONG_OR_CHANGED
+    elif finding.layer == "clock-skew":
+        details = f": signed at {finding.actual}, received at {finding.expected}" if finding.actual else ""
+    else:
+        details = _DETAILS.get(finding.layer, _no_details)(finding)
+    return (
+        f"{text}{details}. denyproxy refused it itself: it signs for S3 only what it has verified, and did not ask S3."
+    )
+
+
+_WRONG_OR_CHANGED = (
+    ": either the secret access key is not the one in denyproxy's table, or the request was changed on its way"
+)
+
+
 def _not_policy(finding: Finding) -> str:
+    if finding.by_proxy:
+        return _own_refusal(finding)
     text = _SETTINGS.get(finding.element or "") or _NOT_POLICY[finding.layer]
     return f"{text}{_DETAILS.get(finding.layer, _no_details)(finding)}."
 
@@ -353,6 +384,12 @@ def notes(
     remarks: list[str] = []
     if call.upstream_kind != "aws":
         remarks.append(f"By AWS's rules; the upstream is not AWS ({call.upstream_kind}) and may differ.")
+    if call.resigned is not None:
+        client = call.resigned.client or call.resigned.client_key_id or "a client"
+        remarks.append(
+            f"denyproxy verified the signature of {client} and signed with credentials of its own: S3 saw "
+            f"{caller.principal.arn or 'those'}, and all that is said here is about them."
+        )
     hidden = _HIDDEN_CALLS.get(request.operation or "")
     if hidden is not None:
         remarks.append(hidden)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-from denyproxy.explain.model import Cause, Explanation, Fix
+from denyproxy.explain.model import Cause, Explanation, Fix, PrincipalSeen
 
 WIDTH = 80
 _MARGIN = 11
@@ -20,7 +20,9 @@ def _lines(explanation: Explanation, title: str | None) -> Iterator[str]:
     if title:
         yield from textwrap.wrap(title, WIDTH)
     yield from _entry("Request", _request(explanation))
-    yield from _entry("As", _principal(explanation))
+    yield from _entry("As", _principal(explanation.principal))
+    if explanation.client is not None:
+        yield from _entry("For", _principal(explanation.client))
     upstream = explanation.upstream
     if upstream.status is not None:
         said = " ".join(filter(None, (str(upstream.status), upstream.code)))
@@ -71,8 +73,7 @@ def _request(explanation: Explanation) -> str:
     return f"{explanation.operation or 'not recognised'} {place}".strip()
 
 
-def _principal(explanation: Explanation) -> str:
-    principal = explanation.principal
+def _principal(principal: PrincipalSeen) -> str:
     name = principal.arn or principal.type
     key = f", access key {principal.access_key_id}" if principal.access_key_id else ""
     return f"{name} ({principal.type}, known by {principal.known_by}{key})"

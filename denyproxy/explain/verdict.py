@@ -108,7 +108,7 @@ def _not_policy(said: Finding, found: tuple[Finding, ...]) -> Judgement:
     """S3 names a reason of its own; what is known locally adds the details."""
     own = next((finding for finding in found if finding.layer == said.layer and finding.truth is Truth.YES), None)
     if own is not None and (said.element is None or own.element == said.element):
-        said = own
+        said = replace(own, by_proxy=said.by_proxy)
     others: tuple[Finding, ...] = ()
     if said.layer not in STATE_GATES:
         others = tuple(item for item in found if item.truth is Truth.YES and item.layer != said.layer)

@@ -5,7 +5,7 @@ None of them is a denial by S3, and each says so by its code and message.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 from xml.sax.saxutils import escape
@@ -36,6 +36,38 @@ class HostNotAllowed(ProxyError):
 
     status = 403
     code = "DenyproxyHostNotAllowed"
+
+
+class Refused(ProxyError):
+    """A request that denyproxy will not sign again, in S3's own words. With status 403 it is explained as a denial."""
+
+    status = 403
+    code = "AccessDenied"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        code: str | None = None,
+        fields: Sequence[tuple[str, str]] = (),
+        element: str | None = None,
+        body: bytes | None = None,
+    ) -> None:
+        super().__init__(message, status=status, code=code)
+        self.fields = fields
+        """Further elements of the error document."""
+        self.element = element
+        """What is wrong where that is established: `header:NAME`, `query:NAME`, `path`, `method` or `payload`."""
+        self.body = body
+        """What was kept of the request body."""
+
+
+class NoCredentials(ProxyError):
+    """denyproxy has none, or none that are valid, for the upstream; SDKs wait and try again."""
+
+    status = 503
+    code = "ServiceUnavailable"
 
 
 class UpstreamUnreachable(ProxyError):
@@ -77,10 +109,12 @@ def error_response(
     error: ProxyError, *, request_id: str, resource: str, clock: Callable[[], str] = lambda: formatdate(usegmt=True)
 ) -> tuple[ResponseHead, bytes]:
     """Head and XML body of an error. `resource` is the request's path; `clock` gives the Date header."""
+    fields = error.fields if isinstance(error, Refused) else ()
+    extra = "".join(f"<{name}>{_text(value)}</{name}>" for name, value in fields)
     body = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         f"<Error><Code>{error.code}</Code><Message>{_text(error.message)}</Message>"
-        f"<Resource>{_text(resource)}</Resource><RequestId>{request_id}</RequestId></Error>"
+        f"{extra}<Resource>{_text(resource)}</Resource><RequestId>{request_id}</RequestId></Error>"
     ).encode()
     headers = (
         ("Date", clock()),

@@ -75,9 +75,10 @@ def _principal(
     named = _named_by_s3(call, error)
     if named is not None and named != listed:
         return parse_principal(named, None, snapshot), KnownBy.UPSTREAM_MESSAGE
+    if call.resigned is not None and (signer := call.resigned.signer or listed) is not None:
+        return parse_principal(signer, None, snapshot), KnownBy.PROXY_CREDENTIALS
     if listed is not None:
-        known_by = KnownBy.PROXY_CREDENTIALS if call.mode == "resign" else KnownBy.ACCESS_KEYS
-        return parse_principal(listed, None, snapshot), known_by
+        return parse_principal(listed, None, snapshot), KnownBy.ACCESS_KEYS
     if credential.kind is CredentialKind.ANONYMOUS:
         return ANONYMOUS, KnownBy.NONE
     return Principal(PrincipalType.UNKNOWN), KnownBy.NONE

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from denyproxy.exchange import Declared, DeniedCall, RequestHead, ResponseHead
+from denyproxy.exchange import Declared, DeniedCall, RequestHead, Resigned, ResponseHead
 from denyproxy.iam.document import Policy, PolicyList
 from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import Truth
@@ -183,7 +183,15 @@ def test_an_impossible_principal_in_a_message_is_ignored() -> None:
 
 
 def test_with_the_proxys_own_credentials() -> None:
-    assert caller(signed(), mode="resign").known_by is KnownBy.PROXY_CREDENTIALS
+    own = caller(signed(), mode="resign", resigned=Resigned(client="arn:aws:iam::444455556666:user/bob"))
+    assert (own.known_by, own.principal.arn) == (KnownBy.PROXY_CREDENTIALS, USER)
+    told = caller(signed("AKIAOTHER"), mode="resign", resigned=Resigned(signer=SESSION))
+    assert (told.known_by, told.principal.arn) == (KnownBy.PROXY_CREDENTIALS, SESSION)
+    assert caller(signed("AKIAOTHER"), mode="resign", resigned=Resigned()).principal.type is PrincipalType.UNKNOWN
+
+
+def test_signed_again_with_the_clients_own_credentials() -> None:
+    assert caller(signed(), mode="resign").known_by is KnownBy.ACCESS_KEYS
 
 
 def test_the_upstream_request_counts() -> None:

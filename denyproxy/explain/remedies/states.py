@@ -47,7 +47,11 @@ def _unsigned_header(finding: Finding, case: Case) -> list[Part]:
 
 
 def _signature(finding: Finding, case: Case) -> list[Part]:
-    return _caller(say.signature(finding.element))
+    return _caller(say.signature_in_table(finding.element) if finding.by_proxy else say.signature(finding.element))
+
+
+def _access_key(finding: Finding, case: Case) -> list[Part]:
+    return _caller(say.KEY_IN_TABLE if finding.by_proxy else say.ACCESS_KEY)
 
 
 def _expected_owner(finding: Finding, case: Case) -> list[Part]:
@@ -140,7 +144,7 @@ _REMEDIES: Mapping[str, _Remedy] = {
     "presigned-expired": _in_words(say.EXPIRED),
     "headers-not-signed": _unsigned_header,
     "signature-mismatch": _signature,
-    "unknown-access-key": _in_words(say.ACCESS_KEY),
+    "unknown-access-key": _access_key,
     "account-problem": _in_words(say.ACCOUNT_PROBLEM),
     "cors": lambda finding, case: [Part("bucket owner", "CORS configuration", say.CORS)],
     "post-policy": _in_words(say.POST_POLICY),
