@@ -34,7 +34,8 @@ SERVERS: Mapping[str, Callable[[Path], contextlib.AbstractContextManager[Server]
     "ministack": running_ministack,
     "seaweedfs": running_seaweedfs,
 }
-EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+# SeaweedFS knows no `*`, and MiniStack's users are to have IAM too.
+ACTIONS = {"ministack": "*", "seaweedfs": "s3:*"}
 
 
 @contextlib.contextmanager
@@ -48,14 +49,16 @@ def upstream(directory: Path, suite: Suite) -> Iterator[tuple[str, Mapping[str, 
     if name not in SERVERS:
         raise Unusable(f"{SERVER} is {name}, which is none of {', '.join(SERVERS)}")
     with SERVERS[name](directory) as server:
-        yield server.endpoint, dict(_users(server, has_accounts=name == "ministack"))
+        yield server.endpoint, dict(_users(server, name))
 
 
-def _users(server: Server, *, has_accounts: bool) -> Iterator[tuple[str, Keys]]:
+def _users(server: Server, kind: str) -> Iterator[tuple[str, Keys]]:
+    statement = {"Effect": "Allow", "Action": ACTIONS[kind], "Resource": "*"}
     for name in USERS:
-        foreign = has_accounts and name in ("s3 alt", "iam alt root")
+        foreign = kind == "ministack" and name in ("s3 alt", "iam alt root")
         owner = replace(server, admin=server.root_of(OTHER_ACCOUNT)) if foreign else server
-        made = owner.make_user(name.replace(" ", "-"), EVERYTHING)
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        made = owner.make_user(name.replace(" ", "-"), policy)
         yield name, Keys(made.access_key_id, made.secret_access_key)
 
 

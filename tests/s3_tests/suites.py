@@ -40,9 +40,11 @@ class Suite:
     directory: Path
     conf: str | None
     """The text of a configuration as ceph/s3-tests has it; its host and port are replaced for each run."""
+    reports: bool
+    """It must write a JUnit report; otherwise its exit status will do."""
 
     def run(self, endpoint: str, keys: Mapping[str, Keys], place: Path) -> tuple[Path, int]:
-        """Run it; gives where its JUnit report is, if it wrote one, and the exit status."""
+        """Run it; gives where its JUnit report is, if it wrote one, and the exit status. Raises Unusable."""
         parts = urlsplit(endpoint)
         conf, junit = place / "s3tests.conf", place / "junit.xml"
         conf.write_text(configuration(endpoint, self.conf, keys))
@@ -63,6 +65,8 @@ class Suite:
             }
             env["AWS_DEFAULT_REGION"] = REGION
         done = subprocess.run(self.command.format(**words), shell=True, cwd=self.directory, env=env, check=False)
+        if self.reports and not junit.is_file():
+            raise Unusable(f"the tests ended with status {done.returncode} and no report")
         return junit, done.returncode
 
 
@@ -71,7 +75,7 @@ def chosen() -> Suite:
     conf_file = os.environ.get(CONF)
     conf = Path(conf_file).read_text() if conf_file else None
     if command := os.environ.get(COMMAND):
-        return Suite(command, Path.cwd(), conf)
+        return Suite(command, Path.cwd(), conf, reports="{junit}" in command)
     checkout = os.environ.get(CHECKOUT)
     if not checkout:
         raise Unusable(
@@ -86,7 +90,9 @@ def chosen() -> Suite:
         raise Unusable(f"{CHECKOUT} is {directory}, which has no s3tests/functional")
     words = [_python(directory), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     arguments = os.environ.get(ARGUMENTS) or f"{functional}/test_s3.py {functional}/test_headers.py"
-    return Suite(f"{shlex.join(words)} {arguments}".replace("{", "{{").replace("}", "}}"), directory, conf)
+    return Suite(
+        f"{shlex.join(words)} {arguments}".replace("{", "{{").replace("}", "}}"), directory, conf, reports=True
+    )
 
 
 def _python(directory: Path) -> str:
