@@ -1,4 +1,4 @@
-"""What a client or a server cannot do, each with its reason. `python -m tests.matrix.limits` prints it."""
+"""What a client or a server cannot do, each with its reason. `python -m tests.matrix.limits` prints the table."""
 
 from __future__ import annotations
 
@@ -92,13 +92,12 @@ def limit(cell: Cell, step: str) -> Limit | None:
 
 
 def table() -> str:
-    """All limits, one a line."""
-    return "\n".join(
-        f"{one.client or 'every client'}, {one.server or 'every server'}, {one.mode or 'every mode'}, "
-        f"{one.addressing or 'both addressings'}: {one.step}: {one.reason}"
-        f"{'' if one.absent else ' (fails without denyproxy too)'}"
-        for one in LIMITS
-    )
+    """All limits, in Markdown."""
+    rows = [("client", "cannot do", "where", "because"), ("---",) * 4]
+    for one in LIMITS:
+        where = ", ".join(filter(None, (one.server, one.mode, one.addressing))) or "anywhere"
+        rows.append((one.client or "every client", one.step, where, one.reason))
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 
 if __name__ == "__main__":

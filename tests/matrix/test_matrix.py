@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from denyproxy.demo.clients import Credentials
-from tests.backends import Server
+from tests.backends import ROOT, Server
 from tests.matrix import drivers, libraries, programs
-from tests.matrix.limits import LIMITS, Cell, limit
+from tests.matrix.limits import LIMITS, Cell, limit, table
 from tests.matrix.names import resolving
 from tests.matrix.places import MODES, target
 from tests.matrix.steps import STEPS, Client, Missing
@@ -177,3 +177,7 @@ def test_every_limit_names_what_is_there() -> None:
         assert {one.client, one.server, one.mode, one.addressing} <= names
         assert one.step in STEPS
         assert one.reason
+
+
+def test_the_limits_are_documented() -> None:
+    assert table() in (ROOT / "docs" / "clients.md").read_text()
