@@ -1,0 +1,123 @@
+"""Where in S3 a request goes that is signed again: the bucket it addresses, and the host that serves it.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/VirtualHosting.html
+Paths stay raw: nothing is decoded but the bucket's name, and nothing normalised.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+from denyproxy.proxy.upstream import Origin
+
+DEFAULT_REGION = "us-east-1"
+REGION = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-\d+")
+
+_AWS_BUCKET = re.compile(rf"(?P<bucket>.+)\.s3(?:-fips)?(?:\.dualstack)?(?:[.-]{REGION.pattern})?\.[^.]+\.[a-z.]+")
+_REGION_IN_HOST = re.compile(rf"[.-](?P<region>{REGION.pattern})\.(?:vpce\.)?[^.]+\.[a-z.]+")
+_ARN_IN_PATH = re.compile(
+    r"/(?P<arn>arn(?::|%3A)[^/?]*?(?::|%3A)(?:outpost(?:/|%2F|:|%3A)[^/%:]+(?:/|%2F|:|%3A))?"
+    r"accesspoint(?:/|%2F|:|%3A)[^/?%]+)(?P<rest>/.*)?",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A host that serves a bucket, and how requests to it are signed."""
+
+    origin: Origin
+    host: str
+    """The Host field."""
+    prefix: str
+    """Of the path: `/bucket`, encoded; empty: the host names the bucket, or there is none."""
+    region: str
+    service: str = "s3"
+
+
+Endpoints = Callable[[str | None, str], Endpoint]
+"""From bucket (name, alias or ARN of an access point; None: none) and region. Raises ProxyError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """What a request is addressed to."""
+
+    bucket: str | None
+    """Name, or ARN of an access point."""
+    segment: str
+    """The bucket as it stands in the path, `/bucket`; empty: it does not."""
+    rest: str
+    """Raw path below the bucket, and the query."""
+
+    def at(self, endpoint: Endpoint) -> str:
+        """The request target at an endpoint. One that was path-style and stays so is not touched."""
+        prefix = (self.segment or endpoint.prefix) if endpoint.prefix else ""
+        if prefix and not self.segment and (self.rest == "/" or self.rest.startswith("/?")):
+            return prefix + self.rest[1:]
+        return prefix + self.rest if prefix or self.rest.startswith("/") else "/" + self.rest
+
+
+def addressed(host: str, target: str, base_domains: Sequence[str]) -> Addressed:
+    """The address in a Host field (in lower case, without port) and a raw target in origin-form.
+
+    `base_domains` are in lower case."""
+    for domain in base_domains:
+        if host.endswith(domain) and host[-len(domain) - 1 : -len(domain)] == ".":
+            return Addressed(host[: -len(domain) - 1], "", target)
+    named = _AWS_BUCKET.fullmatch(host) if ".s3" in host else None
+    if named is not None:
+        return Addressed(named["bucket"], "", target)
+    if target[1:4].lower() == "arn" and (found := _ARN_IN_PATH.fullmatch(target.partition("?")[0])) is not None:
+        segment = "/" + found["arn"]
+        return Addressed(unquote(found["arn"]), segment, target[len(segment) :])
+    end = len(target)
+    for mark in "/?":
+        at = target.find(mark, 1)
+        if 0 < at < end:
+            end = at
+    segment = target[:end]
+    if segment == "/":
+        return Addressed(None, "", target)
+    bucket = segment[1:]
+    return Addressed(unquote(bucket) if "%" in bucket else bucket, segment, target[end:])
+
+
+def one_server(origin: Origin) -> Endpoints:
+    """A server that is not AWS: everything goes to it, in path style."""
+    default = 443 if origin.secure else 80
+    name = f"[{origin.host}]" if ":" in origin.host else origin.host
+    host = name if origin.port == default else f"{name}:{origin.port}"
+
+    def endpoint(bucket: str | None, region: str) -> Endpoint:
+        return Endpoint(origin, host, "" if bucket is None else "/" + quote(bucket, safe="~"), region)
+
+    return endpoint
+
+
+def region_of_host(host: str) -> str | None:
+    """The region that a name of S3 tells, or None."""
+    found = _REGION_IN_HOST.search(host)
+    return found["region"] if found is not None else None
+
+
+class Regions:
+    """Regions of buckets as far as they have been learnt; the oldest are forgotten past a bound."""
+
+    def __init__(self, limit: int = 10_000) -> None:
+        self._limit = limit
+        self._regions: dict[str | None, str] = {}
+
+    def get(self, bucket: str | None) -> str | None:
+        """The region of a bucket (None: of what concerns none), or None."""
+        return self._regions.get(bucket)
+
+    def learn(self, bucket: str | None, region: str) -> None:
+        """S3 has told where a bucket is."""
+        self._regions.pop(bucket, None)
+        self._regions[bucket] = region
+        if len(self._regions) > self._limit:
+            del self._regions[next(iter(self._regions))]
