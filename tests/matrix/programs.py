@@ -236,8 +236,9 @@ class Curl(Program):
         file = self.target.directory / "sent"
         file.write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
-        words = ["--request", method, "--data-binary", f"@{file}", "--header", f"x-amz-content-sha256: {digest}"]
-        return self.run(*words, *options, url)
+        fields = (f"x-amz-content-sha256: {digest}", "Content-Type: application/octet-stream")
+        headers = [word for one in fields for word in ("--header", one)]
+        return self.run("--request", method, "--data-binary", f"@{file}", *headers, *options, url)
 
     def put(self, key: str, data: bytes) -> None:
         self.send("PUT", self.url(key), data)
