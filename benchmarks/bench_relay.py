@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import os
 import statistics
+import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from pathlib import Path
 
 from benchmarks import memory, processes
 from benchmarks.load import Figures, Job, run
-from benchmarks.peers import OBJECTS, PROXIES, Running, Unavailable, started, upstream
+from benchmarks.peers import OBJECTS, PROXIES, Running, Unavailable, program, started, upstream
 from benchmarks.thresholds import Table, judged
 
 DIRECT = "direct"
@@ -183,7 +184,14 @@ def main() -> None:
         contextlib.ExitStack() as stack,
     ):
         directory = Path(name)
-        origin = stack.enter_context(started("upstream", upstream, "", directory))
+        try:
+            program("wrk")
+        except Unavailable as missing:
+            print(f"{missing}: the load is our own, which is slower than nginx", flush=True)
+        try:
+            origin = stack.enter_context(started("upstream", upstream, "", directory))
+        except Unavailable as missing:
+            sys.exit(f"there is no upstream: {missing}")
         direct = Running(DIRECT, origin.port, origin.pid)
         proxies = started_proxies(arguments.proxies, origin.url, directory, stack)
         for case_name in arguments.only:
