@@ -53,7 +53,8 @@ class App:
         self._denylog = DenyLog(settings.log.destination, capacity=settings.log.queue)
         self._upstream: PoolUpstream | None = None
         self._relay: Relay | None = None
-        self._runner: web.ServerRunner | None = None
+        self._server: RelayServer | None = None
+        self._listening: asyncio.Server | None = None
         self._console: web.AppRunner | None = None
         self._started = time.monotonic()
 
@@ -70,15 +71,12 @@ class App:
                 options=relay_options(settings),
                 declared=declared(settings),
             )
-            self._runner = web.ServerRunner(
-                RelayServer(self._relay, server_options(settings)), shutdown_timeout=_CUT_OFF_SECONDS
-            )
-            await self._runner.setup()
-            await _listen(self._runner, settings.listen, "listen")
+            self._server = RelayServer(self._relay, server_options(settings))
+            self._listening = await _listen(self._server, settings.listen)
             if settings.console.listen is not None:
                 self._console = web.AppRunner(console(self.status), access_log=None)
                 await self._console.setup()
-                await _listen(self._console, settings.console.listen, "console.listen")
+                await _listen_for_console(self._console, settings.console.listen)
         except BaseException:
             await self._stop()
             raise
@@ -91,8 +89,8 @@ class App:
     @property
     def address(self) -> Address:
         """Where the relay listens."""
-        assert self._runner is not None
-        host, port = self._runner.addresses[0][:2]
+        assert self._listening is not None
+        host, port = self._listening.sockets[0].getsockname()[:2]
         return Address(host=host, port=port)
 
     @property
@@ -138,10 +136,9 @@ class App:
 
     async def _drain(self) -> None:
         """Take no new connections; let what is under way end, up to a limit."""
-        assert self._runner is not None
+        assert self._listening is not None
         assert self._relay is not None
-        for site in list(self._runner.sites):
-            await site.stop()
+        self._listening.close()
         self._relay.closing = True
         try:
             async with asyncio.timeout(self._settings.timeouts.drain):
@@ -150,9 +147,12 @@ class App:
             log.warning("%d transfers were cut off after the drain limit", self._relay.counters.in_flight)
 
     async def _stop(self) -> None:
-        for runner in (self._runner, self._console):
-            if runner is not None:
-                await runner.cleanup()
+        if self._listening is not None:
+            self._listening.close()
+        if self._server is not None:
+            await self._server.shutdown(_CUT_OFF_SECONDS)
+        if self._console is not None:
+            await self._console.cleanup()
         if self._upstream is not None:
             await self._upstream.close()
         await self._policies.stop()
@@ -192,8 +192,16 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-async def _listen(runner: web.BaseRunner, address: Address, key: str) -> None:
+async def _listen(server: RelayServer, address: Address) -> asyncio.Server:
+    loop = asyncio.get_running_loop()
     try:
-        await web.TCPSite(runner, address.host, address.port, backlog=1024).start()
+        return await loop.create_server(server, address.host, address.port, backlog=1024)
     except OSError as error:
-        raise SettingsError(f"{key}: cannot listen on {address}: {error.strerror or error}") from None
+        raise SettingsError(f"listen: cannot listen on {address}: {error.strerror or error}") from None
+
+
+async def _listen_for_console(runner: web.BaseRunner, address: Address) -> None:
+    try:
+        await web.TCPSite(runner, address.host, address.port).start()
+    except OSError as error:
+        raise SettingsError(f"console.listen: cannot listen on {address}: {error.strerror or error}") from None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -70,11 +70,26 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+def _origin(url: str | None) -> str | None:
+    if url is None:
+        return None
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{url!r} is not an http:// or https:// URL")
+    if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("an upstream is scheme, host and port only: a path would break every signature")
+    try:
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"{url!r} has no valid port") from error
+    return url
+
+
 class UpstreamSettings(_Table):
     """The S3 server of the passthrough mode; it has to accept any Host."""
 
     url: str | None = None
-    """Such as `http://127.0.0.1:9000`. Not set: only the forward mode, if enabled."""
+    """Such as `http://127.0.0.1:9000`. Not set: only the modes forward and resign, if they are on."""
     kind: Kind | None = None
     """Whose dialect it speaks. Not set: guessed from the host."""
     ca_file: Path | None = None
@@ -85,18 +100,63 @@ class UpstreamSettings(_Table):
     @field_validator("url")
     @classmethod
     def _is_origin(cls, url: str | None) -> str | None:
-        if url is None:
-            return None
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"{url!r} is not an http:// or https:// URL")
-        if parts.path not in ("", "/") or parts.query or parts.fragment or parts.username is not None:
-            raise ValueError("an upstream is scheme, host and port only: a path would break every signature")
-        try:
-            _ = parts.port
-        except ValueError as error:
-            raise ValueError(f"{url!r} has no valid port") from error
-        return url
+        return _origin(url)
+
+
+class KeySettings(_Table):
+    """A key pair: the secret itself, or a file that holds nothing else."""
+
+    secret: SecretStr | None = None
+    secret_file: Path | None = None
+    principal: str | None = None
+    """ARN of whom it stands for."""
+
+    @model_validator(mode="after")
+    def _has_one_secret(self) -> Self:
+        if (self.secret is None) == (self.secret_file is None):
+            raise ValueError("set either secret or secret_file")
+        return self
+
+
+class UpstreamKeySettings(KeySettings):
+    """The pair that signs for the upstream."""
+
+    access_key_id: str
+    session_token: SecretStr | None = None
+
+
+class ResignSettings(_Table):
+    """The resign mode: verifies what clients sign, and signs it again for AWS or a server with other credentials."""
+
+    upstream: str | None = None
+    """`aws`, or the URL of a server. Not set: the mode is off."""
+    kind: Kind | None = None
+    """Whose dialect a server speaks. Not set: guessed from the host."""
+    region: str | None = None
+    """AWS: where requests go first whose bucket's region is not known. Else: the region to sign for. Not set: the
+    region that the client signed for."""
+    dualstack: bool = False
+    """AWS: endpoints with IPv6."""
+    fips: bool = False
+    """AWS: endpoints with FIPS 140 cryptography."""
+    sign_with: Literal["client", "chain"] = "client"
+    """client: the upstream knows the clients' own keys. chain: as botocore finds them (environment, profile, SSO, role,
+    container, IMDS). `resign.key` goes before either."""
+    profile: str | None = None
+    """Of the chain."""
+    key: UpstreamKeySettings | None = None
+    """One key pair for the upstream."""
+    principal: str | None = None
+    """ARN of whom the upstream sees. Not set: asked of STS, for AWS and the chain."""
+    credentials: dict[str, KeySettings] = Field(default_factory=dict)
+    """The clients' keys: access key id -> secret or secret_file, and principal."""
+    credentials_file: Path | None = None
+    """More of them, in a file of their own (TOML, the same tables), as `denyproxy credentials new` prints them."""
+
+    @field_validator("upstream")
+    @classmethod
+    def _is_aws_or_origin(cls, upstream: str | None) -> str | None:
+        return upstream if upstream == "aws" else _origin(upstream)
 
 
 class ForwardSettings(_Table):
@@ -141,8 +201,8 @@ class LimitSettings(_Table):
     """Requests at once; more get 503 SlowDown."""
     upstream_connections: Bytes = 0
     """0: as many as there are requests."""
-    request_line: Annotated[int, Field(ge=1024)] = 64 * KiB
-    header_field: Annotated[int, Field(ge=1024)] = 32 * KiB
+    request_head: Annotated[int, Field(ge=1024)] = 128 * KiB
+    """Longest head of a request."""
     header_fields: Annotated[int, Field(ge=16)] = 256
     request_body: Bytes = 256 * KiB
     """Longest request body of which a copy is kept (DeleteObjects, bucket policies, ACLs, tags, POST forms)."""
@@ -158,7 +218,7 @@ class TimeoutSettings(_Table):
     connect: Seconds = 10.0
     upstream_idle: Seconds = 300.0
     client_idle: Seconds = 120.0
-    """Longest pause of a client inside its request body."""
+    """Longest pause of a client: inside its request body, or without taking more of a response."""
     keepalive: Seconds = 75.0
     """How long an idle client connection is kept, and how long a client has for a request head."""
     upstream_keepalive: Seconds = 4.0
@@ -202,6 +262,7 @@ class Settings(BaseSettings):
     """What a denied caller may learn; the log always has all of it."""
     upstream: UpstreamSettings = UpstreamSettings()
     forward: ForwardSettings = ForwardSettings()
+    resign: ResignSettings = ResignSettings()
     policies: PolicySettings = PolicySettings()
     response: ResponseSettings = ResponseSettings()
     log: LogSettings = LogSettings()
@@ -212,9 +273,10 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _has_somewhere_to_go(self) -> Self:
-        if self.upstream.url is None and not self.forward.enabled:
+        if self.upstream.url is None and self.resign.upstream is None and not self.forward.enabled:
             raise ValueError(
-                "there is nowhere to send requests to: set upstream.url (--upstream) or enable forward (--forward)"
+                "there is nowhere to send requests to: set upstream.url (--upstream) or resign.upstream, "
+                "or enable forward (--forward)"
             )
         return self
 

@@ -136,9 +136,9 @@ def server_options(settings: Settings) -> ServerOptions:
     """Bounds of the listening side."""
     limits, timeouts = settings.limits, settings.timeouts
     return ServerOptions(
-        line_bytes=limits.request_line,
-        field_bytes=limits.header_field,
+        head_bytes=limits.request_head,
         fields=limits.header_fields,
         keepalive_seconds=timeouts.keepalive,
+        idle_seconds=timeouts.client_idle,
         linger_seconds=timeouts.linger,
     )

@@ -7,7 +7,7 @@ What is kept is decided from the head alone and bounded; nothing waits for it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -52,19 +52,30 @@ def what_to_keep(head: RequestHead, limit: int) -> Keep:
 
 
 class ByteStream(Protocol):
-    """The part of aiohttp's StreamReader that is used."""
+    """A body as it comes off a connection."""
 
-    async def readany(self) -> bytes:
+    @property
+    def complete(self) -> bool:
+        """Has the last byte been received?"""
+
+    async def read(self) -> bytes:
         """The next bytes, as many as are there; empty at the end."""
 
-    def is_eof(self) -> bool:
-        """Has the last byte been received?"""
+
+class Rewriting(Protocol):
+    """Makes another body of one."""
+
+    def feed(self, data: bytes) -> bytes:
+        """What goes out for what has come; may be empty. Raises ProxyError."""
+
+    def finish(self) -> bytes:
+        """The rest, at the end of the body. Raises ProxyError if that came too soon, or the body is a wrong one."""
 
 
 class RequestBody:
     """The client's body, read once, when the upstream is ready for it.
 
-    `on_start` is awaited before the first byte is read: that is the moment to send `100 Continue`.
+    `on_start` is called before the first byte is read: that is the moment to send `100 Continue`.
     """
 
     def __init__(
@@ -73,7 +84,7 @@ class RequestBody:
         *,
         keep: Keep = Keep(),
         idle_seconds: float | None = None,
-        on_start: Callable[[], Awaitable[None]] | None = None,
+        on_start: Callable[[], None] | None = None,
     ) -> None:
         self._stream = stream
         self._keep = keep
@@ -81,23 +92,41 @@ class RequestBody:
         self._kept_bytes = 0
         self._idle_seconds = idle_seconds
         self._on_start = on_start
+        self._rewriting: Rewriting | None = None
         self._closed = False
         self.started = False
         """Has the upstream asked for it?"""
         self.error: ProxyError | None = None
         """Why it could not be read to its end, if the client is to blame."""
 
+    def rewrite(self, rewriting: Rewriting) -> None:
+        """Send another body than the client's. Call it before the first byte is read."""
+        self._rewriting = rewriting
+
     async def read(self) -> bytes:
         """The next bytes; empty at the end. Raises ProxyError if the client fails, EOFError once closed."""
+        if self._rewriting is None:
+            return await self._receive()
+        try:
+            while data := await self._receive():
+                if rewritten := self._rewriting.feed(data):
+                    return rewritten
+            rewriting, self._rewriting = self._rewriting, None
+            return rewriting.finish()
+        except ProxyError as error:
+            self.error = error
+            raise
+
+    async def _receive(self) -> bytes:
         if self._closed:
             raise EOFError("the response is already there")
         if not self.started:
             self.started = True
             if self._on_start is not None:
-                await self._on_start()
+                self._on_start()
         try:
             async with asyncio.timeout(self._idle_seconds):
-                data = await self._stream.readany()
+                data = await self._stream.read()
         except TimeoutError:
             self.error = ClientStalled("The request body did not arrive: the client sent nothing for too long.")
             raise self.error from None
@@ -127,7 +156,7 @@ class RequestBody:
     @property
     def complete(self) -> bool:
         """Has the client's last byte arrived?"""
-        return self._stream.is_eof()
+        return self._stream.complete
 
     @property
     def awaits_continue(self) -> bool:

@@ -6,11 +6,9 @@ import asyncio
 import select
 from typing import cast
 
-from denyproxy.proxy.http1 import Framing, NotHTTP, ReceivedHead, framing, parse_response_head
+from denyproxy.proxy.framing import Chunked, Framing, ReceivedBody, Sized, UntilClose
+from denyproxy.proxy.http1 import NotHTTP, ReceivedResponse, parse_response
 from denyproxy.proxy.upstream import UpstreamLost, UpstreamOptions
-
-_HIGH_WATER = 256 * 1024
-"""Bytes of a body held for a slow client before the upstream has to wait."""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -20,18 +18,13 @@ class UpstreamConnection(asyncio.Protocol):
         "_bodiless",
         "_continue",
         "_drain",
-        "_error",
-        "_framing",
         "_head",
         "_loop",
         "_options",
-        "_paused",
-        "_pieces",
         "_poll",
-        "_reader",
-        "_size",
         "active",
         "answered",
+        "body",
         "idle_since",
         "message",
         "quiet_since",
@@ -44,7 +37,6 @@ class UpstreamConnection(asyncio.Protocol):
         self._options = options
         self._poll: select.poll | None = None
         self._drain: asyncio.Future[None] | None = None
-        self._paused = False
         self.transport: asyncio.Transport | None = None
         self.writing_paused = False
         self.idle_since = 0.0
@@ -56,14 +48,10 @@ class UpstreamConnection(asyncio.Protocol):
         """Start an exchange. `bodiless`: whatever its head says, the response has no body (HEAD)."""
         self._bodiless = bodiless
         self._head = b""
-        self._framing: Framing | None = None
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._error: Exception | None = None
-        self._reader: asyncio.Future[None] | None = None
         self._continue: asyncio.Future[None] | None = None
-        self.message: asyncio.Future[ReceivedHead] = self._loop.create_future()
+        self.message: asyncio.Future[ReceivedResponse] = self._loop.create_future()
         """The head of the final response."""
+        self.body: ReceivedBody | None = None
         self.active = True
         self.answered = False
         """Has anything come of this exchange's response?"""
@@ -124,48 +112,13 @@ class UpstreamConnection(asyncio.Protocol):
 
     # What comes in.
 
-    @property
-    def complete(self) -> bool:
-        """Has the response been received as a whole?"""
-        return self._framing is not None and self._framing.ended
-
-    @property
-    def ended(self) -> bool:
-        """Has it been read as a whole?"""
-        return not self._pieces and self._framing is not None and self._framing.ended
-
-    def ready(self) -> bytes:
-        """What has come of the body; may be empty."""
-        pieces = self._pieces
-        if not pieces:
-            return b""
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        self._size = 0
-        if self._paused:
-            self._paused = False
-            if self.transport is not None:
-                self.transport.resume_reading()
-                self.quiet_since = self._loop.time()
-        return data
-
-    async def read(self) -> bytes:
-        """The next bytes of the body; empty at the end. Raises UpstreamLost."""
-        while not self._pieces and not self.complete:
-            if self._error is not None:
-                raise self._error
-            self._reader = self._loop.create_future()
-            await self._reader
-        return self.ready()
-
     def fail(self, error: Exception) -> None:
         """End the connection; whoever waits for it learns why."""
         if not self.message.done():
             self.message.set_exception(error)
             self.message.exception()  # perhaps nobody waits any more
-        elif self._error is None:
-            self._error = UpstreamLost(type(error).__name__)
-        self._wake()
+        elif self.body is not None:
+            self.body.fail(UpstreamLost(type(error).__name__))
         self.abort()
 
     def abort(self) -> None:
@@ -173,10 +126,17 @@ class UpstreamConnection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
 
-    def _wake(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None and not reader.done():
-            reader.set_result(None)
+    def pause_reading(self) -> None:
+        """The client is slow, so the upstream owes it nothing."""
+        self.quiet_since = None
+        if self.transport is not None:
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """The client has taken what there was."""
+        if self.transport is not None:
+            self.transport.resume_reading()
+            self.quiet_since = self._loop.time()
 
     # The event loop's side.
 
@@ -193,10 +153,14 @@ class UpstreamConnection(asyncio.Protocol):
         if self.quiet_since is not None:
             self.quiet_since = self._loop.time()
         try:
-            if self._framing is not None or (data := self._head_received(data)):
-                self._body_received(data)
+            if self.body is None:
+                data = self._head_received(data)
+            if data and self.body is not None and self.body.feed(data):
+                raise NotHTTP("more than a response")
         except NotHTTP as error:
             self.fail(error)
+        if self.body is not None and self.body.complete:
+            self.quiet_since = None
 
     def _head_received(self, data: bytes) -> bytes:
         """Look for the head; what comes after it."""
@@ -208,7 +172,7 @@ class UpstreamConnection(asyncio.Protocol):
                     raise NotHTTP("too long a head")
                 self._head = data
                 return b""
-            head = parse_response_head(data[:end])
+            head = parse_response(data[:end])
             data = data[end + 4 :]
             if head.status >= 200:
                 break
@@ -216,32 +180,17 @@ class UpstreamConnection(asyncio.Protocol):
                 raise NotHTTP("an upgrade that nobody asked for")
             if head.status == 100 and self._continue is not None and not self._continue.done():
                 self._continue.set_result(None)
-        self._head = b""
-        self._framing = framing(head, bodiless=self._bodiless)
-        if self._framing.ended:
-            self.quiet_since = None
+        self.body = ReceivedBody(self._framing(head), self, self._loop)
         if not self.message.done():
             self.message.set_result(head)
-        if self._framing.ended and data:
-            raise NotHTTP("more than a response")
         return data
 
-    def _body_received(self, data: bytes) -> None:
-        assert self._framing is not None
-        pieces, rest = self._framing.feed(data)
-        for piece in pieces:
-            self._pieces.append(piece)
-            self._size += len(piece)
-        if rest:
-            self.fail(NotHTTP("more than a response"))
-        if self._framing.ended:
-            self.quiet_since = None
-        elif self._size > _HIGH_WATER and not self._paused:
-            self._paused = True
-            self.quiet_since = None
-            assert self.transport is not None
-            self.transport.pause_reading()
-        self._wake()
+    def _framing(self, head: ReceivedResponse) -> Framing:
+        if self._bodiless or head.status in (204, 304):
+            return Sized(0)
+        if head.length is not None:
+            return Sized(head.length)
+        return Chunked() if head.chunked else UntilClose()
 
     def pause_writing(self) -> None:
         """The upstream is slow."""
@@ -265,7 +214,7 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport = None
         error = exc if isinstance(exc, Exception) else ConnectionResetError()
         self._drained(error)
-        if exc is None and self._framing is not None and self._framing.close():
-            self._wake()
-        elif not self.complete:
+        if exc is not None or self.body is None:
             self.fail(error)
+        else:
+            self.body.close(UpstreamLost("the end of the connection"))

@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable
 
 from denyproxy.exchange import Answer, DeniedCall, RequestHead
-from denyproxy.proxy.heads import OWN_PREFIX
-from denyproxy.proxy.http1 import FieldLines, field_lines
-from denyproxy.proxy.upstream import UpstreamResponse
+from denyproxy.proxy.heads import OWN_PREFIX, FieldLines, field_lines, name_of
+from denyproxy.proxy.upstream import ResponseBody
 
 ID_HEADER = "X-Deny-Explanation-Id"
 
@@ -45,10 +44,10 @@ def carries_denials(body: bytes) -> bool:
     return b"<Error>" in body
 
 
-async def read_bounded(response: UpstreamResponse, limit: int) -> tuple[bytes, bool]:
+async def read_bounded(body: ResponseBody, limit: int) -> tuple[bytes, bool]:
     """The first bytes of a body, and whether they are all of it."""
     pieces, size = [], 0
-    while data := await response.read():
+    while data := await body.read():
         pieces.append(data)
         size += len(data)
         if size > limit:
@@ -69,7 +68,7 @@ def apply_answer(
     if body is not None and answer.body is not None:
         body = answer.body
         length = b"Content-Length: %d" % len(body)
-        fields = [length if line.lower().startswith(b"content-length:") else line for line in fields]
+        fields = [length if name_of(line) == b"content-length" else line for line in fields]
     return fields, body
 
 

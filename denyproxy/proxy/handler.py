@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from aiohttp import hdrs, web
-
-from denyproxy.exchange import Answer, Declared, DeniedCall, RequestHead, ResponseHead
+from denyproxy.exchange import Answer, Declared, DeniedCall, OwnRefusal, RequestHead, ResponseHead
 from denyproxy.proxy.bodies import RequestBody, what_to_keep
+from denyproxy.proxy.client import ClientConnection, ClientRequest
 from denyproxy.proxy.denials import (
     Answering,
     apply_answer,
@@ -22,11 +21,11 @@ from denyproxy.proxy.denials import (
     new_id,
     read_bounded,
 )
-from denyproxy.proxy.errors import Busy, CannotRelay, InternalError, ProxyError, UpstreamUnreachable, error_response
-from denyproxy.proxy.heads import decode_headers, relayed_request
-from denyproxy.proxy.http1 import FieldLines, ReceivedHead, field_lines, header_fields
+from denyproxy.proxy.errors import Busy, CannotRelay, InternalError, ProxyError, Refused, error_response
+from denyproxy.proxy.heads import FieldLines, field_lines, header_fields
+from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse
 from denyproxy.proxy.modes import UpstreamMode, choose, origin_form
-from denyproxy.proxy.reply import Reply, Sent, break_off
+from denyproxy.proxy.reply import Reply
 from denyproxy.proxy.upstream import Upstream, UpstreamLost, UpstreamRequest, UpstreamResponse
 
 log = logging.getLogger(__name__)
@@ -83,8 +82,8 @@ class Relay:
         """Is nothing in flight?"""
         self.idle.set()
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Relay one request; the callable for `web.Server`."""
+    async def handle(self, request: ClientRequest) -> bool:
+        """Relay one request: may its connection go on?"""
         self.counters.requests += 1
         self.counters.in_flight += 1
         self.idle.clear()
@@ -95,113 +94,160 @@ class Relay:
         except UpstreamLost as error:
             log.warning("the upstream broke off in the middle of a response (%s)", error)
             self.counters.broken += 1
-            return break_off(request)
         except ConnectionError:
-            return break_off(request)
+            pass
         except Exception as exception:
             log.error("relaying failed: %s", trace(exception))
-            if request.writer.output_size:
-                return break_off(request)
-            return await self._reply_with(request, InternalError("denyproxy failed to relay this request."))
+            if not request.connection.written:
+                return await self._reply_with(request, InternalError("denyproxy failed to relay this request."))
         finally:
             self.counters.in_flight -= 1
             if not self.counters.in_flight:
                 self.idle.set()
+        request.connection.break_off()
+        return False
 
-    async def _relay(self, request: web.BaseRequest) -> Sent:
+    async def refuse(self, connection: ClientConnection) -> None:
+        """Answer what is no request, or one that can be read in two ways."""
+        log.info("a request could not be parsed")
+        request = ClientRequest(connection, ReceivedRequest("GET", "/", [], http11=True), None)
+        message = "denyproxy could not parse this request: it is malformed, or its head is too large."
+        await self._reply_with(request, CannotRelay(message), keep_alive=False)
+
+    async def _relay(self, request: ClientRequest) -> bool:
+        head = request.head
         if self.counters.in_flight > self._options.connections:
             raise Busy("denyproxy relays as many requests as it may at once; please try again.")
-        if hdrs.HOST not in request.headers:
+        if not head.hosts:
             raise CannotRelay("The request has no Host header, so S3 cannot tell what it was signed for.")
-        chunked = "chunked" in request.headers.get(hdrs.TRANSFER_ENCODING, "").lower()
-        head = relayed_request(request.method, request.raw_path, request.raw_headers, chunked=chunked)
         mode = choose(self._modes, head)
         body = None
-        if request.body_exists or hdrs.EXPECT in request.headers:
-            body = await self._body(request, head)
+        if request.body is not None or head.expect is not None:
+            body = self._body(request)
         outgoing = await mode.prepare(head, body)
         response = await self._upstream.send(outgoing)
+        start = b""
+        if response.head.status in mode.reroutes:
+            outgoing, response, start = await self._rerouted(mode, outgoing, response)
         try:
             if body is not None and not body.complete and response.head.status >= 300:
                 body.close()
-            return await self._respond(request, mode, outgoing, response)
+            return await self._respond(request, mode, outgoing, response, start)
         finally:
             await response.close()
 
-    async def _body(self, request: web.BaseRequest, head: RequestHead) -> RequestBody | None:
-        expect = request.headers.get(hdrs.EXPECT)
-        if expect is not None and expect.lower() != "100-continue":
+    async def _rerouted(
+        self, mode: UpstreamMode, outgoing: UpstreamRequest, response: UpstreamResponse
+    ) -> tuple[UpstreamRequest, UpstreamResponse, bytes]:
+        """Go where the upstream sends a request: what was sent last, its response, and what was read of the body."""
+        while response.head.status in mode.reroutes:
+            try:
+                start, _ = await read_bounded(response.body, self._options.error_body_bytes)
+                again = await mode.reroute(outgoing, response.head, start)
+            except BaseException:
+                await response.close()
+                raise
+            if again is None:
+                return outgoing, response, start
+            await response.close()
+            outgoing = again
+            response = await self._upstream.send(outgoing)
+        return outgoing, response, b""
+
+    def _body(self, request: ClientRequest) -> RequestBody | None:
+        expect = request.head.expect
+        if expect is not None and expect.lower() != b"100-continue":
             raise CannotRelay("S3 knows no expectation but 100-continue.", status=417, code="ExpectationFailed")
 
-        async def send_continue() -> None:
-            await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        def send_continue() -> None:
+            request.connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-        if not request.body_exists:
-            if expect is not None:
-                await send_continue()
+        if request.body is None:
+            send_continue()
             return None
         return RequestBody(
-            request.content,
-            keep=what_to_keep(head, self._options.request_body_bytes),
+            request.body,
+            keep=what_to_keep(request.head.head, self._options.request_body_bytes),
             idle_seconds=self._options.client_idle_seconds,
             on_start=send_continue if expect is not None else None,
         )
 
     async def _respond(
-        self, request: web.BaseRequest, mode: UpstreamMode, outgoing: UpstreamRequest, response: UpstreamResponse
-    ) -> Sent:
-        seen = response.head
-        fields: FieldLines = seen.relayed
-        start = b""
+        self,
+        request: ClientRequest,
+        mode: UpstreamMode,
+        outgoing: UpstreamRequest,
+        response: UpstreamResponse,
+        start: bytes = b"",
+    ) -> bool:
+        """`start`: what has been read of the body."""
+        seen, body = response.head, response.body
+        fields = seen.relayed
+        bodiless = request.head.method == "HEAD"
         denied = is_denial(seen.status)
-        if denied or (request.method == "POST" and may_carry_denials(outgoing.head, seen.status)):
+        if denied or (request.head.method == "POST" and may_carry_denials(outgoing.text, seen.status)):
             limit = self._options.error_body_bytes if denied else self._options.delete_result_bytes
-            start, whole = (b"", True) if request.method == "HEAD" else await read_bounded(response, limit)
+            start, whole = (b"", True) if bodiless else await read_bounded(body, limit)
             if denied or (whole and carries_denials(start)):
                 call = self._denied_call(request, mode, outgoing, seen, start if whole else None)
-                replaceable = start if whole and request.method != "HEAD" else None
-                fields, changed = self._explain(call, fields, replaceable)
+                fields, changed = self._explain(call, fields, start if whole and not bodiless else None)
                 start = start if changed is None else changed
-        try:
-            keep_alive = self._goes_on(request, outgoing.body)
-            reply = Reply(
-                request,
-                seen.status,
-                seen.reason,
-                fields,
-                keep_alive=keep_alive,
-                sized=seen.length is not None,
-                chunked=seen.chunked,
-            )
-        except ValueError as error:
-            raise UpstreamUnreachable(f"The upstream {outgoing.origin} sent a response with {error}.") from None
+        reply = Reply(
+            request,
+            seen.status,
+            seen.reason,
+            fields,
+            keep_alive=self._goes_on(request, outgoing.body),
+            sized=seen.length is not None,
+            chunked=seen.chunked,
+        )
         if not reply.bodiless:
-            await reply.write(start or response.ready())
-            while not response.ended and (data := await response.read()):
+            await reply.write(start or body.ready())
+            while not body.ended and (data := await body.read()):
                 await reply.write(data)
         return await reply.finish()
 
     def _denied_call(
         self,
-        request: web.BaseRequest,
+        request: ClientRequest,
         mode: UpstreamMode,
         outgoing: UpstreamRequest,
-        response: ReceivedHead,
+        response: ReceivedResponse,
         response_body: bytes | None,
     ) -> DeniedCall:
+        head = request.head
         reason = response.reason.decode("utf-8", "surrogateescape")
         return DeniedCall(
             id=new_id(),
-            request=RequestHead(request.method, origin_form(request.raw_path), decode_headers(request.raw_headers)),
-            upstream_request=outgoing.head,
+            request=RequestHead(head.method, origin_form(head.target), header_fields(head.fields)),
+            upstream_request=outgoing.text,
             response=ResponseHead(response.status, reason, header_fields(response.fields)),
             received=datetime.now(UTC),
             body=outgoing.body.kept if outgoing.body is not None else None,
             response_body=response_body,
             secure=outgoing.origin.secure,
-            client_address=request.remote,
+            client_address=request.connection.remote,
             mode=mode.name,
+            resigned=outgoing.resigned,
             upstream_kind=outgoing.origin.kind,
+            declared=self._declared,
+        )
+
+    def _refused_call(self, request: ClientRequest, error: Refused, head: ResponseHead, body: bytes) -> DeniedCall:
+        """A call that denyproxy refuses itself."""
+        target = origin_form(request.head.target)
+        sent = RequestHead(request.head.method, target, header_fields(request.head.fields))
+        return DeniedCall(
+            id=new_id(),
+            request=sent,
+            upstream_request=sent,
+            response=head,
+            received=datetime.now(UTC),
+            body=error.body,
+            response_body=body,
+            client_address=request.connection.remote,
+            mode="resign",
+            refusal=OwnRefusal(error.element),
             declared=self._declared,
         )
 
@@ -219,29 +265,33 @@ class Relay:
         self.counters.denials += 1
         return changed
 
-    def _goes_on(self, request: web.BaseRequest, body: RequestBody | None) -> bool:
+    def _goes_on(self, request: ClientRequest, body: RequestBody | None) -> bool:
         """May the connection be kept? Not with unread bytes in it, nor after a final reply that no 100 came before:
         botocore would take the rest of this exchange for the next one."""
-        if self.closing or not request.keep_alive:
+        if self.closing or not request.head.keep_alive:
             return False
         return body is None or (body.complete and not body.awaits_continue)
 
-    async def _reply_with(self, request: web.BaseRequest, error: ProxyError) -> Sent:
+    async def _reply_with(self, request: ClientRequest, error: ProxyError, *, keep_alive: bool = True) -> bool:
         """Answer with an error of our own."""
         self.counters.errors += 1
         level = logging.WARNING if error.status >= 500 else logging.INFO
         log.log(level, "%d %s: %s", error.status, error.code, error.message)
-        resource = origin_form(request.raw_path).partition("?")[0]
+        resource = origin_form(request.head.target).partition("?")[0]
         head, body = error_response(error, request_id=new_id(), resource=resource)
-        unread = request.body_exists and not request.content.is_eof()
-        expecting = request.headers.get("Expect") is not None
-        keep_alive = self._goes_on(request, None) and not unread and not expecting
-        reply = Reply(request, head.status, head.reason.encode(), field_lines(head.headers), keep_alive=keep_alive)
+        fields = field_lines(head.headers)
+        if isinstance(error, Refused) and error.status == 403:
+            fields, explained = self._explain(self._refused_call(request, error, head, body), fields, body)
+            body = explained or body
+        unread = request.body is not None and not request.body.complete
+        keep_alive = keep_alive and self._goes_on(request, None) and not unread and request.head.expect is None
+        reply = Reply(request, head.status, head.reason.encode(), fields, keep_alive=keep_alive)
         try:
             await reply.write(b"" if reply.bodiless else body)
             return await reply.finish()
         except ConnectionError:
-            return break_off(request)
+            request.connection.break_off()
+            return False
 
 
 def trace(exception: BaseException) -> str:

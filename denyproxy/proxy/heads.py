@@ -1,109 +1,134 @@
-"""Heads between bytes and values: header fields keep order, case and bytes; hop-by-hop ones stay behind.
+"""Which header fields travel on, and heads between bytes and text: order, case and bytes are kept.
 
 https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import replace
+from enum import IntEnum
 
 from denyproxy.exchange import Headers, RequestHead
 from denyproxy.sigv4.credential import parse_credential
 
+FieldLines = Sequence[bytes]
+"""Header fields as they are on the wire, without line ends."""
+
 HOP_BY_HOP = frozenset(
     {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"upgrade",
     }
 )
+"""Fields that stay behind. Transfer-Encoding does not: a chunked body is chunked again."""
 
 OWN_PREFIX = "x-deny-"
 """Only denyproxy speaks under this name."""
 
-_NEVER_NOMINATED = frozenset({"host", "content-length", "expect", "authorization"})
-"""End-to-end whatever Connection says: without them the request would be another one."""
+_NEVER_NOMINATED = frozenset(
+    {b"", b"close", b"keep-alive", b"host", b"content-length", b"transfer-encoding", b"expect", b"authorization"}
+)
+"""End-to-end whatever Connection says: without them the message would be another one."""
+
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
-class MalformedHead(ValueError):
-    """A head that cannot be written without changing what it says."""
+class Role(IntEnum):
+    """What a header field means to a relay. Nothing, for most: that one is false."""
+
+    RELAYED = 0
+    DROPPED = 1
+    CONNECTION = 2
+    TRANSFER_ENCODING = 3
+    CONTENT_LENGTH = 4
+    HOST = 5
+    EXPECT = 6
+    MALFORMED = 7
 
 
-RawHeaders = Sequence[tuple[bytes, bytes]]
-"""Header fields off the wire."""
+_ROLES = {
+    b"connection": Role.CONNECTION,
+    b"transfer-encoding": Role.TRANSFER_ENCODING,
+    b"content-length": Role.CONTENT_LENGTH,
+    b"host": Role.HOST,
+    b"expect": Role.EXPECT,
+}
 
 
-def decode_headers(raw: RawHeaders) -> Headers:
-    """All of them as text; bytes that are not UTF-8 survive as surrogates."""
-    return tuple([(_text(name), _text(value)) for name, value in raw])
+class _Roles(dict[bytes, Role]):
+    """Field name off the wire -> its role. Names repeat: they are kept, up to a bound."""
 
-
-def relayed_request(method: str, target: str, raw: RawHeaders, *, chunked: bool) -> RequestHead:
-    """A client's request as it travels on. Hop-by-hop fields that it signed go too, or S3 would find them missing."""
-    head = RequestHead(method, target, relayed_headers(raw, chunked=chunked))
-    if len(head.headers) == len(raw):
-        return head
-    left = {_text(name).lower() for name, _ in raw}.difference(name.lower() for name, _ in head.headers)
-    credential = f"{head.header('Authorization') or ''} {target}".lower()
-    if not any(name in credential for name in left):
-        return head
-    signed = parse_credential(RequestHead(method, target, decode_headers(raw))).signed_headers or ()
-    return replace(head, headers=relayed_headers(raw, chunked=chunked, signed=frozenset(signed)))
-
-
-def relayed_headers(raw: RawHeaders, *, chunked: bool, signed: frozenset[str] = frozenset()) -> Headers:
-    """The fields that travel on, as text. A chunked body is chunked again, so Transfer-Encoding keeps its place.
-
-    `signed`: fields (lower case) that are kept though they are hop-by-hop."""
-    fields = tuple([(text, str(value, "utf-8", "surrogateescape")) for name, value in raw if (text := _RELAYED[name])])
-    left = len(raw) - len(fields)
-    if not left or (left == 1 and _KEEP_ALIVE in raw):
-        return fields
-    nominated = b",".join([value for name, value in raw if name.lower() == b"connection"]).lower()
-    if not (chunked or signed) and nominated in (b"", b"keep-alive", b"close"):
-        return fields
-    names = {_text(name.strip()) for name in nominated.split(b",")}
-    dropped = (HOP_BY_HOP | (names - _NEVER_NOMINATED)) - signed - ({"transfer-encoding"} if chunked else set())
-    return tuple(
-        [
-            (name, value)
-            for name, value in decode_headers(raw)
-            if (lower := name.lower()) not in dropped and not lower.startswith(OWN_PREFIX)
-        ]
-    )
-
-
-def _text(raw: bytes) -> str:
-    return str(raw, "utf-8", "surrogateescape")
-
-
-class _Relayed(dict[bytes, str]):
-    """Field name off the wire -> as text, or empty if it stays behind. Names repeat: they are kept, up to a bound."""
-
-    def __missing__(self, name: bytes) -> str:
-        text = _text(name)
-        lower = text.lower()
-        relayed = "" if lower in HOP_BY_HOP or lower.startswith(OWN_PREFIX) else text
+    def __missing__(self, name: bytes) -> Role:
+        role = _role(name)
         if len(self) < 1024 and len(name) < 64:
-            self[name] = relayed
+            self[name] = role
+        return role
+
+
+def _role(name: bytes) -> Role:
+    if _TOKEN.fullmatch(name) is None:
+        return Role.MALFORMED
+    lower = name.lower()
+    if lower in HOP_BY_HOP or lower.startswith(OWN_PREFIX.encode()):
+        return _ROLES.get(lower, Role.DROPPED)
+    return _ROLES.get(lower, Role.RELAYED)
+
+
+roles = _Roles()
+"""Field name as on the wire -> its role."""
+
+
+def name_of(line: bytes) -> bytes:
+    """The name of a field line, in lower case."""
+    return line[: line.find(b":")].lower()
+
+
+def value_of(line: bytes) -> bytes:
+    """The value of a field line."""
+    return line[line.find(b":") + 1 :].strip(b" \t")
+
+
+def without_nominated(relayed: Sequence[bytes], options: set[bytes]) -> list[bytes]:
+    """The field lines that travel on where Connection names some that do not."""
+    nominated = options - _NEVER_NOMINATED
+    return [line for line in relayed if name_of(line) not in nominated]
+
+
+def with_signed(method: str, target: str, fields: FieldLines, relayed: FieldLines) -> FieldLines:
+    """Hop-by-hop fields that a client signed travel on too, or S3 would find them missing."""
+    left = {name_of(line) for line in fields}.difference(name_of(line) for line in relayed)
+    authorization = next((value_of(line) for line in fields if name_of(line) == b"authorization"), b"")
+    credential = authorization.lower() + target.lower().encode("utf-8", "surrogateescape")
+    if not any(name in credential for name in left):
         return relayed
+    signed = parse_credential(RequestHead(method, target, header_fields(fields))).signed_headers or ()
+    kept = {name.encode("utf-8", "surrogateescape") for name in signed} | {name_of(line) for line in relayed}
+    own = OWN_PREFIX.encode()
+    return [line for line in fields if (name := name_of(line)) in kept and not name.startswith(own)]
 
 
-_RELAYED = _Relayed()
-_KEEP_ALIVE = (b"Connection", b"keep-alive")
+def header_fields(lines: FieldLines) -> Headers:
+    """Field lines as names and values; bytes that are not UTF-8 survive as surrogates."""
+    pairs = [str(line, "utf-8", "surrogateescape").partition(":") for line in lines]
+    return tuple([(name, value.strip(" \t")) for name, _, value in pairs])
 
 
-def serialize_request(head: RequestHead) -> bytes:
-    """Request line and header fields as bytes. Raises MalformedHead where a line break would forge a field."""
-    lines = [f"{head.method} {head.target} HTTP/1.1", *[f"{name}: {value}" for name, value in head.headers], "\r\n"]
-    text = "\r\n".join(lines)
-    if text.count("\n") != len(lines) or text.count("\r") != len(lines):
-        raise MalformedHead("a line break inside a header field")
-    return text.encode("utf-8", "surrogateescape")
+def field_lines(headers: Headers) -> FieldLines:
+    """The reverse of `header_fields`."""
+    return [f"{name}: {value}".encode("utf-8", "surrogateescape") for name, value in headers]
+
+
+def write_head(first: bytes, fields: FieldLines) -> bytes:
+    """First line, fields and the empty line. Raises ValueError where a line break would forge a field."""
+    head = b"\r\n".join((first, *fields, b"\r\n"))
+    lines = len(fields) + 2
+    if head.count(b"\n") != lines or head.count(b"\r") != lines:
+        raise ValueError("a line break inside a header field")
+    return head

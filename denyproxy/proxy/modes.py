@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from denyproxy.exchange import RequestHead
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.errors import CannotRelay, HostNotAllowed
 from denyproxy.proxy.hosts import AllowedHosts, is_aws_s3, split_authority
+from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse
 from denyproxy.proxy.upstream import Origin, UpstreamRequest
 
 _ABSOLUTE = re.compile(r"(?i)(https?)://([^/?#]*)(.*)", re.DOTALL)
@@ -25,17 +25,25 @@ class UpstreamMode(Protocol):
     """One way to reach S3."""
 
     name: str
+    reroutes: frozenset[int] = frozenset()
+    """Statuses of responses on which `reroute` is asked."""
 
-    def accepts(self, head: RequestHead) -> bool:
+    def accepts(self, request: ReceivedRequest) -> bool:
         """Is a request of this shape (target as sent: origin-form or absolute-form) this mode's?"""
 
-    async def prepare(self, head: RequestHead, body: RequestBody | None) -> UpstreamRequest:
+    async def prepare(self, request: ReceivedRequest, body: RequestBody | None) -> UpstreamRequest:
         """The request to send, from the client's with its hop-by-hop fields removed.
 
         Raises ProxyError where it must not or cannot be sent."""
 
+    async def reroute(
+        self, outgoing: UpstreamRequest, response: ReceivedResponse, error: bytes
+    ) -> UpstreamRequest | None:
+        """What to send instead, where the upstream answers that it belongs elsewhere. `error`: start of the body."""
+        return None
 
-class Passthrough:
+
+class Passthrough(UpstreamMode):
     """One upstream that accepts any Host: Host and every signed byte are kept."""
 
     name = "passthrough"
@@ -43,16 +51,16 @@ class Passthrough:
     def __init__(self, origin: Origin) -> None:
         self.origin = origin
 
-    def accepts(self, head: RequestHead) -> bool:
+    def accepts(self, request: ReceivedRequest) -> bool:
         """Every origin-form request."""
-        return head.target.startswith("/")
+        return request.target.startswith("/")
 
-    async def prepare(self, head: RequestHead, body: RequestBody | None) -> UpstreamRequest:
+    async def prepare(self, request: ReceivedRequest, body: RequestBody | None) -> UpstreamRequest:
         """The same request, sent to the upstream."""
-        return UpstreamRequest(self.origin, head, body)
+        return UpstreamRequest(self.origin, request, body)
 
 
-class Forward:
+class Forward(UpstreamMode):
     """A plain-HTTP forward proxy: the client signs for the real host, denyproxy speaks TLS to it."""
 
     name = "forward"
@@ -60,17 +68,18 @@ class Forward:
     def __init__(self, allowed: AllowedHosts) -> None:
         self._allowed = allowed
 
-    def accepts(self, head: RequestHead) -> bool:
+    def accepts(self, request: ReceivedRequest) -> bool:
         """Every absolute-form request, and an origin-form one whose Host is allowed."""
-        if _ABSOLUTE.match(head.target):
+        if _ABSOLUTE.match(request.target):
             return True
         try:
-            return _place(head.header("Host") or "") in self._allowed
+            return _place(request.head.header("Host") or "") in self._allowed
         except ValueError:
             return False
 
-    async def prepare(self, head: RequestHead, body: RequestBody | None) -> UpstreamRequest:
+    async def prepare(self, request: ReceivedRequest, body: RequestBody | None) -> UpstreamRequest:
         """The same request in origin-form, sent with TLS to the host that it names."""
+        head = request.head
         host_field = head.header("Host") or ""
         try:
             place = _place(host_field)
@@ -92,9 +101,9 @@ class Forward:
         return UpstreamRequest(Origin("https", host, port or 443, "aws" if is_aws_s3(host) else "other"), head, body)
 
 
-def choose(modes: Sequence[UpstreamMode], head: RequestHead) -> UpstreamMode:
+def choose(modes: Sequence[UpstreamMode], request: ReceivedRequest) -> UpstreamMode:
     """The first mode that accepts the request. Raises ProxyError saying what to do if there is none."""
-    if head.method == "CONNECT":
+    if request.method == "CONNECT":
         raise CannotRelay(
             _NO_TUNNEL,
             status=405,
@@ -102,11 +111,11 @@ def choose(modes: Sequence[UpstreamMode], head: RequestHead) -> UpstreamMode:
             reason="denyproxy does not tunnel HTTPS: use an http:// endpoint",
         )
     for mode in modes:
-        if mode.accepts(head):
+        if mode.accepts(request):
             return mode
-    if head.target == "*":
+    if request.target == "*":
         raise CannotRelay("S3 has no resource `*`.")
-    if not head.target.startswith("/"):
+    if not request.target.startswith("/"):
         raise CannotRelay(
             "denyproxy got a request in proxy form (HTTP_PROXY points at it), but its forward mode is off: "
             "enable forward, or set endpoint_url to denyproxy instead."

@@ -12,48 +12,36 @@ from collections import defaultdict
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.connection import UpstreamConnection
 from denyproxy.proxy.errors import ProxyError, UpstreamTimeout, UpstreamUnreachable
-from denyproxy.proxy.heads import serialize_request
-from denyproxy.proxy.http1 import NotHTTP, ReceivedHead
-from denyproxy.proxy.upstream import Origin, UpstreamOptions, UpstreamRequest, may_retry
+from denyproxy.proxy.http1 import NotHTTP, ReceivedRequest, ReceivedResponse, write_request
+from denyproxy.proxy.upstream import Origin, ResponseBody, UpstreamOptions, UpstreamRequest, may_retry
 
 
 class PooledResponse:
     """A response of a pooled connection."""
 
-    __slots__ = ("_connection", "_keep_alive", "_origin", "_pool", "_upload", "head")
+    __slots__ = ("_connection", "_keep_alive", "_origin", "_pool", "_upload", "body", "head")
 
     def __init__(
         self,
         pool: PoolUpstream,
         request: UpstreamRequest,
         connection: UpstreamConnection,
-        head: ReceivedHead,
+        head: ReceivedResponse,
         upload: asyncio.Task[bool] | None,
     ) -> None:
+        assert connection.body is not None
         self.head = head
+        self.body: ResponseBody = connection.body
         self._pool = pool
         self._origin = request.origin
         self._connection = connection
         self._upload = upload
         self._keep_alive = head.keep_alive and (upload is not None or request.body is None)
 
-    @property
-    def ended(self) -> bool:
-        """Has all of the body been read?"""
-        return self._connection.ended
-
-    def ready(self) -> bytes:
-        """What is here already."""
-        return self._connection.ready()
-
-    async def read(self) -> bytes:
-        """The next bytes of the body; empty at the end."""
-        return await self._connection.read()
-
     async def close(self) -> None:
         """Release or end the connection; the request body is at rest afterwards."""
         upload = self._upload
-        if self._keep_alive and self._connection.ended and (upload is None or (upload.done() and upload.result())):
+        if self._keep_alive and self.body.ended and (upload is None or (upload.done() and upload.result())):
             self._pool.keep(self._origin, self._connection)
         else:
             await self._pool.discard(self._connection, upload)
@@ -101,22 +89,23 @@ class PoolUpstream:
         body = request.body
         upload: asyncio.Task[bool] | None = None
         self._busy.add(connection)
-        connection.begin(bodiless=request.head.method == "HEAD")
+        head = request.head
+        connection.begin(bodiless=head.method == "HEAD")
         try:
-            connection.write(serialize_request(request.head))
+            connection.write(head.write() if isinstance(head, ReceivedRequest) else write_request(head))
             if body is None:
                 connection.sent()
             else:
-                if request.head.header("Expect") is not None:
+                if request.text.header("Expect") is not None:
                     await connection.continued()
                 if not connection.message.done():
-                    chunked = request.head.header("Transfer-Encoding") is not None
+                    chunked = request.text.header("Transfer-Encoding") is not None
                     upload = self._loop.create_task(_upload(connection, body, chunked=chunked))
-            head = await connection.message
+            answer = await connection.message
         except BaseException:
             await self.discard(connection, upload)
             raise
-        return PooledResponse(self, request, connection, head, upload)
+        return PooledResponse(self, request, connection, answer, upload)
 
     def _kept(self, origin: Origin) -> UpstreamConnection | None:
         """An idle connection that is still good, the latest used first."""

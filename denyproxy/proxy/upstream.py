@@ -6,9 +6,9 @@ import ssl
 from dataclasses import dataclass
 from typing import Protocol
 
-from denyproxy.exchange import RequestHead
+from denyproxy.exchange import RequestHead, Resigned
 from denyproxy.proxy.bodies import RequestBody
-from denyproxy.proxy.http1 import ReceivedHead
+from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,20 @@ class UpstreamRequest:
     """A request ready to be sent. The head is written as it is: framing, Host and Expect included."""
 
     origin: Origin
-    head: RequestHead
+    head: RequestHead | ReceivedRequest
+    """The client's own, or one that we made."""
     body: RequestBody | None = None
     """None: the request has none."""
+
+    @property
+    def resigned(self) -> Resigned | None:
+        """Whose credentials signed it instead of the client's; None: nobody's."""
+        return None
+
+    @property
+    def text(self) -> RequestHead:
+        """The head as text."""
+        return self.head.head if isinstance(self.head, ReceivedRequest) else self.head
 
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -74,26 +85,36 @@ def may_retry(request: UpstreamRequest) -> bool:
         return False
     return request.head.method in _SAFE or not any(
         "if-" in name.lower() and ("match" in name.lower() or "modified" in name.lower())
-        for name, _ in request.head.headers
+        for name, _ in request.text.headers
     )
+
+
+class ResponseBody(Protocol):
+    """A body as it comes, without its framing, else never decoded."""
+
+    @property
+    def ended(self) -> bool:
+        """Has all of it been read?"""
+
+    def ready(self) -> bytes:
+        """What is here already; may be empty."""
+
+    async def read(self) -> bytes:
+        """The next bytes as they come; empty at the end.
+
+        Raises UpstreamLost if the body breaks off or nothing comes for too long."""
 
 
 class UpstreamResponse(Protocol):
     """A final response whose body has not been read yet."""
 
-    head: ReceivedHead
+    @property
+    def head(self) -> ReceivedResponse:
+        """Status line and header fields as received."""
 
     @property
-    def ended(self) -> bool:
-        """Has all of the body been read?"""
-
-    def ready(self) -> bytes:
-        """What has come of the body already; may be empty."""
-
-    async def read(self) -> bytes:
-        """The next bytes of the body as they come, never decoded; empty at the end.
-
-        Raises UpstreamLost if the body breaks off or nothing comes for too long."""
+    def body(self) -> ResponseBody:
+        """The body, if there is one."""
 
     async def close(self) -> None:
         """Give the connection back if the exchange is complete, else end it; then nobody reads the request body."""

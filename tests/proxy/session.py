@@ -18,7 +18,7 @@ from yarl import URL
 from denyproxy.exchange import RequestHead
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.errors import CannotRelay, ProxyError, UpstreamTimeout, UpstreamUnreachable
-from denyproxy.proxy.http1 import NotHTTP, parse_response_head
+from denyproxy.proxy.http1 import NotHTTP, parse_response
 from denyproxy.proxy.upstream import UpstreamLost, UpstreamOptions, UpstreamRequest, may_retry
 
 
@@ -121,8 +121,13 @@ class SessionResponse:
         self._protocol = response.connection.protocol if response.connection is not None else None
         lines = [b"%b: %b" % field for field in response.raw_headers]
         reason = (response.reason or "").encode("utf-8", "surrogateescape")
-        self.head = parse_response_head(b"\r\n".join([b"HTTP/1.1 %d %b" % (response.status, reason), *lines]))
+        self.head = parse_response(b"\r\n".join([b"HTTP/1.1 %d %b" % (response.status, reason), *lines]))
         self._delimited = self.head.chunked or self.head.length is not None
+
+    @property
+    def body(self) -> SessionResponse:
+        """It is its own body."""
+        return self
 
     @property
     def ended(self) -> bool:
@@ -184,8 +189,8 @@ class SessionUpstream:
 
     async def send(self, request: UpstreamRequest) -> SessionResponse:
         """Send a request; see `Upstream.send`."""
-        _check_relayable(request.head)
-        outgoing = _Outgoing(request.head, request.body, self._options.idle_seconds)
+        _check_relayable(request.text)
+        outgoing = _Outgoing(request.text, request.body, self._options.idle_seconds)
         try:
             try:
                 response = await self._attempt(request, outgoing)
@@ -206,13 +211,16 @@ class SessionUpstream:
             raise translated from error
 
     async def _attempt(self, request: UpstreamRequest, outgoing: _Outgoing) -> ClientResponse:
-        origin, head = request.origin, request.head
+        origin, head = request.origin, request.text
         # The whole target goes in as the path, so that neither `?` alone nor `#` is lost.
         url = URL.build(scheme=origin.scheme, host=origin.host, port=origin.port, path=head.target, encoded=True)
         return await self._session.request(head.method, url, data=outgoing, allow_redirects=False)
 
     async def close(self) -> None:
-        """End all connections."""
+        """End all connections, also those of uploads that an upstream does not take."""
+        assert self._session.connector is not None
+        for protocol in list(self._session.connector._acquired):
+            protocol.abort()
         await self._session.close()
 
 

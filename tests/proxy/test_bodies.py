@@ -51,10 +51,11 @@ class Pieces:
         self._pieces = list(pieces)
         self._rest = rest
 
-    async def readany(self) -> bytes:
+    async def read(self) -> bytes:
         return self._pieces.pop(0) if self._pieces else b""
 
-    def is_eof(self) -> bool:
+    @property
+    def complete(self) -> bool:
         return not self._pieces and not self._rest
 
 
@@ -85,7 +86,7 @@ async def test_a_closed_body_is_not_begun() -> None:
     """wire.md 15: no 100 goes out once the response is there."""
     began = False
 
-    async def begin() -> None:
+    def begin() -> None:
         nonlocal began
         began = True
 

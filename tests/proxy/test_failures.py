@@ -9,7 +9,7 @@ import pytest
 
 from denyproxy.proxy.handler import RelayOptions
 from denyproxy.proxy.modes import Passthrough
-from denyproxy.proxy.reply import Reply, Sent
+from denyproxy.proxy.reply import Reply
 from denyproxy.proxy.server import ServerOptions
 from denyproxy.proxy.upstream import Origin, UpstreamOptions, UpstreamRequest
 from tests.proxy.wire import (
@@ -127,7 +127,7 @@ async def test_a_body_without_a_length_that_is_reset_is_broken() -> None:
 async def test_a_fault_of_our_own_in_a_body_is_a_broken_transfer(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no way back to a 500 once a response has begun."""
 
-    async def finish(_: Reply) -> Sent:
+    async def finish(_: Reply) -> bool:
         raise ValueError("a fault")
 
     monkeypatch.setattr(Reply, "finish", finish)

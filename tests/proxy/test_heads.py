@@ -6,8 +6,8 @@ import pytest
 
 from denyproxy.exchange import RequestHead
 from denyproxy.proxy.errors import UpstreamUnreachable, error_response
-from denyproxy.proxy.heads import decode_headers, serialize_request
-from denyproxy.proxy.http1 import field_lines, header_fields, serialize_response
+from denyproxy.proxy.heads import field_lines, header_fields, write_head
+from denyproxy.proxy.http1 import write_request
 
 
 @pytest.mark.parametrize("value", ["a\rX: y", "a\nX: y", "a\r\nX: y", "a\r", "\n"])
@@ -17,16 +17,16 @@ def test_no_line_break_is_written(value: str, place: str) -> None:
     name = value if place == "name" else "A"
     lines = field_lines(((name, value if place == "value" else "1"),))
     with pytest.raises(ValueError, match="line break"):
-        serialize_response(200, value.encode() if place == "reason" else b"OK", lines)
+        write_head(b"HTTP/1.1 200 " + (value.encode() if place == "reason" else b"OK"), lines)
 
 
 def test_all_bytes_survive() -> None:
     """wire.md 20: decoding and writing are inverse, whatever the bytes are."""
     value = bytes(range(0x21, 0x7F)) + bytes(range(0x80, 0x100)) + "é€😀".encode()
-    headers = decode_headers([(b"x-amz-meta-a", value)])
-    assert header_fields([b"x-amz-meta-a:" + value]) == headers
-    assert serialize_request(RequestHead("GET", "/", headers)) == (
-        b"GET / HTTP/1.1\r\nx-amz-meta-a: " + value.strip() + b"\r\n\r\n"
+    headers = header_fields([b"x-amz-meta-a:" + value])
+    assert field_lines(headers) == [b"x-amz-meta-a: " + value]
+    assert write_request(RequestHead("GET", "/", headers)) == (
+        b"GET / HTTP/1.1\r\nx-amz-meta-a: " + value + b"\r\n\r\n"
     )
 
 

@@ -1,0 +1,299 @@
+"""The listening side of one client: requests off its connection one after another, responses back onto it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from typing import Protocol, cast
+
+from denyproxy.proxy.framing import Chunked, ReceivedBody, Sized
+from denyproxy.proxy.http1 import NotHTTP, ReceivedRequest, parse_request
+
+_HELD_BYTES = 64 * 1024
+"""Of requests that a client sends before the one under way is answered."""
+_RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER, no time: closing sends RST, so that no client takes the end of the connection for the end of a body."""
+
+
+class Handler(Protocol):
+    """What answers requests."""
+
+    async def handle(self, request: ClientRequest) -> bool:
+        """Answer a request: may the connection go on?"""
+
+    async def refuse(self, connection: ClientConnection) -> None:
+        """Answer what is no request."""
+
+
+class Listener(Protocol):
+    """What a connection knows of its server."""
+
+    head_bytes: int
+    """Longest head of a request."""
+    fields: int
+    """Most header fields."""
+
+    @property
+    def relay(self) -> Handler:
+        """Where requests go."""
+
+    def opened(self, connection: ClientConnection) -> None:
+        """A client has come."""
+
+    def closed(self, connection: ClientConnection) -> None:
+        """It has gone."""
+
+
+class ClientRequest:
+    """A request and the connection that it came on."""
+
+    __slots__ = ("body", "connection", "head")
+
+    def __init__(self, connection: ClientConnection, head: ReceivedRequest, body: ReceivedBody | None) -> None:
+        self.connection = connection
+        self.head = head
+        self.body = body
+        """None: it has none."""
+
+
+class ClientConnection(asyncio.Protocol):
+    """A client's connection."""
+
+    __slots__ = (
+        "_body",
+        "_broken",
+        "_drain",
+        "_dropping",
+        "_held",
+        "_loop",
+        "_next",
+        "_paused",
+        "_server",
+        "_task",
+        "_waiting",
+        "closing",
+        "idle_since",
+        "lingering_since",
+        "remote",
+        "stalled_since",
+        "transport",
+        "written",
+    )
+
+    def __init__(self, server: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        self._server = server
+        self._loop = loop
+        self._held = b""
+        """What has come and not been looked at."""
+        self._body: ReceivedBody | None = None
+        """Of the request under way, while it comes."""
+        self._next: ClientRequest | None = None
+        self._broken = False
+        self._waiting: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._drain: asyncio.Future[None] | None = None
+        self._paused = False
+        self._dropping = False
+        self.transport: asyncio.Transport | None = None
+        self.remote: str | None = None
+        """The client's address."""
+        self.closing = False
+        """Is the connection to end once what is under way is answered?"""
+        self.written = False
+        """Has anything been sent of the response under way?"""
+        self.idle_since: float | None = loop.time()
+        """Since when a request head is awaited (loop time); None: one is being answered."""
+        self.stalled_since: float | None = None
+        """Since when the client has taken nothing of a response that waits for it."""
+        self.lingering_since: float | None = None
+        """Since when what a client still sends is dropped."""
+
+    # For the relay.
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, or as much of them as the buffers hold. Raises ConnectionResetError."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError
+        self.written = True
+        transport.write(data)
+
+    async def drain(self) -> None:
+        """Wait until the client takes more. Raises ConnectionResetError."""
+        if self.stalled_since is not None:
+            if self.transport is None:
+                raise ConnectionResetError
+            self._drain = self._loop.create_future()
+            await self._drain
+
+    def half_close(self) -> None:
+        """The client sees the end at once; what it still sends is read and dropped: no RST destroys the answer."""
+        transport = self.transport
+        if transport is not None and transport.can_write_eof() and not transport.is_closing():
+            transport.write_eof()
+
+    def break_off(self) -> None:
+        """End the connection so that the client sees a broken transfer, never a short success."""
+        if self.transport is not None:
+            sock = self.transport.get_extra_info("socket")
+            if sock is not None:
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.transport.abort()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def close(self) -> None:
+        """End the connection once what is under way is answered; at once if nothing is."""
+        self.closing = True
+        if self.idle_since is not None and self.transport is not None:
+            self.transport.close()
+
+    # Requests, one after another.
+
+    async def _run(self) -> None:
+        try:
+            while await self._serve():
+                self._body = None
+                self.idle_since = self._loop.time()
+                self.resume_reading()
+                if self._held:
+                    self._received()
+            await self._linger()
+        finally:
+            if self.transport is not None:
+                self.transport.close()
+
+    async def _serve(self) -> bool:
+        """Answer the next request: may another follow?"""
+        if self._next is None and not self._broken:
+            self._waiting = self._loop.create_future()
+            await self._waiting
+        request, self._next = self._next, None
+        self.written = False
+        if request is None:
+            await self._server.relay.refuse(self)
+            return False
+        return await self._server.relay.handle(request) and not self.closing
+
+    async def _linger(self) -> None:
+        """Read and drop what the client still sends: closing would reset the connection before it reads the answer."""
+        if self.transport is None or not (self._broken or (self._body is not None and not self._body.complete)):
+            return
+        self._dropping = True
+        self._held = b""
+        self.lingering_since = self._loop.time()
+        self.half_close()
+        if self._body is not None:
+            self._body.ready()
+        self.resume_reading()
+        self._waiting = self._loop.create_future()
+        await self._waiting
+
+    def _received(self) -> None:
+        """Look for the next request in what has come."""
+        data = self._held.lstrip(b"\r\n") if self._held[0] in b"\r\n" else self._held
+        end = data.find(b"\r\n\r\n")
+        try:
+            if (len(data) if end < 0 else end) > self._server.head_bytes:
+                raise NotHTTP("too long a head")
+            if end < 0:
+                self._held = data
+                return
+            head = parse_request(data[:end])
+            if len(head.fields) > self._server.fields or head.hosts > 1:
+                raise NotHTTP("too many header fields")
+            self._held = data[end + 4 :]
+            body = None
+            if head.chunked or head.length:
+                framing = Chunked() if head.length is None else Sized(head.length)
+                body = self._body = ReceivedBody(framing, self, self._loop)
+                if self._held:
+                    self._held = body.feed(self._held)
+            self._next = ClientRequest(self, head, body)
+        except NotHTTP:
+            self._broken = True
+        self.idle_since = None
+        self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    # The event loop's side.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client has come."""
+        self.transport = cast(asyncio.Transport, transport)
+        peer = transport.get_extra_info("peername")
+        self.remote = str(peer[0]) if isinstance(peer, tuple) else None
+        self._task = self._loop.create_task(self._run())
+        self._server.opened(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes from the client."""
+        body = self._body
+        if body is not None and not body.complete and not self._broken:
+            try:
+                data = body.feed(data)
+            except NotHTTP as error:
+                body.fail(error)
+                self._broken = True
+            if self._dropping:
+                body.ready()
+                if body.complete:
+                    self._wake()
+            elif self._broken or not data:
+                return
+        if self._dropping:
+            return
+        if self.idle_since is None:
+            self._held += data
+            if len(self._held) > _HELD_BYTES:
+                self.pause_reading()
+            return
+        if not self._held:
+            self.idle_since = self._loop.time()
+        self._held = self._held + data if self._held else data
+        self._received()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The client has gone: nobody needs what is under way."""
+        self.transport = None
+        self._server.closed(self)
+        self._drained(ConnectionResetError())
+        if self._task is not None:
+            self._task.cancel()
+
+    def pause_reading(self) -> None:
+        """The client is faster than the upstream."""
+        if self.transport is not None and not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Let it send."""
+        if self.transport is not None and self._paused:
+            self._paused = False
+            self.transport.resume_reading()
+
+    def pause_writing(self) -> None:
+        """The client is slow."""
+        self.stalled_since = self._loop.time()
+
+    def resume_writing(self) -> None:
+        """It has taken what there was."""
+        self.stalled_since = None
+        self._drained(None)
+
+    def _drained(self, error: Exception | None) -> None:
+        drain, self._drain = self._drain, None
+        if drain is not None and not drain.done():
+            if error is None:
+                drain.set_result(None)
+            else:
+                drain.set_exception(error)

@@ -1,0 +1,221 @@
+"""Message bodies off the wire, without I/O: where they end, and how much of them is held for a slow reader."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Sequence
+from typing import Protocol
+
+from denyproxy.proxy.http1 import NotHTTP
+
+HIGH_WATER = 256 * 1024
+"""Bytes of a body held for a slow reader before the sender has to wait."""
+
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\x00\r\n]*)?")
+_LONGEST_CHUNK_LINE = 4096
+_LONGEST_TRAILER = 64 * 1024
+
+
+class Framing(Protocol):
+    """Where a body ends."""
+
+    ended: bool
+
+    def feed(self, data: bytes) -> tuple[Sequence[bytes], bytes]:
+        """Pieces of the body, without its framing, and what came after its end. Raises NotHTTP."""
+
+    def close(self) -> bool:
+        """The connection has ended: is the body complete?"""
+
+
+class Sized:
+    """A body of known length; zero: none."""
+
+    __slots__ = ("_left", "ended")
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+        self.ended = not length
+
+    def feed(self, data: bytes) -> tuple[Sequence[bytes], bytes]:
+        """See `Framing`."""
+        size = len(data)
+        if size < self._left:
+            self._left -= size
+            return (data,), b""
+        left, self._left, self.ended = self._left, 0, True
+        return ((data,), b"") if size == left else ((data[:left],), data[left:])
+
+    def close(self) -> bool:
+        """See `Framing`."""
+        return self.ended
+
+
+class UntilClose:
+    """A body that ends with its connection."""
+
+    __slots__ = ("ended",)
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    def feed(self, data: bytes) -> tuple[Sequence[bytes], bytes]:
+        """See `Framing`."""
+        return (data,), b""
+
+    def close(self) -> bool:
+        """See `Framing`."""
+        self.ended = True
+        return True
+
+
+class Chunked:
+    """A body in chunks. Extensions and trailers are dropped."""
+
+    __slots__ = ("_held", "_left", "_trailer", "ended")
+
+    def __init__(self) -> None:
+        self._held = b""
+        """The start of a line that is not here as a whole."""
+        self._left = -1
+        """Of the chunk under way, the CRLF after it included; -1: its size comes next."""
+        self._trailer = -1
+        """Bytes of the trailer so far; -1: it has not begun."""
+        self.ended = False
+
+    def feed(self, data: bytes) -> tuple[Sequence[bytes], bytes]:
+        """See `Framing`."""
+        pieces: list[bytes] = []
+        if self._held:
+            data, self._held = self._held + data, b""
+        at = 0
+        while at < len(data) and not self.ended:
+            if self._left > 2:
+                piece = data[at : at + self._left - 2]
+                pieces.append(piece)
+                self._left -= len(piece)
+                at += len(piece)
+                continue
+            end = data.find(b"\r\n", at)
+            if end < 0:
+                self._hold(data[at:])
+                return pieces, b""
+            self._line(data[at:end])
+            at = end + 2
+        return pieces, data[at:]
+
+    def _line(self, line: bytes) -> None:
+        if self._left == 2:
+            if line:
+                raise NotHTTP("a chunk longer than its size")
+            self._left = -1
+        elif self._trailer >= 0:
+            self._trailer += len(line)
+            self.ended = not line
+            if self._trailer > _LONGEST_TRAILER:
+                raise NotHTTP("too long a trailer")
+        else:
+            size = _CHUNK_LINE.fullmatch(line)
+            if size is None:
+                raise NotHTTP("a malformed chunk size")
+            self._left = int(size[1], 16) + 2
+            if self._left == 2:
+                self._left, self._trailer = -1, 0
+
+    def _hold(self, line: bytes) -> None:
+        if len(line) > (1 if self._left == 2 else _LONGEST_CHUNK_LINE):
+            raise NotHTTP("too long a line in a chunked body")
+        self._held = line
+
+    def close(self) -> bool:
+        """See `Framing`."""
+        return self.ended
+
+
+class Flow(Protocol):
+    """The connection that a body comes from."""
+
+    def pause_reading(self) -> None:
+        """Enough for now."""
+
+    def resume_reading(self) -> None:
+        """Go on."""
+
+
+class ReceivedBody:
+    """A body as it comes: fed by its connection, read by one reader."""
+
+    __slots__ = ("_error", "_flow", "_framing", "_loop", "_paused", "_pieces", "_reader", "_size", "complete")
+
+    def __init__(self, framing: Framing, flow: Flow, loop: asyncio.AbstractEventLoop) -> None:
+        self._framing = framing
+        self._flow = flow
+        self._loop = loop
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._paused = False
+        self._error: Exception | None = None
+        self._reader: asyncio.Future[None] | None = None
+        self.complete = framing.ended
+        """Has it been received as a whole?"""
+
+    @property
+    def ended(self) -> bool:
+        """Has it been read as a whole?"""
+        return self.complete and not self._pieces
+
+    def feed(self, data: bytes) -> bytes:
+        """Bytes off the wire; what came after the end. Raises NotHTTP."""
+        pieces, rest = self._framing.feed(data)
+        for piece in pieces:
+            self._pieces.append(piece)
+            self._size += len(piece)
+        self.complete = self._framing.ended
+        if self._size > HIGH_WATER and not self._paused and not self.complete:
+            self._paused = True
+            self._flow.pause_reading()
+        self._wake()
+        return rest
+
+    def close(self, error: Exception) -> bool:
+        """The connection has ended: was that the body's end? Otherwise the reader gets the error."""
+        if not self.complete:
+            self.complete = self._error is None and self._framing.close()
+            if not self.complete:
+                self._error = self._error or error
+            self._wake()
+        return self.complete
+
+    def fail(self, error: Exception) -> None:
+        """It will not come to its end."""
+        if not self.complete and self._error is None:
+            self._error = error
+            self._wake()
+
+    def _wake(self) -> None:
+        reader, self._reader = self._reader, None
+        if reader is not None and not reader.done():
+            reader.set_result(None)
+
+    def ready(self) -> bytes:
+        """What is here already; may be empty."""
+        pieces = self._pieces
+        if not pieces:
+            return b""
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._size = 0
+        if self._paused:
+            self._paused = False
+            self._flow.resume_reading()
+        return data
+
+    async def read(self) -> bytes:
+        """The next bytes as they come; empty at the end. Raises what the body failed with."""
+        while not self._pieces and not self.complete:
+            if self._error is not None:
+                raise self._error
+            self._reader = self._loop.create_future()
+            await self._reader
+        return self.ready()
