@@ -31,6 +31,7 @@ from denyproxy.wiring import (
     policy_source,
     relay_options,
     server_options,
+    signers,
     upstream_options,
 )
 
@@ -51,6 +52,7 @@ class App:
         self._explainer = explainer
         self._policies = policies
         self._denylog = DenyLog(settings.log.destination, capacity=settings.log.queue)
+        self._signers = signers(settings)
         self._upstream: PoolUpstream | None = None
         self._relay: Relay | None = None
         self._server: RelayServer | None = None
@@ -63,9 +65,10 @@ class App:
         try:
             self._start_log()
             await self._policies.start()
+            self._signers.start()
             self._upstream = PoolUpstream(upstream_options(settings))
             self._relay = Relay(
-                modes(settings),
+                modes(settings, self._signers, self._upstream.send),
                 self._upstream,
                 self.answer,
                 options=relay_options(settings),
@@ -155,6 +158,7 @@ class App:
             await self._console.cleanup()
         if self._upstream is not None:
             await self._upstream.close()
+        self._signers.stop()
         await self._policies.stop()
         await asyncio.to_thread(self._denylog.stop)
 

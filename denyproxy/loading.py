@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -22,6 +22,8 @@ from denyproxy.settings import DELIMITER, PREFIX, Settings, SettingsError
 CONFIG_VARIABLE = "DENYPROXY_CONFIG"
 _NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "DENYPROXY_MINISTACK", "DENYPROXY_MINISTACK_VENV", "DENYPROXY_REQUIRE_ALL"})
 """Variables with our prefix that mean something else, to the demo and to the tests."""
+_SECRETS = frozenset({"credentials", "secret", "session_token"})
+"""Members whose values no message repeats."""
 
 
 def load(
@@ -119,11 +121,17 @@ def _in_words(problem: ErrorDetails, location: list[str]) -> str:
         members = ", ".join(_members(location))
         return f"is a table; set its members{': ' + members if members else ''}"
     message = problem["msg"][:1].lower() + problem["msg"][1:]
+    if _SECRETS & set(location):
+        return message
     return f"{message}, but it is {problem['input']!r}"
 
 
 def _members(table: list[str]) -> list[str]:
     model: Any = Settings
     for name in table:
-        model = model.model_fields[name].annotation
+        fields = getattr(model, "model_fields", None)
+        model = (get_args(model) or (None,))[-1] if fields is None else fields[name].annotation
+        model = (
+            next((choice for choice in get_args(model) if hasattr(choice, "model_fields")), model) if fields else model
+        )
     return sorted(getattr(model, "model_fields", ()))

@@ -14,7 +14,8 @@ from denyproxy.proxy.handler import RelayOptions
 from denyproxy.proxy.hosts import AllowedHosts
 from denyproxy.proxy.modes import Forward, Passthrough, UpstreamMode, guess_kind
 from denyproxy.proxy.server import ServerOptions
-from denyproxy.proxy.upstream import Origin, UpstreamOptions
+from denyproxy.proxy.signers import SameKeys, Signers
+from denyproxy.proxy.upstream import Origin, Send, UpstreamOptions
 from denyproxy.s3.snapshot import PolicySnapshot
 from denyproxy.service_model import s3_operations
 from denyproxy.settings import Settings, SettingsError
@@ -68,7 +69,16 @@ def explainer(settings: Settings) -> Explainer:
     return answer
 
 
-def modes(settings: Settings) -> list[UpstreamMode]:
+def signers(settings: Settings) -> Signers:
+    """Whose credentials the resign mode signs with. Raises SettingsError."""
+    if settings.resign.upstream is None:
+        return SameKeys()
+    from denyproxy.resigning import upstream_signers
+
+    return upstream_signers(settings)
+
+
+def modes(settings: Settings, signers: Signers, send: Send) -> list[UpstreamMode]:
     """The modes that are on; the first that accepts a request has it. Raises SettingsError."""
     found: list[UpstreamMode] = []
     if settings.forward.enabled:
@@ -81,6 +91,11 @@ def modes(settings: Settings) -> list[UpstreamMode]:
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
         found.append(Passthrough(Origin(parts.scheme, host, port, settings.upstream.kind or guess_kind(host))))
+    if settings.resign.upstream is not None:
+        from denyproxy.resigning import resign_mode
+
+        passthrough = found[-1] if settings.upstream.url is not None else None
+        found.insert(int(settings.forward.enabled), resign_mode(settings, signers, send, passthrough))
     return found
 
 

@@ -14,6 +14,7 @@ _COMMANDS = {
     "serve": "Relay S3 traffic, and explain what is denied.",
     "explain": "Explain denied calls: from scenario files, from the log, or asked from the command line.",
     "policies": "Read a policy directory and say what is wrong with it.",
+    "credentials": "Make key pairs for the clients of the resign mode.",
     "demo": "Play with users who are denied, on a local S3 server.",
 }
 """Name of a command, and of the module and the function that are it -> what it does."""

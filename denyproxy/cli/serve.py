@@ -21,6 +21,9 @@ _OPTIONS = {
     "upstream.verify": "--verify",
     "forward.enabled": "--forward",
     "forward.allowed_hosts": "--allow-host",
+    "resign.upstream": "--resign",
+    "resign.credentials_file": "--credentials",
+    "resign.sign_with": "--sign-with",
     "policies.directory": "--policies",
     "log.destination": "--log",
     "response.message": "--message",
@@ -57,6 +60,18 @@ def serve(
     allow_host: Annotated[
         Optional[list[str]],  # noqa: UP045
         Option(metavar="HOST", help="Host to forward to, once per host; default: aws. (forward.allowed_hosts)"),
+    ] = None,
+    resign: Annotated[
+        Optional[str],  # noqa: UP045
+        Option(metavar="WHERE", help="Verify and sign again: aws, or the URL of a server. (resign.upstream)"),
+    ] = None,
+    credentials: Annotated[
+        Optional[Path],  # noqa: UP045
+        Option(metavar="FILE", help="Keys of the clients that may use --resign. (resign.credentials_file)"),
+    ] = None,
+    sign_with: Annotated[
+        Optional[str],  # noqa: UP045
+        Option(metavar="WHOSE", help="client or chain (profile, SSO, role, IMDS); default: client. (resign.sign_with)"),
     ] = None,
     upstream_kind: Annotated[
         Optional[str],  # noqa: UP045
@@ -98,6 +113,9 @@ def serve(
     given = _nested(
         {
             "upstream.url": upstream,
+            "resign.upstream": resign,
+            "resign.credentials_file": credentials,
+            "resign.sign_with": sign_with,
             "policies.directory": policies,
             "listen": listen,
             "forward.enabled": forward,
@@ -132,7 +150,10 @@ def announcement(settings: Settings, app: App) -> str:
         routes.append(f"upstream {settings.upstream.url}")
     if settings.forward.enabled:
         routes.append(f"forwarding to {', '.join(settings.forward.allowed_hosts)}")
-    clients = [f"endpoint_url={endpoint}"] if settings.upstream.url is not None else []
+    if settings.resign.upstream is not None:
+        routes.append(f"signing again for {settings.resign.upstream}")
+    direct = settings.upstream.url is not None or settings.resign.upstream is not None
+    clients = [f"endpoint_url={endpoint}"] if direct else []
     if settings.forward.enabled:
         clients.append(f"HTTP_PROXY={endpoint} with an http:// endpoint_url")
     console = f"; console: http://{app.console_address}/healthz" if app.console_address is not None else ""

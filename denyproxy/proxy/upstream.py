@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -132,6 +133,10 @@ class Upstream(Protocol):
 
     async def close(self) -> None:
         """End all connections."""
+
+
+Send = Callable[[UpstreamRequest], Awaitable[UpstreamResponse]]
+"""`Upstream.send`."""
 
 
 class UpstreamLost(Exception):
