@@ -40,19 +40,17 @@ def may_carry_denials(request: RequestHead, status: int) -> bool:
 
 
 def carries_denials(body: bytes) -> bool:
-    """Does a DeleteResult have an Error?"""
-    return b"<Error>" in body
+    """Does a DeleteResult have an Error, or is the document one?"""
+    return b"<Error" in body
 
 
-async def read_bounded(body: ResponseBody, limit: int) -> tuple[bytes, bool]:
-    """The first bytes of a body, and whether they are all of it."""
-    pieces, size = [], 0
-    while data := await body.read():
+async def read_bounded(body: ResponseBody, limit: int, start: bytes = b"") -> tuple[bytes, bool]:
+    """The first bytes of a body, and whether they are all of it. `start`: what has been read of it."""
+    pieces, size = [start], len(start)
+    while size <= limit and (data := await body.read()):
         pieces.append(data)
         size += len(data)
-        if size > limit:
-            return b"".join(pieces), False
-    return b"".join(pieces), True
+    return b"".join(pieces), size <= limit
 
 
 def apply_answer(

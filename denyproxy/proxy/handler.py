@@ -24,9 +24,10 @@ from denyproxy.proxy.denials import (
 from denyproxy.proxy.errors import Busy, CannotRelay, InternalError, ProxyError, Refused, error_response
 from denyproxy.proxy.heads import FieldLines, field_lines, header_fields
 from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse
+from denyproxy.proxy.late_errors import WatchedBody, begins_error, may_end_in_error
 from denyproxy.proxy.modes import UpstreamMode, choose, origin_form
 from denyproxy.proxy.reply import Reply
-from denyproxy.proxy.upstream import Upstream, UpstreamLost, UpstreamRequest, UpstreamResponse
+from denyproxy.proxy.upstream import ResponseBody, Upstream, UpstreamLost, UpstreamRequest, UpstreamResponse
 
 log = logging.getLogger(__name__)
 
@@ -181,17 +182,31 @@ class Relay:
         start: bytes = b"",
     ) -> bool:
         """`start`: what has been read of the body."""
-        seen, body = response.head, response.body
+        seen = response.head
+        body: ResponseBody = response.body
         fields = seen.relayed
         bodiless = request.head.method == "HEAD"
         denied = is_denial(seen.status)
-        if denied or (request.head.method == "POST" and may_carry_denials(outgoing.text, seen.status)):
-            limit = self._options.error_body_bytes if denied else self._options.delete_result_bytes
-            start, whole = (b"", True) if bodiless else await read_bounded(body, limit)
+        late = may_end_in_error(request.head, seen.status)
+        if late:
+            start = body.ready()
+        at_once = late and begins_error(start)
+        if denied or at_once or (request.head.method == "POST" and may_carry_denials(outgoing.text, seen.status)):
+            limit = self._options.error_body_bytes if denied or late else self._options.delete_result_bytes
+            start, whole = (b"", True) if bodiless else await read_bounded(body, limit, start)
             if denied or (whole and carries_denials(start)):
                 call = self._denied_call(request, mode, outgoing, seen, start if whole else None)
                 fields, changed = self._explain(call, fields, start if whole and not bodiless else None)
                 start = start if changed is None else changed
+        elif late:
+
+            def explain(document: bytes) -> bytes:
+                call = self._denied_call(request, mode, outgoing, seen, document)
+                _, changed = self._explain(call, (), document if seen.length is None else None)
+                return document if changed is None else changed
+
+            body = WatchedBody(body, self._options.error_body_bytes, explain)
+            start = body.feed(start)
         reply = Reply(
             request,
             seen.status,
