@@ -1,6 +1,6 @@
 """What does the relay cost? denyproxy beside nginx, haproxy and mitmproxy as reverse proxies of one nginx.
 
-    python -m benchmarks.bench_relay [--quick] [--only CASE,...] [--proxies NAME,...] [--rounds N]
+    python -m benchmarks.bench_relay [--quick] [--bare] [--only CASE,...] [--proxies NAME,...] [--rounds N]
 
 In each round every proxy has its turn, so that what else the machine does bears on all of them; a ratio is taken
 inside a round, and the figures are medians of the rounds. On machines with several cores the proxy has one for itself,
@@ -24,7 +24,7 @@ from pathlib import Path
 from benchmarks import memory, processes
 from benchmarks.load import Figures, Job, run
 from benchmarks.peers import OBJECTS, PROXIES, Running, Unavailable, program, started, upstream
-from benchmarks.thresholds import Table, judged
+from benchmarks.thresholds import Table, judged, ratio
 
 DIRECT = "direct"
 BASELINE = "nginx"
@@ -41,12 +41,12 @@ class Case:
     """Requests of one turn; 0: as many as fit in a second."""
     pinned: bool = True
 
-    def job(self, target: Running) -> Job:
+    def job(self, target: Running, bare: bool) -> Job:
         """The load of one turn."""
         path = f"get/{self.object}" if self.method == "GET" else f"put/{self.object}"
         seconds = 0 if self.count else 1
         size = OBJECTS[self.object]
-        return Job(f"{target.url}/{path}", self.method, size, self.connections, seconds, self.count)
+        return Job(f"{target.url}/{path}", self.method, size, self.connections, seconds, self.count, bare)
 
 
 CASES: Mapping[str, Case] = {
@@ -88,15 +88,17 @@ def cores(pinned: bool) -> tuple[set[int], set[int], set[int]]:
     return {every[0]}, {every[-1]}, {every[1] if len(every) > 2 else every[0]}
 
 
-def turn(case: Case, target: Running, directory: Path) -> Turn:
+def turn(case: Case, target: Running, directory: Path, bare: bool) -> Turn:
     """One load."""
     before = processes.cpu_seconds(target.pid)
-    figures = run(case.job(target), cores(case.pinned)[2], directory)
+    figures = run(case.job(target, bare), cores(case.pinned)[2], directory)
     return Turn(figures, (processes.cpu_seconds(target.pid) - before) * 1e6 / max(figures.requests, 1))
 
 
-def rounds_of(case: Case, targets: Sequence[Running], rounds: int, directory: Path) -> Mapping[str, list[Turn]]:
-    """The turns of each proxy, after one that does not count."""
+def rounds_of(
+    case: Case, targets: Sequence[Running], rounds: int, directory: Path, bare: bool
+) -> Mapping[str, list[Turn]]:
+    """The turns of each proxy."""
     at = cores(case.pinned)
     for target in targets:
         processes.pin(target.pid, at[0] if target.name == DIRECT else at[1])
@@ -104,44 +106,41 @@ def rounds_of(case: Case, targets: Sequence[Running], rounds: int, directory: Pa
     for number in range(rounds):
         shift = number % len(targets)
         for target in (*targets[shift:], *targets[:shift]):
-            found[target.name].append(turn(case, target, directory))
+            found[target.name].append(turn(case, target, directory, bare))
     return found
 
 
 def table(turns: Mapping[str, list[Turn]]) -> Table:
-    """Medians of the rounds."""
-    baseline = turns.get(BASELINE)
+    """The figures of each round."""
     direct = turns[DIRECT]
-    rows: Table = {}
-    for name, own in turns.items():
-        added = [one.figures.p50_us - other.figures.p50_us for one, other in zip(own, direct, strict=True)]
-        row = {
-            "rate": statistics.median(one.figures.rate for one in own),
-            "p50_us": statistics.median(one.figures.p50_us for one in own),
-            "added_p50_us": statistics.median(added),
-            "errors": sum(one.figures.errors for one in own),
+    return {
+        name: {
+            "rate": [one.figures.rate for one in own],
+            "cpu_us": [one.cpu_us for one in own],
+            "p50_us": [one.figures.p50_us for one in own],
+            "added_p50_us": [one.figures.p50_us - other.figures.p50_us for one, other in zip(own, direct, strict=True)],
+            "errors": [one.figures.errors for one in own],
         }
-        if name != DIRECT:
-            row["cpu_us"] = statistics.median(one.cpu_us for one in own)
-        if baseline is not None:
-            row["ratio"] = statistics.median(
-                one.figures.rate / other.figures.rate for one, other in zip(own, baseline, strict=True)
-            )
-        rows[name] = row
-    return rows
+        for name, own in turns.items()
+    }
 
 
-def show(name: str, case: Case, rows: Table, rounds: int) -> None:
-    """Print a table."""
+def show(name: str, case: Case, rows: Table) -> None:
+    """Print a table of medians."""
+    rounds = len(rows[DIRECT]["rate"])
     what = f"{case.method} of {OBJECTS[case.object] / 1024:g} KiB, {case.connections} connections"
     print(f"\n{name}: {what}, medians of {rounds}{'' if case.pinned else ', not pinned'}")
     print(f"  {'':20}{'rate/s':>10}{'of nginx':>10}{'CPU us':>10}{'p50 us':>10}{'added p50':>11}")
     for proxy, row in rows.items():
-        ratio = f"{row['ratio']:.3f}" if "ratio" in row else "-"
-        cpu = f"{row['cpu_us']:.0f}" if "cpu_us" in row else "-"
-        errors = f"  {row['errors']:.0f} errors" if row["errors"] else ""
-        line = f"  {proxy:20}{row['rate']:10.{0 if row['rate'] > 100 else 1}f}{ratio:>10}{cpu:>10}"
-        print(f"{line}{row['p50_us']:10.0f}{row['added_p50_us']:11.0f}{errors}", flush=True)
+        medians = {figure: statistics.median(values) for figure, values in row.items()}
+        try:
+            of_nginx = f"{ratio(rows, proxy, BASELINE):.3f}"
+        except KeyError:
+            of_nginx = "-"
+        cpu = f"{medians['cpu_us']:.0f}" if proxy != DIRECT else "-"
+        errors = f"  {sum(row['errors']):.0f} errors" if any(row["errors"]) else ""
+        line = f"  {proxy:20}{medians['rate']:10.{0 if medians['rate'] > 100 else 1}f}{of_nginx:>10}{cpu:>10}"
+        print(f"{line}{medians['p50_us']:10.0f}{medians['added_p50_us']:11.0f}{errors}", flush=True)
 
 
 def started_proxies(names: Iterable[str], url: str, directory: Path, stack: contextlib.ExitStack) -> list[Running]:
@@ -169,6 +168,7 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="3 rounds")
+    parser.add_argument("--bare", action="store_true", help="requests with Host alone, not signed as those of an SDK")
     parser.add_argument("--rounds", type=int, default=5)
     every = [*CASES, "memory"]
     parser.add_argument("--only", type=_names(every), default=every, metavar="CASE,...", help=", ".join(every))
@@ -200,8 +200,9 @@ def main() -> None:
             case = CASES[case_name]
             targets = [one for one in proxies if one.name not in LEFT_OUT[case_name]]
             if targets:
-                tables[case_name] = table(rounds_of(case, [direct, *targets], rounds, directory))
-                show(case_name, case, tables[case_name], rounds)
+                turns = rounds_of(case, [direct, *targets], rounds, directory, arguments.bare)
+                tables[case_name] = table(turns)
+                show(case_name, case, tables[case_name])
     if "memory" in arguments.only:
         tables["memory"] = memory.measure(arguments.proxies)
     judged(tables)

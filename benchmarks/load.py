@@ -51,6 +51,8 @@ class Job:
     connections: int
     seconds: int = 0
     count: int = 0
+    bare: bool = False
+    """Without the header fields of an SDK."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,8 @@ class Figures:
 
 def headers(job: Job) -> dict[str, str]:
     """Those of an SDK: signed, with the hash of the payload, if it is small."""
+    if job.bare:
+        return {"Host": urlsplit(job.url).netloc}
     upload = job.size if job.method == "PUT" else 0
     payload = hashlib.sha256(bytes(upload)).hexdigest() if upload <= PIECE else "UNSIGNED-PAYLOAD"
     request = AWSRequest(job.method, job.url, headers={"X-Amz-Content-SHA256": payload})

@@ -161,7 +161,7 @@ def measure(names: Sequence[str]) -> Table:
     return rows
 
 
-def _figures(proxy: str, target: Running) -> dict[str, float]:
+def _figures(proxy: str, target: Running) -> dict[str, list[float]]:
     for _ in range(200):
         _get(target, KiB)
     for _ in range(4):
@@ -173,8 +173,9 @@ def _figures(proxy: str, target: Running) -> dict[str, float]:
     for name, transfer in TRANSFERS.items():
         processes.forget_peak(target.pid)
         transfer(target)
-        row[name] = (processes.memory(target.pid, "VmHWM") - idle) / MiB
-        print(f"{row[name]:11.1f}", end="", flush=True)
+        above = (processes.memory(target.pid, "VmHWM") - idle) / MiB
+        print(f"{above:11.1f}", end="", flush=True)
+        row[name] = [above]
     print(flush=True)
     return row
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-Table = dict[str, dict[str, float]]
-"""Proxy -> figure -> value; memory in MiB above idle."""
+Table = dict[str, dict[str, list[float]]]
+"""Proxy -> figure -> its value in each round; memory in MiB above idle."""
 Tables = Mapping[str, Table]
 """By case."""
 
@@ -22,23 +23,24 @@ class Threshold:
     at_least: bool = True
 
 
-def _figure(tables: Tables, case: str, proxy: str, name: str) -> float:
-    row = tables[case][proxy]
-    if row["errors"]:
-        raise KeyError(f"{proxy} answered with errors")
-    return row[name]
+def ratio(table: Table, proxy: str, other: str, figure: str = "rate") -> float:
+    """The median of the ratios inside each round. Raises KeyError where there is none."""
+    rows = (table[proxy], table[other])
+    if any(map(any, (row["errors"] for row in rows))):
+        raise KeyError("requests were answered with errors")
+    return statistics.median(one / its for one, its in zip(*(row[figure] for row in rows), strict=True))
 
 
 def _of(case: str, proxy: str, other: str) -> Callable[[Tables], float]:
-    return lambda tables: _figure(tables, case, proxy, "rate") / _figure(tables, case, other, "rate")
+    return lambda tables: ratio(tables[case], proxy, other)
 
 
 def _added(tables: Tables) -> float:
-    return _figure(tables, "latency", "denyproxy", "added_p50_us") / _figure(tables, "latency", "nginx", "added_p50_us")
+    return ratio(tables["latency"], "denyproxy", "nginx", "added_p50_us")
 
 
 def _most(*figures: str) -> Callable[[Tables], float]:
-    return lambda tables: max(tables["memory"]["denyproxy"][figure] for figure in figures)
+    return lambda tables: max(max(tables["memory"]["denyproxy"][figure]) for figure in figures)
 
 
 THRESHOLDS: tuple[Threshold, ...] = (
