@@ -5,6 +5,7 @@ No secret gets in: neither signature nor token nor customer key, only the header
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,6 @@ from denyproxy.s3.authorization import Authorization
 from denyproxy.s3.error import S3Error, errors_in_success, parse_error
 from denyproxy.s3.form import is_form
 from denyproxy.s3.gates import block_public_access
-from denyproxy.s3.operation import POST_OBJECT
 from denyproxy.s3.public_access import SETTINGS, effective
 from denyproxy.s3.request import Caller, Role, S3Request
 from denyproxy.s3.snapshot import PolicySnapshot
@@ -35,6 +35,8 @@ Document = dict[str, Any]
 _OMITTED_QUERY = SECRET_FIELDS | {"awsaccesskeyid"}
 """Without its signature, a query of Signature Version 2 is none."""
 _OMITTED_HEADERS = frozenset({"user-agent"})
+_DOCUMENT = re.compile(rb"(?:\xef\xbb\xbf)?\s*[<{]")
+"""XML or JSON; a form holds a signature, whatever its headers call it."""
 
 
 def scenario_of(case: Case) -> Document | None:
@@ -152,7 +154,7 @@ class _Export:
 
     def _body(self) -> str | None:
         body = self.request.body
-        if not body or self.request.operation == POST_OBJECT or is_form(self.request.header("content-type")):
+        if not body or not _DOCUMENT.match(body) or is_form(self.request.header("content-type")):
             return None
         try:
             return body.decode()

@@ -182,9 +182,11 @@ def test_no_secret_is_exported() -> None:
     assert document["request"]["headers"] == {"x-amz-server-side-encryption-customer-algorithm": "AES256"}
 
 
-def test_a_form_is_left_out() -> None:
-    body = b'--x\r\nContent-Disposition: form-data; name="key"\r\n\r\nk\r\n--x--\r\n'
-    request = head("POST", "/b", ("Content-Type", "multipart/form-data; boundary=x"))
+@pytest.mark.parametrize("content_type", ["multipart/form-data; boundary=x", "text/plain"])
+@pytest.mark.parametrize("target", ["/b", "/b?delete", "/b?uploads"])
+def test_a_form_is_left_out_whatever_the_head_says(target: str, content_type: str) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="x-amz-signature"\r\n\r\nk3y\r\n--x--\r\n'
+    request = head("POST", target, ("Content-Type", content_type))
     _, document = live(call(request, body=body), world(PolicyList()))
     assert "body" not in document["request"]
 
