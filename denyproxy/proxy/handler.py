@@ -123,7 +123,7 @@ class Relay:
             raise CannotRelay("The request has no Host header, so S3 cannot tell what it was signed for.")
         mode = choose(self._modes, head)
         body = None
-        if request.body is not None or head.expect is not None:
+        if request.body is not None or head.expects_continue:
             body = self._body(request)
         outgoing = await mode.prepare(head, body)
         response = await self._upstream.send(outgoing)
@@ -156,10 +156,6 @@ class Relay:
         return outgoing, response, b""
 
     def _body(self, request: ClientRequest) -> RequestBody | None:
-        expect = request.head.expect
-        if expect is not None and expect.lower() != b"100-continue":
-            raise CannotRelay("S3 knows no expectation but 100-continue.", status=417, code="ExpectationFailed")
-
         def send_continue() -> None:
             request.connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -170,7 +166,7 @@ class Relay:
             request.body,
             keep=what_to_keep(request.head.head, self._options.request_body_bytes),
             idle_seconds=self._options.client_idle_seconds,
-            on_start=send_continue if expect is not None else None,
+            on_start=send_continue if request.head.expects_continue else None,
         )
 
     async def _respond(
@@ -299,7 +295,7 @@ class Relay:
             fields, explained = self._explain(self._refused_call(request, error, head, body), fields, body)
             body = explained or body
         unread = request.body is not None and not request.body.complete
-        keep_alive = keep_alive and self._goes_on(request, None) and not unread and request.head.expect is None
+        keep_alive = keep_alive and self._goes_on(request, None) and not unread and not request.head.expects_continue
         reply = Reply(request, head.status, head.reason.encode(), fields, keep_alive=keep_alive)
         try:
             await reply.write(b"" if reply.bodiless else body)

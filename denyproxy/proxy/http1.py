@@ -31,7 +31,7 @@ class NotHTTP(Exception):
 class _Received:
     """The header fields of a message, and what they say of its body and its connection."""
 
-    __slots__ = ("chunked", "expect", "fields", "hosts", "keep_alive", "length", "relayed")
+    __slots__ = ("chunked", "expects_continue", "fields", "hosts", "keep_alive", "length", "relayed")
 
     def __init__(self, fields: list[bytes], http11: bool) -> None:
         self.fields: FieldLines = fields
@@ -43,7 +43,8 @@ class _Received:
         self.chunked = False
         self.keep_alive = http11
         self.hosts = 0
-        self.expect: bytes | None = None
+        self.expects_continue = False
+        """Other expectations travel on like any field: S3 ignores them."""
         special = [(role, line) for line in fields if (role := roles[line[: line.find(b":")]])]
         if special:
             self._heed(special, fields, http11)
@@ -64,7 +65,7 @@ class _Received:
                     raise NotHTTP("a Transfer-Encoding other than chunked")
                 self.chunked = True
             elif role is Role.EXPECT:
-                self.expect = value_of(line)
+                self.expects_continue = value_of(line).lower() == b"100-continue"
             elif role is Role.MALFORMED:
                 raise NotHTTP("a malformed header field")
             else:

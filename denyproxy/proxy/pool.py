@@ -96,7 +96,7 @@ class PoolUpstream:
             if body is None:
                 connection.sent()
             else:
-                if request.text.header("Expect") is not None:
+                if (request.text.header("Expect") or "").lower() == "100-continue":
                     await connection.continued()
                 if not connection.message.done():
                     chunked = request.text.header("Transfer-Encoding") is not None
