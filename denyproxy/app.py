@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import logging
 import signal
@@ -22,7 +23,7 @@ from denyproxy.policies import PolicySource
 from denyproxy.proxy.handler import Relay
 from denyproxy.proxy.pool import PoolUpstream
 from denyproxy.proxy.server import RelayServer
-from denyproxy.settings import Address, Settings, SettingsError
+from denyproxy.settings import Address, MiB, Settings, SettingsError
 from denyproxy.wiring import (
     Explainer,
     declared,
@@ -39,6 +40,8 @@ log = logging.getLogger(__name__)
 
 _GC_THRESHOLD = 20_000
 """Objects between two walks of the cyclic garbage collector: a relayed request leaves none for it to find."""
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 _CUT_OFF_SECONDS = 1.0
 """What a connection gets to end after the drain limit."""
@@ -182,10 +185,19 @@ async def serve(settings: Settings, ready: Callable[[App], None] = lambda app: N
 def run(settings: Settings, ready: Callable[[App], None] = lambda app: None) -> None:
     """`serve` in a loop of its own, uvloop's where there is one."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    gc.freeze()
-    gc.set_threshold(_GC_THRESHOLD, 50, 100)
+    _tune_memory()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve(settings, ready))
+
+
+def _tune_memory() -> None:
+    """Leave alone what was there at the start, and keep the memory of one read for the next."""
+    gc.freeze()
+    gc.set_threshold(_GC_THRESHOLD, 50, 100)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's; it would map and unmap each large read
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 4 * MiB)
+        mallopt(_M_TRIM_THRESHOLD, 16 * MiB)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -7,7 +7,7 @@ import socket
 import struct
 from typing import Protocol, cast
 
-from denyproxy.proxy.framing import Chunked, ReceivedBody, Sized
+from denyproxy.proxy.framing import HIGH_WATER, Chunked, ReceivedBody, Sized
 from denyproxy.proxy.http1 import NotHTTP, ReceivedRequest, parse_request
 
 _HELD_BYTES = 64 * 1024
@@ -229,6 +229,7 @@ class ClientConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come."""
         self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=HIGH_WATER)
         peer = transport.get_extra_info("peername")
         self.remote = str(peer[0]) if isinstance(peer, tuple) else None
         self._task = self._loop.create_task(self._run())

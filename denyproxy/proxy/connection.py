@@ -6,7 +6,7 @@ import asyncio
 import select
 from typing import cast
 
-from denyproxy.proxy.framing import Chunked, Framing, ReceivedBody, Sized, UntilClose
+from denyproxy.proxy.framing import HIGH_WATER, Chunked, Framing, ReceivedBody, Sized, UntilClose
 from denyproxy.proxy.http1 import NotHTTP, ReceivedResponse, parse_response
 from denyproxy.proxy.upstream import UpstreamLost, UpstreamOptions
 
@@ -143,6 +143,7 @@ class UpstreamConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is there."""
         self.transport = cast(asyncio.Transport, transport)
+        self.transport.set_write_buffer_limits(high=HIGH_WATER)
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the upstream."""

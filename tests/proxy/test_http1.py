@@ -1,0 +1,226 @@
+"""HTTP/1.1 without I/O: heads and framings, well-formed, cut anywhere, and malformed."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from denyproxy.proxy.framing import HIGH_WATER, Chunked, Framing, ReceivedBody, Sized, UntilClose
+from denyproxy.proxy.http1 import NotHTTP, parse_request, parse_response
+
+
+@pytest.fixture(autouse=True)
+def client() -> None:
+    """No upstream client here."""
+
+
+def feed(framing: Framing, pieces: Sequence[bytes]) -> tuple[bytes, bytes]:
+    """The body and what came after it."""
+    body, rest = b"", b""
+    for piece in pieces:
+        if framing.ended:
+            rest += piece
+            continue
+        got, after = framing.feed(piece)
+        body += b"".join(got)
+        rest += after
+    return body, rest
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    edges = sorted({min(place, len(data)) for place in places} | {0, len(data)})
+    return [data[start:end] for start, end in itertools.pairwise(edges)]
+
+
+def test_a_response_head() -> None:
+    head = parse_response(b'HTTP/1.1 200 OK\r\nETag:  "a" \r\nContent-Length: 5\r\nx-amz-meta-a: caf\xe9')
+    assert (head.status, head.reason, head.length, head.chunked, head.keep_alive) == (200, b"OK", 5, False, True)
+    assert list(head.relayed) == [b'ETag:  "a" ', b"Content-Length: 5", b"x-amz-meta-a: caf\xe9"]
+
+
+@pytest.mark.parametrize(
+    ("head", "keep_alive"),
+    [
+        (b"HTTP/1.1 200 OK", True),
+        (b"HTTP/1.1 200 OK\r\nConnection: close", False),
+        (b"HTTP/1.1 200 OK\r\nConnection: Keep-Alive, CLOSE", False),
+        (b"HTTP/1.0 200 OK", False),
+        (b"HTTP/1.0 200 OK\r\nConnection: keep-alive", True),
+        (b"HTTP/1.1 204 ", True),
+        (b"HTTP/1.1 204", True),
+    ],
+)
+def test_whether_a_connection_goes_on(head: bytes, keep_alive: bool) -> None:
+    assert parse_response(head).keep_alive is keep_alive
+
+
+def test_fields_that_stay_behind() -> None:
+    """RFC 9110, 7.6.1: hop-by-hop fields, and those that Connection names."""
+    head = parse_response(
+        b"HTTP/1.1 200 OK\r\nA: 1\r\nconnection: x-b, Content-Length\r\nX-B: 2\r\nKeep-Alive: 5\r\nTE: x\r\n"
+        b"Upgrade: h2c\r\nTrailer: A\r\nProxy-Authenticate: x\r\nX-Deny-Explanation: x\r\nContent-Length: 0\r\nA: 3"
+    )
+    assert list(head.relayed) == [b"A: 1", b"Content-Length: 0", b"A: 3"]
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"HTTP/2 200 OK",
+        b"HTTP/1.1 20 OK",
+        b"HTTP/1.1 2000 OK",
+        b"HTTP/1.1  200 OK",
+        b"HTTP/1.1 200 OK\r\nA",
+        b"HTTP/1.1 200 OK\r\nA : 1",
+        b"HTTP/1.1 200 OK\r\n: 1",
+        b"HTTP/1.1 200 OK\r\n A: 1",
+        b"HTTP/1.1 200 OK\r\nA: 1\r\n folded",
+        b"HTTP/1.1 200 OK\r\nA: 1\nB: 2",
+        b"HTTP/1.1 200 OK\nA: 1",
+        b"HTTP/1.1 200 OK\r\nA: 1\rB: 2",
+        b"HTTP/1.1 200 OK\r\nA: \x00",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity",
+        b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1, 1",
+        b"HTTP/1.1 200 OK\r\nContent-Length: +1",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 0x1",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1_0",
+        b"HTTP/1.1 200 OK\r\nContent-Length: \xc2\xb2",
+        b"HTTP/1.1 200 OK\r\nContent-Length:",
+    ],
+)
+def test_heads_that_can_be_read_in_two_ways(head: bytes) -> None:
+    """RFC 9112, 11: response splitting and request smuggling live on leniency."""
+    with pytest.raises(NotHTTP):
+        parse_response(head)
+    with pytest.raises(NotHTTP):
+        parse_request(
+            head.replace(b"HTTP/1.1 200 OK", b"GET / HTTP/1.1").replace(b"HTTP/1.0 200 OK", b"GET / HTTP/1.0")
+        )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET  / HTTP/1.1",
+        b"GET / HTTP/1.2",
+        b"GET / http/1.1",
+        b"GET /a b HTTP/1.1",
+        b"GET /\t HTTP/1.1",
+        b"G(T / HTTP/1.1",
+    ],
+)
+def test_request_lines_that_are_none(line: bytes) -> None:
+    with pytest.raises(NotHTTP):
+        parse_request(line + b"\r\nHost: h")
+
+
+def test_a_request_is_written_as_it_was_read() -> None:
+    """wire.md 4 and 20: order, case, spaces and bytes."""
+    head = (
+        b"PUT /b//k%2F?x=%27+~\xc3\xa9 HTTP/1.1\r\n"
+        b"HOST: h:1\r\nx-amz-meta-a:  caf\xe9\r\nAuthorization: A B=c\r\nContent-Length: 3"
+    )
+    request = parse_request(head)
+    assert request.write() == head + b"\r\n\r\n"
+    assert (request.hosts, request.length, request.keep_alive) == (1, 3, True)
+
+
+CHUNKS = b"3;a=b\r\nabc\r\n10\r\n0123456789abcdef\r\n0\r\nX-Trailer: 1\r\n\r\n"
+
+
+@given(st.lists(st.integers(0, len(CHUNKS) + 4), max_size=12))
+def test_chunks_cut_anywhere(places: list[int]) -> None:
+    """The same body and the same rest, wherever the network cuts."""
+    framing = Chunked()
+    assert feed(framing, cut(CHUNKS + b"next", places)) == (b"abc0123456789abcdef", b"next")
+    assert framing.ended
+
+
+@given(st.binary(max_size=30), st.integers(0, 30), st.lists(st.integers(0, 30), max_size=5))
+def test_sized_bodies_cut_anywhere(data: bytes, length: int, places: list[int]) -> None:
+    framing = Sized(length)
+    assert feed(framing, cut(data, places)) == (data[:length], data[length:])
+    assert framing.ended is (len(data) >= length)
+    assert framing.close() is framing.ended
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"x\r\n",
+        b"-1\r\n",
+        b"0x1\r\na\r\n",
+        b" 1\r\na\r\n",
+        b"\r\n",
+        b"1\r\nab\r\n",
+        b"1\r\nabc",
+        b"1" * 16 + b"\r\n",
+        b"1;" + b"x" * 5000,
+        b"0\r\n" + b"a: b\r\n" * 20_000,
+    ],
+)
+def test_malformed_chunks(data: bytes) -> None:
+    with pytest.raises(NotHTTP):
+        Chunked().feed(data)
+
+
+def test_how_a_body_ends_with_its_connection() -> None:
+    assert UntilClose().close()
+    assert not Chunked().close()
+    assert not Sized(1).close()
+
+
+class Connection:
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def pause_reading(self) -> None:
+        self.calls.append("pause")
+
+    def resume_reading(self) -> None:
+        self.calls.append("resume")
+
+
+async def test_a_body_holds_its_sender_back_and_lets_it_go_on() -> None:
+    connection = Connection()
+    body = ReceivedBody(Sized(3 * HIGH_WATER), connection, asyncio.get_running_loop())
+    body.feed(bytes(HIGH_WATER))
+    assert connection.calls == []
+    body.feed(bytes(1))
+    body.feed(bytes(1))
+    assert connection.calls == ["pause"]
+    assert len(await body.read()) == HIGH_WATER + 2
+    assert connection.calls == ["pause", "resume"]
+
+
+async def test_what_came_before_a_failure_is_read_first() -> None:
+    body = ReceivedBody(Sized(10), Connection(), asyncio.get_running_loop())
+    body.feed(b"abc")
+    body.fail(ConnectionResetError("gone"))
+    assert await body.read() == b"abc"
+    with pytest.raises(ConnectionResetError):
+        await body.read()
+
+
+async def test_a_reader_is_woken() -> None:
+    body = ReceivedBody(UntilClose(), Connection(), asyncio.get_running_loop())
+    reading = asyncio.create_task(body.read())
+    await asyncio.sleep(0)
+    body.feed(b"abc")
+    assert await reading == b"abc"
+    reading = asyncio.create_task(body.read())
+    await asyncio.sleep(0)
+    assert body.close(ConnectionResetError())
+    assert await reading == b""
+    assert body.ended
