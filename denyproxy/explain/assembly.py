@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from denyproxy.exchange import DeniedCall
+from denyproxy.explain.dialects import differences
 from denyproxy.explain.evidence import Evidence
 from denyproxy.explain.findings import Finding, as_near_miss
 from denyproxy.explain.model import (
@@ -15,8 +16,9 @@ from denyproxy.explain.model import (
     PrincipalSeen,
     UpstreamAnswer,
 )
+from denyproxy.explain.note_sentences import keys_denied, notes
 from denyproxy.explain.record import CallFacts, kept_headers, kept_query
-from denyproxy.explain.sentences import keys_denied, near_miss_sentence, notes, rank_reason, sentence, summary
+from denyproxy.explain.sentences import near_miss_sentence, rank_reason, sentence, summary
 from denyproxy.explain.verdict import Judgement
 from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import Truth
@@ -58,7 +60,18 @@ def explanation_of(
         upstream=_upstream(call, error, judgement),
         unknowns=_unknowns(evidence, judgement),
         missing_key_possible=judgement.missing_key,
-        notes=notes(judgement, request, caller, call, snapshot),
+        notes=notes(
+            request,
+            caller,
+            call,
+            snapshot,
+            differences(
+                call.upstream_kind,
+                judgement,
+                evidence.authorizations,
+                anonymous=caller.principal.type is PrincipalType.ANONYMOUS,
+            ),
+        ),
         policies=_policies(call, snapshot),
     )
 

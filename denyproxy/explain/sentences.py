@@ -5,18 +5,16 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
-from denyproxy.exchange import DeniedCall
 from denyproxy.explain.findings import Finding
-from denyproxy.explain.model import Cause, Verdict
+from denyproxy.explain.model import Verdict
 from denyproxy.explain.near_misses import kind_of
 from denyproxy.explain.verdict import Judgement
 from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.request import Caller, S3Request
-from denyproxy.s3.snapshot import PolicySnapshot
 
 POLICY_TYPES: Mapping[str, str] = {
     "identity": "identity-based policy",
@@ -375,50 +373,3 @@ def rank_reason(finding: Finding) -> str:
     if finding.evidence is not None or finding.truth is Truth.YES:
         return "holds if the key is missing"
     return f"not loaded: {facts}" if facts else "cannot be excluded"
-
-
-def notes(
-    judgement: Judgement, request: S3Request, caller: Caller, call: DeniedCall, snapshot: PolicySnapshot
-) -> tuple[str, ...]:
-    """Remarks that are not the cause but matter to the reader."""
-    remarks: list[str] = []
-    if call.upstream_kind != "aws":
-        remarks.append(f"By AWS's rules; the upstream is not AWS ({call.upstream_kind}) and may differ.")
-    if call.resigned is not None:
-        client = call.resigned.client or call.resigned.client_key_id or "a client"
-        remarks.append(
-            f"denyproxy verified the signature of {client} and signed with credentials of its own: S3 saw "
-            f"{caller.principal.arn or 'those'}, and all that is said here is about them."
-        )
-    hidden = _HIDDEN_CALLS.get(request.operation or "")
-    if hidden is not None:
-        remarks.append(hidden)
-    if snapshot.problems:
-        first = snapshot.problems[0]
-        remarks.append(
-            f"{len(snapshot.problems)} problem(s) in the policy directory; the first: {first.file}: {first.message}"
-        )
-    return tuple(remarks)
-
-
-_HIDDEN_CALLS: Mapping[str, str] = {
-    "CreateMultipartUpload": "SDKs send CreateMultipartUpload for large uploads; it needs s3:PutObject.",
-    "HeadObject": "SDKs send HeadObject before a download or for exists(); it needs s3:GetObject, and s3:ListBucket "
-    "to tell a missing key from a forbidden one.",
-    "ListMultipartUploads": "Some tools look for unfinished uploads first; that is s3:ListBucketMultipartUploads.",
-}
-
-
-def keys_denied(groups: Sequence[tuple[Cause | None, int]]) -> str:
-    """How many keys of a DeleteObjects were denied, by cause."""
-    total = sum(count for _, count in groups)
-    if len(groups) == 1:
-        return f"{total} key(s) of this request were denied, all for this reason."
-    parts = (f"{count} by {_group(cause)}" for cause, count in groups)
-    return f"{total} keys of this request were denied for {len(groups)} reasons: {'; '.join(parts)}."
-
-
-def _group(cause: Cause | None) -> str:
-    if cause is None:
-        return "a reason that is not known"
-    return " > ".join(filter(None, (cause.layer, cause.policy, cause.statement, cause.element)))
