@@ -1,6 +1,8 @@
 """Runs any S3 tests twice, direct and through denyproxy, and prints what ended otherwise: `make s3-tests`.
 
-Exits with 1 if anything did, with 2 if there is nothing to compare. Variables of the environment:
+Exits with 1 if anything did, with 2 if there is nothing to compare. Tests of a checkout that ended otherwise are run
+once more, since some depend on time; those that end alike then are printed, and do not count. Variables of the
+environment:
 
     S3TESTS         checkout of ceph/s3-tests; its test_s3.py and test_headers.py are run
     S3TEST_ARGS     arguments of its pytest instead, such as `s3tests/functional/test_s3.py -k multipart`
@@ -64,15 +66,15 @@ def _users(server: Server, kind: str) -> Iterator[tuple[str, Keys]]:
 
 def run(suite: Suite, directory: Path, *, through: bool) -> Results:
     """One run, with a server of its own where it is ours."""
-    place = directory / ("through" if through else "direct")
-    place.mkdir()
+    how = "through denyproxy" if through else "direct"
+    place = Path(tempfile.mkdtemp(dir=directory))
     with contextlib.ExitStack() as stack:
         endpoint, keys = stack.enter_context(upstream(place, suite))
         if through:
             endpoint = stack.enter_context(front.running(place, endpoint, None)).endpoint
-        print(f"== {place.name}: {endpoint}", flush=True)
+        print(f"== {how}: {endpoint}", flush=True)
         results = of_run(*suite.run(endpoint, keys, place))
-    print(f"== {place.name}: {counts(results)}", flush=True)
+    print(f"== {how}: {counts(results)}", flush=True)
     return results
 
 
@@ -84,12 +86,17 @@ def main() -> int:
             direct = run(suite, Path(name), through=False)
             if not any_passed(direct):
                 raise Unusable("nothing passed without denyproxy, so that nothing is to be compared")
-            through = run(suite, Path(name), through=True)
+            found = differences(direct, run(suite, Path(name), through=True))
+            if found and (again := suite.only(found)) is not None:
+                once_more = [run(again, Path(name), through=it) for it in (False, True)]
+                lasting = differences(*once_more)
+                for test in found.keys() - lasting.keys():
+                    print(f"not the second time: {found[test]}")
+                found = {test: line for test, line in found.items() if test in lasting}
     except (Unusable, backend.BackendMissing) as problem:
         print(f"s3-tests: {problem}", file=sys.stderr)
         return 2
-    found = differences(direct, through)
-    print("\n".join(found) or "no differences")
+    print("\n".join(found.values()) or "no differences")
     return 1 if found else 0
 
 

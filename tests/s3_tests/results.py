@@ -25,13 +25,13 @@ def of_run(report: Path, status: int) -> Results:
     return found
 
 
-def differences(direct: Results, through: Results) -> list[str]:
-    """One line for each test that did not end alike."""
-    return [
-        f"{name}: {direct.get(name, 'not run')} direct, {through.get(name, 'not run')} through denyproxy"
+def differences(direct: Results, through: Results) -> Mapping[str, str]:
+    """Test that did not end alike -> a line that says how it ended."""
+    return {
+        name: f"{name}: {direct.get(name, 'not run')} direct, {through.get(name, 'not run')} through denyproxy"
         for name in sorted({*direct, *through})
         if direct.get(name) != through.get(name)
-    ]
+    }
 
 
 def any_passed(results: Results) -> bool:

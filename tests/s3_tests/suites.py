@@ -8,8 +8,8 @@ import shlex
 import subprocess
 import sys
 import venv
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,6 +42,16 @@ class Suite:
     """The text of a configuration as ceph/s3-tests has it; its host and port are replaced for each run."""
     reports: bool
     """It must write a JUnit report; otherwise its exit status will do."""
+    pytest: str = ""
+    """The command without arguments, where it is pytest's."""
+
+    def only(self, tests: Iterable[str]) -> Suite | None:
+        """Some tests of it, named as a report names them; None: it does not run them alone."""
+        nodes = [node_id(self.directory, test) for test in tests]
+        if not self.pytest or not all(nodes):
+            return None
+        command = f"{self.pytest} {shlex.join(node for node in nodes if node)}"
+        return replace(self, command=command.replace("{", "{{").replace("}", "}}"))
 
     def run(self, endpoint: str, keys: Mapping[str, Keys], place: Path) -> tuple[Path, int]:
         """Run it; gives where its JUnit report is, if it wrote one, and the exit status. Raises Unusable."""
@@ -88,11 +98,21 @@ def chosen() -> Suite:
     )
     if not functional:
         raise Unusable(f"{CHECKOUT} is {directory}, which has no s3tests/functional")
-    words = [_python(directory), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-    arguments = os.environ.get(ARGUMENTS) or f"{functional}/test_s3.py {functional}/test_headers.py"
-    return Suite(
-        f"{shlex.join(words)} {arguments}".replace("{", "{{").replace("}", "}}"), directory, conf, reports=True
-    )
+    pytest = shlex.join([_python(directory), "-m", "pytest", "-q", "-p", "no:cacheprovider"])
+    files = [f"{functional}/{name}.py" for name in ("test_s3", "test_headers")]
+    arguments = os.environ.get(ARGUMENTS) or shlex.join(file for file in files if (directory / file).is_file())
+    command = f"{pytest} {arguments}".replace("{", "{{").replace("}", "}}")
+    return Suite(command, directory, conf, reports=True, pytest=pytest)
+
+
+def node_id(directory: Path, test: str) -> str | None:
+    """What pytest calls a test that its report names `package.module.Class.test`."""
+    words = test.partition("[")[0].split(".")
+    for count in range(len(words) - 1, 0, -1):
+        file = Path(*words[:count]).with_suffix(".py")
+        if (directory / file).is_file():
+            return "::".join([str(file), *words[count:]]) + test[len(".".join(words)) :]
+    return None
 
 
 def _python(directory: Path) -> str:

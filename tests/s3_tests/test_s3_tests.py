@@ -12,7 +12,7 @@ import pytest
 
 from tests.s3_tests.__main__ import main
 from tests.s3_tests.results import differences, of_run
-from tests.s3_tests.suites import Keys, configuration, endpoint_of
+from tests.s3_tests.suites import Keys, configuration, endpoint_of, node_id
 
 SUITE = """
 import configparser, os, urllib.error, urllib.request
@@ -43,6 +43,13 @@ def test_that_fails_everywhere():
 
 def test_that_no_explanation_is_given():
     assert "X-Deny-Explanation" not in ask("/b/denied").headers
+
+
+def test_that_depends_on_time():
+    with open("runs", "a+") as file:
+        file.write(".")
+        file.seek(0)
+        assert len(file.read()) != 2
 """
 
 
@@ -86,7 +93,9 @@ def test_a_suite_that_differs(
     assert main() == 1
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if " direct, " in line] == [
-        "s3tests.functional.test_s3.test_that_no_explanation_is_given: passed direct, failure through denyproxy"
+        "not the second time: s3tests.functional.test_s3.test_that_depends_on_time: "
+        "passed direct, failure through denyproxy",
+        "s3tests.functional.test_s3.test_that_no_explanation_is_given: passed direct, failure through denyproxy",
     ]
 
 
@@ -148,4 +157,11 @@ def test_a_test_that_was_not_run_is_a_difference(tmp_path: Path) -> None:
     )
     results = of_run(report, 0)
     assert results == {"a.t": "error", "a.u": "skipped"}
-    assert differences(results, {"a.u": "skipped"}) == ["a.t: error direct, not run through denyproxy"]
+    assert differences(results, {"a.u": "skipped"}) == {"a.t": "a.t: error direct, not run through denyproxy"}
+
+
+def test_names_of_tests_in_classes_and_with_parameters(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "test_b.py").write_text("")
+    assert node_id(tmp_path, "a.test_b.TestC.test_d[1.5-x]") == "a/test_b.py::TestC::test_d[1.5-x]"
+    assert node_id(tmp_path, "other.test_b.test_d") is None
