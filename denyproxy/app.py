@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ctypes
 import gc
 import logging
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
 from denyproxy import __version__
-from denyproxy.console.health import console
-from denyproxy.denylog import DenyLog
+from denyproxy.console.health import Status, console
+from denyproxy.denylog import DenyLog, Writing
 from denyproxy.exchange import Answer, DeniedCall
 from denyproxy.policies import PolicySource
 from denyproxy.proxy.handler import Relay
@@ -28,6 +30,8 @@ from denyproxy.wiring import (
     Explainer,
     declared,
     explainer,
+    listener_tls,
+    load_certificate,
     modes,
     policy_source,
     relay_options,
@@ -50,16 +54,21 @@ _CUT_OFF_SECONDS = 1.0
 class App:
     """A running denyproxy: `async with App(settings, explainer, policies) as app: ...`."""
 
-    def __init__(self, settings: Settings, explainer: Explainer, policies: PolicySource) -> None:
+    def __init__(
+        self, settings: Settings, explainer: Explainer, policies: PolicySource, *, turn: Writing | None = None
+    ) -> None:
+        """`turn`: to write to the log, where other processes do so too."""
         self._settings = settings
         self._explainer = explainer
         self._policies = policies
-        self._denylog = DenyLog(settings.log.destination, capacity=settings.log.queue)
+        self._denylog = DenyLog(settings.log.destination, capacity=settings.log.queue, turn=turn)
         self._signers = signers(settings)
         self._upstream: PoolUpstream | None = None
         self._relay: Relay | None = None
         self._server: RelayServer | None = None
+        self._tls: ssl.SSLContext | None = None
         self._listening: asyncio.Server | None = None
+        self._reloading: asyncio.Task[None] | None = None
         self._console: web.AppRunner | None = None
         self._started = time.monotonic()
 
@@ -78,11 +87,10 @@ class App:
                 declared=declared(settings),
             )
             self._server = RelayServer(self._relay, server_options(settings))
-            self._listening = await _listen(self._server, settings.listen)
+            self._tls = listener_tls(settings)
+            self._listening = await _listen(self._server, settings, self._tls)
             if settings.console.listen is not None:
-                self._console = web.AppRunner(console(self.status), access_log=None)
-                await self._console.setup()
-                await _listen_for_console(self._console, settings.console.listen)
+                self._console = await start_console(self._asked, settings.console.listen)
         except BaseException:
             await self._stop()
             raise
@@ -102,10 +110,7 @@ class App:
     @property
     def console_address(self) -> Address | None:
         """Where the console listens."""
-        if self._console is None:
-            return None
-        host, port = self._console.addresses[0][:2]
-        return Address(host=host, port=port)
+        return address_of(self._console)
 
     def answer(self, call: DeniedCall) -> Answer | None:
         """Explain a denial, put its record on the log, and give back what the client gets. None: it was none."""
@@ -128,9 +133,18 @@ class App:
             "log": {"written": self._denylog.written, "dropped": self._denylog.dropped},
         }
 
-    def reopen_log(self) -> None:
-        """After a rotation."""
+    async def _asked(self) -> dict[str, Any]:
+        return self.status()
+
+    def reload(self) -> None:
+        """Open the log anew, after a rotation; read certificate and policies again."""
         self._denylog.reopen()
+        if self._tls is not None:
+            try:
+                load_certificate(self._tls, self._settings)
+            except SettingsError as error:
+                log.error("%s; the last one stays in use", error)
+        self._reloading = asyncio.get_running_loop().create_task(self._policies.reload())
 
     def _start_log(self) -> None:
         try:
@@ -162,18 +176,32 @@ class App:
         if self._upstream is not None:
             await self._upstream.close()
         self._signers.stop()
+        if self._reloading is not None:
+            await asyncio.wait((self._reloading,))
         await self._policies.stop()
         await asyncio.to_thread(self._denylog.stop)
 
 
-async def serve(settings: Settings, ready: Callable[[App], None] = lambda app: None) -> None:
+class Running(Protocol):
+    """What is known of a denyproxy that runs: one process, or several."""
+
+    @property
+    def address(self) -> Address:
+        """Where the relay listens."""
+
+    @property
+    def console_address(self) -> Address | None:
+        """Where the console listens."""
+
+
+async def serve(settings: Settings, ready: Callable[[App], None], turn: Writing | None = None) -> None:
     """Run until SIGTERM or SIGINT, then drain. `ready` is called once everything listens. Raises SettingsError."""
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with App(settings, explainer(settings), policy_source(settings)) as app:
-        loop.add_signal_handler(signal.SIGHUP, app.reopen_log)
+    async with App(settings, explainer(settings), policy_source(settings), turn=turn) as app:
+        loop.add_signal_handler(signal.SIGHUP, app.reload)
         ready(app)
         await stop.wait()
         log.info("stopping, once the transfers under way have ended; signal again to end at once")
@@ -182,12 +210,28 @@ async def serve(settings: Settings, ready: Callable[[App], None] = lambda app: N
             loop.remove_signal_handler(number)
 
 
-def run(settings: Settings, ready: Callable[[App], None] = lambda app: None) -> None:
+def run(settings: Settings, ready: Callable[[App], None] = lambda app: None, turn: Writing | None = None) -> None:
     """`serve` in a loop of its own, uvloop's where there is one."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    log_to_stderr()
     _tune_memory()
+    _allow_open_files()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(settings, ready))
+        runner.run(serve(settings, ready, turn))
+
+
+def log_to_stderr() -> None:
+    """What denyproxy says of itself."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+def _allow_open_files() -> None:
+    """As many as the system lets the process have: each connection is one."""
+    if sys.platform != "win32":
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _tune_memory() -> None:
@@ -208,16 +252,37 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-async def _listen(server: RelayServer, address: Address) -> asyncio.Server:
-    loop = asyncio.get_running_loop()
+async def _listen(server: RelayServer, settings: Settings, tls: ssl.SSLContext | None) -> asyncio.Server:
+    address = settings.listen
     try:
-        return await loop.create_server(server, address.host, address.port, backlog=1024)
+        return await asyncio.get_running_loop().create_server(
+            server,
+            address.host,
+            address.port,
+            backlog=1024,
+            reuse_port=True if settings.workers > 1 else None,
+            ssl=tls,
+            ssl_handshake_timeout=settings.timeouts.request_head if tls is not None else None,
+        )
     except OSError as error:
         raise SettingsError(f"listen: cannot listen on {address}: {error.strerror or error}") from None
 
 
-async def _listen_for_console(runner: web.BaseRunner, address: Address) -> None:
+async def start_console(status: Status, address: Address) -> web.AppRunner:
+    """The second listener. Raises SettingsError."""
+    runner = web.AppRunner(console(status), access_log=None)
+    await runner.setup()
     try:
         await web.TCPSite(runner, address.host, address.port).start()
     except OSError as error:
+        await runner.cleanup()
         raise SettingsError(f"console.listen: cannot listen on {address}: {error.strerror or error}") from None
+    return runner
+
+
+def address_of(runner: web.AppRunner | None) -> Address | None:
+    """Where the console listens, if there is one."""
+    if runner is None:
+        return None
+    host, port = runner.addresses[0][:2]
+    return Address(host=host, port=port)

@@ -194,11 +194,29 @@ class LogSettings(_Table):
     """Keep with each record the call as a scenario: all policies that bear on it, to explain it again."""
 
 
+class ListenTlsSettings(_Table):
+    """TLS on the listener; PEM files, read again on SIGHUP."""
+
+    certificate: Path | None = None
+    """The certificate, and those between it and its authority. Not set: the listener speaks plain HTTP."""
+    key: Path | None = None
+    """Its private key, not encrypted. Not set: it is in the certificate's file."""
+
+    @model_validator(mode="after")
+    def _key_has_a_certificate(self) -> Self:
+        if self.key is not None and self.certificate is None:
+            raise ValueError("a key needs its certificate: set listen_tls.certificate too")
+        return self
+
+
 class LimitSettings(_Table):
-    """Bounds; sizes in bytes."""
+    """Bounds; sizes in bytes. Each worker has its own."""
 
     connections: Annotated[int, Field(ge=1)] = 1000
     """Requests at once; more get 503 SlowDown."""
+    client_connections: Annotated[int, Field(ge=1)] = 2000
+    """Open connections of clients. For one more, that which is idle for longest is closed; is none, it gets 503
+    SlowDown."""
     upstream_connections: Bytes = 0
     """0: as many as there are requests."""
     request_head: Annotated[int, Field(ge=1024)] = 128 * KiB
@@ -220,7 +238,9 @@ class TimeoutSettings(_Table):
     client_idle: Seconds = 120.0
     """Longest pause of a client: inside its request body, or without taking more of a response."""
     keepalive: Seconds = 75.0
-    """How long an idle client connection is kept, and how long a client has for a request head."""
+    """How long an idle client connection is kept."""
+    request_head: Seconds = 30.0
+    """How long a client has for a request head, from its first byte, and for the TLS handshake."""
     upstream_keepalive: Seconds = 4.0
     linger: Seconds = 30.0
     """How long the rest of a refused upload is read and dropped, so that the client reads the refusal."""
@@ -256,6 +276,9 @@ class Settings(BaseSettings):
     )
 
     listen: Annotated[Address, NoDecode] = Address(host="127.0.0.1", port=9090)
+    listen_tls: ListenTlsSettings = ListenTlsSettings()
+    workers: Annotated[int, Field(ge=1, le=256)] = 1
+    """Processes that share the port, on Linux."""
     base_domains: Words = ()
     """Domains under which virtual-hosted requests name their bucket, such as `s3.example.com`."""
     disclosure: Literal["full", "summary", "id", "auto"] = "auto"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from denyproxy.exchange import Answer, Declared, DeniedCall
@@ -30,6 +31,9 @@ class NoPolicies:
     snapshot = PolicySnapshot(revision="none")
 
     async def start(self) -> None:
+        """There is nothing to load."""
+
+    async def reload(self) -> None:
         """There is nothing to load."""
 
     async def stop(self) -> None:
@@ -147,12 +151,56 @@ def relay_options(settings: Settings) -> RelayOptions:
     )
 
 
+def listener_tls(settings: Settings) -> ssl.SSLContext | None:
+    """TLS of the listener; None: it speaks plain HTTP. Raises SettingsError."""
+    if settings.listen_tls.certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    load_certificate(context, settings)
+    return context
+
+
+def load_certificate(context: ssl.SSLContext, settings: Settings) -> None:
+    """Read certificate and key; connections that come afterwards get them. Raises SettingsError."""
+    certificate = settings.listen_tls.certificate
+    assert certificate is not None
+    key = settings.listen_tls.key or certificate
+    if b"-----BEGIN CERTIFICATE-----" not in _contents("listen_tls.certificate", certificate):
+        raise SettingsError(f"listen_tls.certificate: {certificate} holds no certificate; give a PEM file")
+    private = _contents("listen_tls.key", key)
+    if b"PRIVATE KEY-----" not in private:
+        raise SettingsError(f"listen_tls.key: {key} holds no private key; give a PEM file that does")
+    if b"ENCRYPTED" in private:
+        raise SettingsError(
+            f"listen_tls.key: {key} is encrypted; give one that is not: openssl pkey -in {key} -out plain.pem"
+        )
+    trial = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)  # a pair that does not match would leave the context with neither
+    try:
+        for each in (trial, context):
+            each.load_cert_chain(certificate, key)
+    except ssl.SSLError as error:
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise SettingsError(f"listen_tls.key: {key} is not the key of {certificate}; give the pair") from None
+        raise SettingsError(
+            f"listen_tls.certificate: {certificate} or its key {key} is damaged ({error.reason}); give PEM files"
+        ) from None
+
+
+def _contents(member: str, path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SettingsError(f"{member}: {path} cannot be read: {error.strerror}") from None
+
+
 def server_options(settings: Settings) -> ServerOptions:
     """Bounds of the listening side."""
     limits, timeouts = settings.limits, settings.timeouts
     return ServerOptions(
         head_bytes=limits.request_head,
         fields=limits.header_fields,
+        connections=limits.client_connections,
+        head_seconds=timeouts.request_head,
         keepalive_seconds=timeouts.keepalive,
         idle_seconds=timeouts.client_idle,
         linger_seconds=timeouts.linger,

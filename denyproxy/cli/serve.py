@@ -9,12 +9,15 @@ import typer
 from typer import Option
 
 if TYPE_CHECKING:
-    from denyproxy.app import App
+    from denyproxy.app import Running
     from denyproxy.settings import Settings
 
 
 _OPTIONS = {
     "listen": "--listen",
+    "workers": "--workers",
+    "listen_tls.certificate": "--tls-certificate",
+    "listen_tls.key": "--tls-key",
     "upstream.url": "--upstream",
     "upstream.kind": "--upstream-kind",
     "upstream.ca_file": "--ca-file",
@@ -45,6 +48,18 @@ def serve(
     listen: Annotated[
         Optional[str],  # noqa: UP045
         Option(metavar="HOST:PORT", help="Where to listen; default 127.0.0.1:9090, port 0 for any free one. (listen)"),
+    ] = None,
+    workers: Annotated[
+        Optional[int],  # noqa: UP045
+        Option(metavar="N", help="Processes that share the port (Linux); default 1. (workers)"),
+    ] = None,
+    tls_certificate: Annotated[
+        Optional[Path],  # noqa: UP045
+        Option(metavar="FILE", help="Listen with TLS, with this certificate (PEM). (listen_tls.certificate)"),
+    ] = None,
+    tls_key: Annotated[
+        Optional[Path],  # noqa: UP045
+        Option(metavar="FILE", help="Its private key; default: in the same file. (listen_tls.key)"),
     ] = None,
     config: Annotated[
         Optional[Path],  # noqa: UP045
@@ -118,6 +133,9 @@ def serve(
             "resign.sign_with": sign_with,
             "policies.directory": policies,
             "listen": listen,
+            "workers": workers,
+            "listen_tls.certificate": tls_certificate,
+            "listen_tls.key": tls_key,
             "forward.enabled": forward,
             "forward.allowed_hosts": allow_host or None,
             "upstream.kind": upstream_kind,
@@ -131,20 +149,31 @@ def serve(
     )
     try:
         settings = load(given, config=config, options=_OPTIONS)
-        from denyproxy.app import run  # a second's worth of imports, once the settings are good
 
-        run(settings, lambda app: typer.echo(announcement(settings, app), err=True))
+        def announce(running: Running) -> None:
+            typer.echo(announcement(settings, running), err=True)
+
+        # A second's worth of imports, once the settings are good.
+        if settings.workers == 1:
+            from denyproxy.app import run
+
+            run(settings, announce)
+        else:
+            from denyproxy.supervisor import supervise
+
+            supervise(settings, announce)
     except SettingsError as error:
         for line in str(error).splitlines():
             typer.echo(f"denyproxy: {line}", err=True)
         raise typer.Exit(2) from None
 
 
-def announcement(settings: Settings, app: App) -> str:
+def announcement(settings: Settings, running: Running) -> str:
     """One line: where it listens, where requests go, with which policies, and what to tell the SDK."""
-    address = app.address
+    address = running.address
     host = "127.0.0.1" if address.host in ("0.0.0.0", "::") else address.host
-    endpoint = f"http://{type(address)(host=host, port=address.port)}"
+    scheme = "http" if settings.listen_tls.certificate is None else "https"
+    endpoint = f"{scheme}://{type(address)(host=host, port=address.port)}"
     routes = []
     if settings.upstream.url is not None:
         routes.append(f"upstream {settings.upstream.url}")
@@ -156,11 +185,12 @@ def announcement(settings: Settings, app: App) -> str:
     clients = [f"endpoint_url={endpoint}"] if direct else []
     if settings.forward.enabled:
         clients.append(f"HTTP_PROXY={endpoint} with an http:// endpoint_url")
-    console = f"; console: http://{app.console_address}/healthz" if app.console_address is not None else ""
+    console = running.console_address
+    told = f"; console: http://{console}/healthz" if console is not None else ""
     known = settings.policies.directory or "none (S3's own messages only)"
     return (
         f"denyproxy listens on {address}; {', '.join(routes)}; policies: {known}; "
-        f"give your client {' or '.join(clients)}{console}"
+        f"give your client {' or '.join(clients)}{told}"
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
 
-Status = Callable[[], Mapping[str, Any]]
+Status = Callable[[], Awaitable[Mapping[str, Any]]]
 """What `app` knows at this moment, as JSON values."""
 
 
@@ -15,7 +15,7 @@ def console(status: Status) -> web.Application:
     """The console's application."""
 
     async def healthz(_: web.Request) -> web.Response:
-        return web.json_response(dict(status()))
+        return web.json_response(dict(await status()))
 
     application = web.Application()
     application.router.add_get("/healthz", healthz)

@@ -1,5 +1,5 @@
 """The denial log: one JSON record per line, to where it goes. I/O."""
 
-from denyproxy.denylog.sink import DenyLog
+from denyproxy.denylog.sink import DenyLog, Writing
 
-__all__ = ["DenyLog"]
+__all__ = ["DenyLog", "Writing"]

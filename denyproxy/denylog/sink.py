@@ -9,19 +9,33 @@ import logging
 import queue
 import sys
 import threading
+from contextlib import AbstractContextManager
 from io import RawIOBase
 from pathlib import Path
+from typing import Protocol
 
 log = logging.getLogger(__name__)
 
 _STDOUT = "-"
 
 
+class Writing(Protocol):
+    """See `denyproxy.denylog.turn.Turn`."""
+
+    def take(self) -> AbstractContextManager[bool]:
+        """Wait for the turn. Gives whether the last writer left the start of a line behind."""
+
+    def done(self) -> None:
+        """The line is there as a whole."""
+
+
 class DenyLog:
     """An append-only log of lines, written whole and in order. One thread writes; any may put."""
 
-    def __init__(self, destination: str = _STDOUT, *, capacity: int = 10_000) -> None:
-        """`destination`: `-` for stdout, or a file's path. `capacity`: lines that may wait."""
+    def __init__(self, destination: str = _STDOUT, *, capacity: int = 10_000, turn: Writing | None = None) -> None:
+        """`destination`: `-` for stdout, or a file's path. `capacity`: lines that may wait. `turn`: of several
+        processes that write to it."""
+        self._turn = turn
         self._path = None if destination == _STDOUT else Path(destination)
         self._lines: queue.Queue[bytes | None] = queue.Queue(capacity)
         self._reopen = threading.Event()
@@ -82,7 +96,7 @@ class DenyLog:
                 if self._reopen.is_set():
                     self._reopen.clear()
                     stream = self._reopened(stream)
-                self._write(stream, line)
+                self._write_in_turn(stream, line)
             except (OSError, ValueError) as error:
                 self._failed += 1
                 _report(self._failed, f"cannot be written ({type(error).__name__}: {error})")
@@ -90,6 +104,15 @@ class DenyLog:
                 self.written += 1
         if self._path is not None:
             stream.close()
+
+    def _write_in_turn(self, stream: RawIOBase, line: bytes) -> None:
+        if self._turn is None:
+            self._write(stream, line)
+            return
+        with self._turn.take() as torn:
+            self._torn = torn
+            self._write(stream, line)
+            self._turn.done()
 
     def _write(self, stream: RawIOBase, line: bytes) -> None:
         """A line that was cut short by a full disk is ended before the next one begins."""

@@ -44,6 +44,9 @@ class PolicySource(Protocol):
     async def start(self) -> None:
         """Load, and begin to keep fresh. A source that cannot load yet says so in its snapshot's problems."""
 
+    async def reload(self) -> None:
+        """Look whether anything changed."""
+
     async def stop(self) -> None:
         """End the background work."""
 

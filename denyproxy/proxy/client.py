@@ -5,15 +5,31 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import sys
 from typing import Protocol, cast
 
 from denyproxy.proxy.framing import HIGH_WATER, Chunked, ReceivedBody, Sized
 from denyproxy.proxy.http1 import NotHTTP, ReceivedRequest, parse_request
 
+if sys.platform != "win32":
+    import fcntl
+    import termios
+
 _HELD_BYTES = 64 * 1024
 """Of requests that a client sends before the one under way is answered."""
 _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER, no time: closing sends RST, so that no client takes the end of the connection for the end of a body."""
+
+
+def _unacknowledged(transport: asyncio.Transport) -> int:
+    """Bytes that wait in the kernel for the client, where it tells (TIOCOUTQ); else 0."""
+    if sys.platform == "win32":
+        return 0
+    sock = transport.get_extra_info("socket")
+    try:
+        return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    except OSError:
+        return 0
 
 
 class Handler(Protocol):
@@ -24,6 +40,9 @@ class Handler(Protocol):
 
     async def refuse(self, connection: ClientConnection) -> None:
         """Answer what is no request."""
+
+    async def turn_away(self, connection: ClientConnection) -> None:
+        """Answer a client for which there is no room."""
 
 
 class Listener(Protocol):
@@ -65,12 +84,14 @@ class ClientConnection(asyncio.Protocol):
         "_broken",
         "_drain",
         "_dropping",
+        "_excess",
         "_held",
         "_loop",
         "_next",
         "_paused",
         "_server",
         "_task",
+        "_untaken",
         "_waiting",
         "closing",
         "idle_since",
@@ -95,6 +116,9 @@ class ClientConnection(asyncio.Protocol):
         self._drain: asyncio.Future[None] | None = None
         self._paused = False
         self._dropping = False
+        self._excess = False
+        self._untaken = 0
+        """Bytes that the client had not taken when that was looked at last."""
         self.transport: asyncio.Transport | None = None
         self.remote: str | None = None
         """The client's address."""
@@ -152,6 +176,30 @@ class ClientConnection(asyncio.Protocol):
         if self.idle_since is not None and self.transport is not None:
             self.transport.close()
 
+    # For the server.
+
+    @property
+    def idle(self) -> bool:
+        """Is nothing under way, not even a request head?"""
+        return self.idle_since is not None and not self._held
+
+    def turn_away(self) -> None:
+        """There is no room for this client."""
+        self._excess = self._broken = True
+        self.idle_since = None
+        self._wake()
+
+    def takes_more(self, now: float) -> bool:
+        """Has a client that is waited for taken anything since the last look? Then the wait begins anew."""
+        transport = self.transport
+        if transport is None:
+            return False
+        untaken = transport.get_write_buffer_size() + _unacknowledged(transport)
+        taken, self._untaken = untaken != self._untaken, untaken
+        if taken:
+            self.stalled_since = now
+        return taken
+
     # Requests, one after another.
 
     async def _run(self) -> None:
@@ -175,7 +223,8 @@ class ClientConnection(asyncio.Protocol):
         request, self._next = self._next, None
         self.written = False
         if request is None:
-            await self._server.relay.refuse(self)
+            relay = self._server.relay
+            await (relay.turn_away(self) if self._excess else relay.refuse(self))
             return False
         return await self._server.relay.handle(request) and not self.closing
 

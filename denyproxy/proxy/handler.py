@@ -115,6 +115,12 @@ class Relay:
         message = "denyproxy could not parse this request: it is malformed, or its head is too large."
         await self._reply_with(request, CannotRelay(message), keep_alive=False)
 
+    async def turn_away(self, connection: ClientConnection) -> None:
+        """Answer a client for which there is no room."""
+        request = ClientRequest(connection, ReceivedRequest("GET", "/", [], http11=True), None)
+        message = "denyproxy has as many connections as it may have; please try again."
+        await self._reply_with(request, Busy(message), keep_alive=False)
+
     async def _relay(self, request: ClientRequest) -> bool:
         head = request.head
         if self.counters.in_flight > self._options.connections:

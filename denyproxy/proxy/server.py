@@ -13,6 +13,9 @@ from denyproxy.proxy.handler import Relay
 
 log = logging.getLogger(__name__)
 
+_TURNED_AWAY = 100
+"""Connections above the bound that are told so; further ones are just closed."""
+
 
 @dataclass(frozen=True, slots=True)
 class ServerOptions:
@@ -22,8 +25,12 @@ class ServerOptions:
     """Longest head of a request."""
     fields: int = 256
     """Most header fields of a request."""
+    connections: int = 2000
+    """Open ones. For one more, that which is idle for longest is closed; is none, it is turned away."""
     keepalive_seconds: float = 75.0
-    """How long a connection may be idle, and how long a client has for a request head."""
+    """How long a connection may be idle."""
+    head_seconds: float = 30.0
+    """How long a client has for a request head, from its first byte."""
     idle_seconds: float = 120.0
     """How long a client may take nothing of a response."""
     linger_seconds: float = 30.0
@@ -43,7 +50,7 @@ class RelayServer:
         self.connections: set[ClientConnection] = set()
         self._empty = asyncio.Event()
         self._empty.set()
-        shortest = min(options.keepalive_seconds, options.idle_seconds, options.linger_seconds)
+        shortest = min(options.keepalive_seconds, options.head_seconds, options.idle_seconds, options.linger_seconds)
         self._sweep_seconds = min(1.0, shortest / 4)
         self._sweeper = self._loop.call_later(self._sweep_seconds, self._sweep)
 
@@ -53,8 +60,22 @@ class RelayServer:
 
     def opened(self, connection: ClientConnection) -> None:
         """A client has come."""
-        self.connections.add(connection)
         self._empty.clear()
+        self.connections.add(connection)
+        excess = len(self.connections) - self._options.connections
+        if excess > 0 and not self._evict(connection):
+            if excess > _TURNED_AWAY:
+                connection.abort()
+            else:
+                connection.turn_away()
+
+    def _evict(self, newest: ClientConnection) -> bool:
+        """Close the connection that is idle for longest, if there is one."""
+        idle = [each for each in self.connections if each is not newest and each.idle and not each.closing]
+        if not idle:
+            return False
+        min(idle, key=lambda each: each.idle_since or 0.0).close()
+        return True
 
     def closed(self, connection: ClientConnection) -> None:
         """It has gone."""
@@ -66,10 +87,13 @@ class RelayServer:
         """End the connections of clients that take too long."""
         now, options = self._loop.time(), self._options
         for connection in list(self.connections):
-            if _past(connection.idle_since, now, options.keepalive_seconds):
+            awaited = options.keepalive_seconds if connection.idle else options.head_seconds
+            if _past(connection.idle_since, now, awaited):
                 connection.close()
             elif _past(connection.lingering_since, now, options.linger_seconds):
                 connection.abort()
+            elif connection.stalled_since is not None and connection.takes_more(now):
+                continue
             elif _past(connection.stalled_since, now, options.idle_seconds):
                 log.info("a client took nothing of its response for too long")
                 connection.break_off()

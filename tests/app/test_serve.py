@@ -45,7 +45,7 @@ class Served:
         return self.process.returncode or 0, out, err
 
 
-async def _run(*arguments: str, environment: dict[str, str] | None = None) -> asyncio.subprocess.Process:
+async def run_denyproxy(*arguments: str, environment: dict[str, str] | None = None) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -59,7 +59,7 @@ async def _run(*arguments: str, environment: dict[str, str] | None = None) -> as
 
 @contextlib.asynccontextmanager
 async def serving(*arguments: str) -> AsyncIterator[Served]:
-    process = await _run("serve", "--listen", "127.0.0.1:0", *arguments)
+    process = await run_denyproxy("serve", "--listen", "127.0.0.1:0", *arguments)
     assert process.stderr is not None
     try:
         lines: list[str] = []
@@ -268,7 +268,7 @@ async def test_the_console(tmp_path: Path) -> None:
 )
 async def test_bad_settings_exit_2_and_name_the_key(arguments: tuple[str, ...], expected: str) -> None:
     """No traceback, no pydantic."""
-    process = await _run("serve", *arguments)
+    process = await run_denyproxy("serve", *arguments)
     out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode == 2
     assert expected in err.decode()
@@ -280,7 +280,7 @@ async def test_bad_settings_exit_2_and_name_the_key(arguments: tuple[str, ...], 
 async def test_a_port_in_use_is_told() -> None:
     """By the key that names it."""
     async with upstream(answering(OK)) as port:
-        process = await _run("serve", "--upstream", "http://a", "--listen", f"127.0.0.1:{port}")
+        process = await run_denyproxy("serve", "--upstream", "http://a", "--listen", f"127.0.0.1:{port}")
         _, err = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert process.returncode == 2
     assert f"listen: cannot listen on 127.0.0.1:{port}".encode() in err
@@ -305,7 +305,7 @@ async def test_help_lists_the_commands_and_loads_none() -> None:
 
 async def test_help_of_serve_names_every_option() -> None:
     """With the key of the configuration file that it sets."""
-    process = await _run("serve", "--help")
+    process = await run_denyproxy("serve", "--help")
     out, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
     for word in (b"--upstream URL", b"--policies DIR", b"--listen HOST:PORT", b"--config FILE", b"--forward"):
         assert word in out

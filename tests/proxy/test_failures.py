@@ -370,7 +370,7 @@ async def test_more_requests_than_allowed_are_told_to_slow_down() -> None:
 
 async def test_a_slow_header_writer_is_cut_off() -> None:
     """A connection without a whole head is not kept for ever."""
-    server = ServerOptions(keepalive_seconds=0.1)
+    server = ServerOptions(head_seconds=0.1)
     async with upstream(answering(OK)) as port, relaying(port, server=server) as proxy, proxy.connect() as wire:
         await wire.send(b"GET /b/k HTTP/1.1\r\nHost:")
         assert await wire.ended() == b""
