@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 from __future__ import annotations
 
 import hashlib
+import re
 from urllib.parse import quote
 
 from denyproxy.exchange import RequestHead
@@ -28,7 +29,7 @@ def canonical_request(head: RequestHead, credential: Credential) -> str:
     signed = credential.signed_headers or ()
     lines = [
         head.method,
-        _encode(percent_decode(path), safe="/"),
+        canonical_path(path),
         _canonical_query(parameters),
         *(f"{name}:{_header_value(head, name, host)}" for name in sorted(signed)),
         "",
@@ -40,6 +41,19 @@ def canonical_request(head: RequestHead, credential: Credential) -> str:
 
 def _encode(text: str, safe: str) -> str:
     return quote(text.encode("utf-8", "surrogateescape"), safe=safe + "~")
+
+
+_PLAIN = re.compile(r"[A-Za-z0-9/._~-]*")
+
+
+def canonical_path(path: str) -> str:
+    """A raw path, decoded and encoded as S3 does."""
+    return path if _PLAIN.fullmatch(path) else _encode(percent_decode(path), safe="/")
+
+
+def canonical_query(query: str) -> str:
+    """A raw query, decoded, encoded and sorted."""
+    return _canonical_query(parse_query(query)) if query else ""
 
 
 def _canonical_query(parameters: tuple[tuple[str, str], ...]) -> str:

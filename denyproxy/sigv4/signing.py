@@ -1,0 +1,145 @@
+"""Signature Version 4: put on a request head in the place of what it was signed with.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+
+from denyproxy.exchange import RequestHead
+from denyproxy.sigv4.canonical import canonical_path, canonical_query
+from denyproxy.sigv4.credential import SIGV4
+from denyproxy.sigv4.credentials import Credentials
+from denyproxy.sigv4.wire import SIGNING_PARAMETERS, percent_decode
+
+_REPLACED = frozenset({"authorization", "date", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"})
+_NOT_SIGNED = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "amz-sdk-invocation-id",
+        "amz-sdk-request",
+        "connection",
+        "content-length",
+        "expect",
+        "transfer-encoding",
+        "user-agent",
+        "x-amzn-trace-id",
+    }
+)
+"""Header fields that a server or a load balancer on the way may read differently, or change."""
+_FIELD = re.compile(r"(?i:x-amz-)[A-Za-z0-9-]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_SIGV2_PARAMETERS = frozenset({"AWSAccessKeyId", "Expires", "Signature"})
+
+
+@dataclass(frozen=True, slots=True)
+class SignedHead:
+    """A signed head, and what the signatures of its chunks go on from."""
+
+    head: RequestHead
+    signature: str
+    scope: str
+    """`date/region/service/aws4_request`."""
+    timestamp: str
+    """As in X-Amz-Date."""
+    key: bytes
+
+
+@lru_cache(maxsize=4096)
+def _derived(secret: str, date: str, region: str, service: str) -> bytes:
+    key = ("AWS4" + secret).encode("utf-8", "surrogateescape")
+    for part in (date, region, service, "aws4_request"):
+        key = hmac.digest(key, part.encode("utf-8", "surrogateescape"), "sha256")
+    return key
+
+
+def signing_key(credentials: Credentials, date: str, region: str, service: str) -> bytes:
+    """The key for a day (YYYYMMDD), a region and a service. It is kept: each is derived once."""
+    return _derived(credentials.secret_access_key, date, region, service)
+
+
+def string_to_sign(timestamp: str, scope: str, canonical: str) -> str:
+    """What is signed, from the canonical request."""
+    digest = hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{SIGV4}\n{timestamp}\n{scope}\n{digest}"
+
+
+def signature(key: bytes, text: str) -> str:
+    """Lower-case hex."""
+    return hmac.digest(key, text.encode("utf-8", "surrogateescape"), "sha256").hex()
+
+
+def sign(
+    head: RequestHead, credentials: Credentials, *, region: str, service: str, now: datetime, payload: str
+) -> SignedHead:
+    """The head with a new signature, and without the old one, in header or query. Host must be the upstream's.
+
+    `now`: aware UTC. `payload`: the value of x-amz-content-sha256. All else of the head stays as it is."""
+    timestamp = now.strftime("%Y%m%dT%H%M%SZ")
+    path, _, query = head.target.partition("?")
+    fields = [field for field in head.headers if field[0].lower() not in _REPLACED]
+    if query:
+        query, moved = without_signature(query)
+        fields += moved
+    fields += (("X-Amz-Date", timestamp), ("X-Amz-Content-SHA256", payload))
+    if credentials.session_token is not None:
+        fields.append(("X-Amz-Security-Token", credentials.session_token))
+    signed = _signed(fields)
+    names = sorted(signed)
+    listed = ";".join(names)
+    canonical = "\n".join(
+        [
+            head.method,
+            canonical_path(path),
+            canonical_query(query),
+            *[f"{name}:{signed[name]}" for name in names],
+            "",
+            listed,
+            payload,
+        ]
+    )
+    scope = f"{timestamp[:8]}/{region}/{service}/aws4_request"
+    key = signing_key(credentials, timestamp[:8], region, service)
+    seed = signature(key, string_to_sign(timestamp, scope, canonical))
+    credential = f"{SIGV4} Credential={credentials.access_key_id}/{scope}"
+    fields.append(("Authorization", f"{credential}, SignedHeaders={listed}, Signature={seed}"))
+    target = f"{path}?{query}" if query else path
+    return SignedHead(RequestHead(head.method, target, tuple(fields)), seed, scope, timestamp, key)
+
+
+def _signed(fields: list[tuple[str, str]]) -> Mapping[str, str]:
+    """Lower-case name -> canonical value."""
+    signed: dict[str, str] = {}
+    for name, value in fields:
+        lower = name.lower()
+        if lower not in _NOT_SIGNED:
+            text = " ".join(value.split()) if " " in value or "\t" in value else value
+            signed[lower] = f"{signed[lower]},{text}" if lower in signed else text
+    return signed
+
+
+def without_signature(query: str) -> tuple[str, list[tuple[str, str]]]:
+    """A raw query without the signature of a URL, all else as it is; and the header fields that S3 reads off such a
+    URL's other x-amz- parameters, which are none where the signature stands in a header."""
+    version2 = "AWSAccessKeyId=" in query
+    if not version2 and "x-amz-signature=" not in query.lower():
+        return query, []
+    kept, moved = [], []
+    for part in query.split("&"):
+        name, _, value = part.replace("+", " ").partition("=")
+        name, value = percent_decode(name), percent_decode(value)
+        if name.lower() in SIGNING_PARAMETERS or (version2 and name in _SIGV2_PARAMETERS):
+            continue
+        if _FIELD.fullmatch(name) and not _CONTROL.search(value):
+            moved.append((name.lower(), value))
+        else:
+            kept.append(part)
+    return "&".join(kept), moved

@@ -1,0 +1,313 @@
+"""Is a request signed by someone whose secret is known? S3's checks, in its order and its words.
+
+https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
+https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from denyproxy.exchange import RequestHead
+from denyproxy.sigv4.canonical import canonical_path, canonical_query
+from denyproxy.sigv4.credential import SIGV2, SIGV4, SIGV4A, CredentialKind, parse_credential
+from denyproxy.sigv4.credentials import Credentials
+from denyproxy.sigv4.refusals import (
+    EXPRESS,
+    MALFORMED,
+    NO_PAYLOAD,
+    OTHER_DATE,
+    TOO_LONG,
+    TWO_SIGNATURES,
+    Refusal,
+    bad_query,
+    expired,
+    mismatch,
+    not_signed_again,
+    skewed,
+    unknown_key,
+)
+from denyproxy.sigv4.signing import signature, signing_key, string_to_sign
+from denyproxy.sigv4.version2 import candidates, signature2
+from denyproxy.sigv4.wire import first_parameter, parse_date, parse_query
+
+UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+EMPTY_PAYLOAD = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+MAX_SKEW = timedelta(minutes=15)
+MAX_LIFETIME = timedelta(days=7)
+
+_PAYLOAD = re.compile(
+    r"[0-9a-f]{64}|UNSIGNED-PAYLOAD|STREAMING-UNSIGNED-PAYLOAD-TRAILER|STREAMING-AWS4-HMAC-SHA256-PAYLOAD(?:-TRAILER)?"
+)
+_PART = re.compile(r"[,\s]*(Credential|SignedHeaders|Signature)=([^,\s]*)")
+
+__all__ = ["Refusal", "Verified", "verify"]
+
+Lookup = Callable[[str], Credentials | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """Who signed a request, and what the signatures of its chunks go on from."""
+
+    credentials: Credentials
+    payload: str
+    """A hex hash, UNSIGNED-PAYLOAD, or a STREAMING- sentinel."""
+    signature: str = ""
+    timestamp: str = ""
+    scope: str = ""
+    """`date/region/service/aws4_request`; empty for Signature Version 2."""
+    key: bytes = b""
+    region: str | None = None
+    service: str | None = None
+
+
+def verify(head: RequestHead, lookup: Lookup, now: datetime, bucket_in_host: str | None = None) -> Verified | Refusal:
+    """Verify a signed request. `now`: aware UTC. `bucket_in_host`: the bucket, if the Host names it.
+
+    The body is not looked at: its hash, or the mode of its chunks, is in `Verified.payload`."""
+    authorization = head.header("authorization")
+    parameters = parse_query(head.query_string)
+    presigned = first_parameter(parameters, "X-Amz-Signature") is not None or (
+        first_parameter(parameters, "AWSAccessKeyId") is not None
+    )
+    if authorization is not None and presigned:
+        return Refusal(400, "InvalidArgument", TWO_SIGNATURES)
+    if head.header("x-amz-s3session-token") is not None or first_parameter(parameters, "X-Amz-S3session-Token"):
+        return not_signed_again(EXPRESS)
+    if authorization is not None and authorization.lstrip().startswith(SIGV4 + " "):
+        return _from_header(head, authorization, lookup, now)
+    credential = parse_credential(head)
+    if credential.algorithm == SIGV4A:
+        return not_signed_again("Signature Version 4A (Multi-Region Access Points)")
+    if credential.algorithm == SIGV2:
+        return _version2(head, parameters, lookup, now, bucket_in_host)
+    if credential.kind is CredentialKind.QUERY:
+        return _from_query(head, parameters, lookup, now)
+    if credential.kind is CredentialKind.ANONYMOUS:
+        return Refusal(403, "AccessDenied", "Access Denied")
+    return Refusal(400, "InvalidArgument", "Unsupported Authorization Type")
+
+
+def _from_header(head: RequestHead, authorization: str, lookup: Lookup, now: datetime) -> Verified | Refusal:
+    parts = dict(_PART.findall(authorization.partition(SIGV4)[2]))
+    scope = _Scope.parse(parts.get("Credential", ""))
+    if scope is None or not parts.get("SignedHeaders") or not parts.get("Signature"):
+        return Refusal(400, "AuthorizationHeaderMalformed", MALFORMED)
+    date = head.header("x-amz-date") or head.header("date")
+    signed_at = parse_date(date)
+    if signed_at is None:
+        return Refusal(403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
+    if scope.service == "s3express":
+        return not_signed_again(EXPRESS)
+    credentials = lookup(scope.key_id)
+    if credentials is None:
+        return unknown_key(scope.key_id)
+    if abs(now - signed_at) > MAX_SKEW:
+        return skewed(signed_at, now)
+    payload = head.header("x-amz-content-sha256")
+    stated = payload
+    if payload is None:
+        if head.method not in ("GET", "HEAD", "DELETE", "OPTIONS"):
+            return Refusal(400, "InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
+        payload = EMPTY_PAYLOAD
+    return _compare(
+        head,
+        credentials,
+        scope,
+        signed_at,
+        parts["SignedHeaders"],
+        parts["Signature"],
+        payload,
+        head.query_string,
+        stated,
+    )
+
+
+def _from_query(
+    head: RequestHead, parameters: Sequence[tuple[str, str]], lookup: Lookup, now: datetime
+) -> Verified | Refusal:
+    values = {name: first_parameter(parameters, f"X-Amz-{name}") or "" for name in _QUERY_PARAMETERS}
+    scope = _Scope.parse(values["Credential"])
+    missing = next((name for name in _QUERY_PARAMETERS if not values[name]), None)
+    if missing is not None or scope is None:
+        return bad_query(f"X-Amz-{missing or 'Credential'} is missing or malformed")
+    if values["Algorithm"] != SIGV4:
+        return bad_query('X-Amz-Algorithm only supports "AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256"')
+    signed_at = parse_date(values["Date"])
+    if signed_at is None or not re.fullmatch(r"[0-9]{1,9}", values["Expires"]):
+        return bad_query("X-Amz-Date must be in the ISO8601 Long Format, and X-Amz-Expires a number")
+    lifetime = timedelta(seconds=int(values["Expires"]))
+    if lifetime > MAX_LIFETIME:
+        return bad_query(TOO_LONG)
+    credentials = lookup(scope.key_id)
+    if credentials is None:
+        return unknown_key(scope.key_id)
+    if signed_at - now > MAX_SKEW:
+        return Refusal(403, "AccessDenied", "Request is not yet valid")
+    if now > signed_at + lifetime:
+        return expired(signed_at + lifetime, now, (("X-Amz-Expires", values["Expires"]),))
+    payload = first_parameter(parameters, "X-Amz-Content-Sha256") or head.header("x-amz-content-sha256")
+    query = "&".join(part for part in head.query_string.split("&") if not part.lower().startswith("x-amz-signature="))
+    return _compare(
+        head,
+        credentials,
+        scope,
+        signed_at,
+        values["SignedHeaders"],
+        values["Signature"],
+        payload or UNSIGNED_PAYLOAD,
+        query,
+        payload,
+    )
+
+
+_QUERY_PARAMETERS = ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature")
+
+
+def _compare(
+    head: RequestHead,
+    credentials: Credentials,
+    scope: _Scope,
+    signed_at: datetime,
+    signed_headers: str,
+    given: str,
+    payload: str,
+    query: str,
+    stated: str | None,
+) -> Verified | Refusal:
+    names = sorted(signed_headers.lower().split(";"))
+    unsigned = _unsigned(head, names)
+    if unsigned:
+        return Refusal(
+            403,
+            "AccessDenied",
+            "There were headers present in the request which were not signed",
+            (("HeadersNotSigned", ", ".join(unsigned)),),
+        )
+    timestamp = signed_at.strftime("%Y%m%dT%H%M%SZ")
+    if scope.date != timestamp[:8]:
+        return Refusal(400, "AuthorizationHeaderMalformed", OTHER_DATE.format(scope.date, timestamp[:8]))
+    if stated is not None and not _PAYLOAD.fullmatch(payload):
+        return Refusal(400, "InvalidArgument", NO_PAYLOAD)
+    token = head.header("x-amz-security-token") or first_parameter(parse_query(query), "X-Amz-Security-Token")
+    if token is not None and (credentials.session_token is None or not _equal(token, credentials.session_token)):
+        return Refusal(400, "InvalidToken", "The provided token is malformed or otherwise invalid.")
+    if token is None and credentials.session_token is not None:
+        return unknown_key(credentials.access_key_id)
+    lines = _header_lines(head, names)
+    tail = f"{lines}\n\n{';'.join(names)}\n{payload}"
+    key = signing_key(credentials, scope.date, scope.region, scope.service)
+    first = ""
+    for start in _starts(head, query):
+        canonical = f"{start}\n{tail}"
+        text = string_to_sign(timestamp, scope.text, canonical)
+        ours = signature(key, text)
+        if _equal(given, ours):
+            return Verified(credentials, payload, ours, timestamp, scope.text, key, scope.region, scope.service)
+        first = first or canonical
+    return mismatch(credentials, given, string_to_sign(timestamp, scope.text, first), first)
+
+
+def _starts(head: RequestHead, query: str) -> Iterator[str]:
+    """Method, path and query as a client may have signed them: S3's canonical form first, then what it was sent."""
+    path = head.path
+    canonical = canonical_path(path)
+    yield f"{head.method}\n{canonical}\n{canonical_query(query)}"
+    queries = dict.fromkeys((canonical_query(query), canonical_query(query.replace("+", "%2B")), _sorted(query)))
+    for other in dict.fromkeys((canonical, path)):
+        for spelled in queries:
+            yield f"{head.method}\n{other}\n{spelled}"
+
+
+def _sorted(query: str) -> str:
+    parts = (part if "=" in part else part + "=" for part in query.split("&") if part)
+    return "&".join(sorted(parts))
+
+
+def _header_lines(head: RequestHead, names: Sequence[str]) -> str:
+    values: dict[str, str] = {}
+    for name, value in head.headers:
+        lower = name.lower()
+        text = " ".join(value.split()) if " " in value or "\t" in value else value
+        values[lower] = f"{values[lower]},{text}" if lower in values else text
+    return "\n".join([f"{name}:{values.get(name, '')}" for name in names])
+
+
+def _unsigned(head: RequestHead, names: Sequence[str]) -> list[str]:
+    """Header fields that S3 demands to be signed and that are not."""
+    missing = [] if "host" in names else ["host"]
+    for name, _ in head.headers:
+        lower = name.lower()
+        if (lower.startswith("x-amz-") or lower == "content-md5") and lower not in names and lower not in missing:
+            missing.append(lower)
+    return missing
+
+
+def _version2(
+    head: RequestHead, parameters: Sequence[tuple[str, str]], lookup: Lookup, now: datetime, bucket: str | None
+) -> Verified | Refusal:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html"""
+    authorization = head.header("authorization")
+    expires: str | None = None
+    if authorization is not None:
+        key_id, _, given = authorization.strip().partition(" ")[2].strip().partition(":")
+        signed_at = parse_date(head.header("x-amz-date")) or parse_date(head.header("date"))
+        if not key_id or not given:
+            return Refusal(
+                400, "InvalidArgument", "Authorization header is invalid -- one and only one ' ' (space) required"
+            )
+        if signed_at is None:
+            return Refusal(403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
+    else:
+        values = dict(reversed(parameters))
+        key_id, given, expires = (values.get(name, "") for name in ("AWSAccessKeyId", "Signature", "Expires"))
+        if not key_id or not given or not expires:
+            return Refusal(
+                403,
+                "AccessDenied",
+                "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters",
+            )
+        if not re.fullmatch(r"[0-9]{1,11}", expires):
+            return Refusal(403, "AccessDenied", "Invalid date (should be seconds since epoch): " + expires[:32])
+        signed_at = None
+    credentials = lookup(key_id)
+    if credentials is None:
+        return unknown_key(key_id)
+    if signed_at is not None and abs(now - signed_at) > MAX_SKEW:
+        return skewed(signed_at, now)
+    if expires is not None and now.timestamp() > int(expires):
+        return expired(datetime.fromtimestamp(int(expires), UTC), now)
+    if head.header("x-amz-security-token") is not None or first_parameter(parameters, "x-amz-security-token"):
+        return Refusal(400, "InvalidToken", "The provided token is malformed or otherwise invalid.")
+    texts = candidates(head, parameters, expires, bucket)
+    if any(_equal(given, signature2(credentials.secret_access_key, text)) for text in texts):
+        return Verified(credentials, UNSIGNED_PAYLOAD)
+    return mismatch(credentials, given, texts[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    key_id: str
+    date: str
+    region: str
+    service: str
+
+    @property
+    def text(self) -> str:
+        return f"{self.date}/{self.region}/{self.service}/aws4_request"
+
+    @classmethod
+    def parse(cls, credential: str) -> _Scope | None:
+        parts = credential.rsplit("/", 4)
+        if len(parts) != 5 or parts[4] != "aws4_request" or not all(parts):
+            return None
+        return cls(*parts[:4])
+
+
+def _equal(one: str, other: str) -> bool:
+    return hmac.compare_digest(one.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape"))
