@@ -39,17 +39,18 @@ class Front:
 
 
 @contextlib.contextmanager
-def running(directory: Path, upstream: str, policies: Path | None) -> Iterator[Front]:
+def running(directory: Path, upstream: str | None, policies: Path | None, *settings: str) -> Iterator[Front]:
     """Run `denyproxy serve` on free loopback ports, its files in `directory`, until the block ends.
 
-    Raises ServerFailed.
+    `upstream`: of the passthrough mode. `settings`: further lines of the configuration. Raises ServerFailed.
     """
     endpoint, console = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     front = Front(f"http://{endpoint}", directory / "denyproxy.toml", directory / "denials.jsonl")
     front.config.write_text(
         f"listen = {json.dumps(endpoint)}\n"
-        f"upstream.url = {json.dumps(upstream)}\n"
-        'upstream.kind = "aws"  # the server plays AWS\n'
+        + (f"upstream.url = {json.dumps(upstream)}\n" if upstream else "")
+        + 'upstream.kind = "aws"  # the server plays AWS\n'
+        + "".join(f"{line}\n" for line in settings)
         + (f"policies.directory = {json.dumps(str(policies))}\n" if policies else "")
         + f"log.destination = {json.dumps(str(front.log))}\n"
         f"console.listen = {json.dumps(console)}\n"

@@ -32,7 +32,8 @@ VOLATILE_ELEMENTS = re.compile(
     rb"|DeleteMarkerVersionId|NextContinuationToken|ContinuationToken)>[^<]*</\1>"
 )
 VOLATILE_PARAMETERS = re.compile(
-    r"(uploadId|versionId|continuation-token|X-Amz-Date|X-Amz-Signature|Expires|Signature)=[^&]*"
+    r"(uploadId|versionId|continuation-token|X-Amz-Date|X-Amz-Credential|X-Amz-Signature|AWSAccessKeyId|Expires|Signature)"
+    r"=[^&]*"
 )
 
 

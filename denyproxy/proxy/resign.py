@@ -1,0 +1,289 @@
+"""The resign mode: verify what a client signed, and sign it again for the upstream.
+
+Nothing is signed that was not verified; what is not signed travels on unsigned.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from denyproxy.exchange import Headers, RequestHead, Resigned
+from denyproxy.proxy.bodies import RequestBody
+from denyproxy.proxy.endpoints import DEFAULT_REGION, Addressed, Endpoint, Endpoints, Regions, addressed, region_of_host
+from denyproxy.proxy.errors import NoCredentials, Refused, UpstreamUnreachable
+from denyproxy.proxy.heads import HOP_BY_HOP
+from denyproxy.proxy.hosts import is_aws_s3
+from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse
+from denyproxy.proxy.modes import UpstreamMode
+from denyproxy.proxy.redirects import STATUSES, bucket_region, redirect_of
+from denyproxy.proxy.signers import ClientKey, Signer, Signers
+from denyproxy.proxy.upstream import Origin, Send, UpstreamRequest
+from denyproxy.sigv4.chunked import ChunkError, Rechunker
+from denyproxy.sigv4.credential import CredentialKind, parse_credential
+from denyproxy.sigv4.credentials import Credentials
+from denyproxy.sigv4.signing import sign
+from denyproxy.sigv4.verification import Refusal, Verified, verify
+
+_KEY_IN_HEADER = re.compile(rb"(?:AWS4-\S+\s+Credential=([^/,\s]+)/|AWS\s+([^:\s]+):)")
+_KEY_IN_QUERY = re.compile(r"[?&](?:X-Amz-Credential|AWSAccessKeyId)=([^&/%]+)")
+_MOST_REROUTES = 2
+_EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+_HOP_BY_HOP = frozenset(name.decode() for name in HOP_BY_HOP)
+
+
+@dataclass(frozen=True, slots=True)
+class ResignOptions:
+    """How the resign mode reaches S3."""
+
+    aws: bool = True
+    """The upstream is AWS, where each bucket has a region."""
+    region: str | None = None
+    """Where requests go first; None: to the region that the client signed for."""
+    base_domains: tuple[str, ...] = ("localhost",)
+    """Lower case."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A request, and what signs it again."""
+
+    head: RequestHead
+    body: RequestBody | None
+    direct: str | None
+    """The host of AWS that the client names: it means that one."""
+    address: Addressed
+    verified: Verified | None = None
+    """None: not signed."""
+    signer: Signer | None = None
+    client: ClientKey | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ResignedRequest(UpstreamRequest):
+    """A request signed again, and how it came about."""
+
+    call: _Call | None = None
+    region: str = DEFAULT_REGION
+    attempt: int = 0
+
+    @property
+    def resigned(self) -> Resigned | None:
+        """Whose credentials signed it, if not the client's own."""
+        call = self.call
+        if call is None or call.signer is None or call.client is None:
+            return None
+        key_id = call.client.credentials.access_key_id
+        if call.signer.credentials.access_key_id == key_id:
+            return None
+        return Resigned(call.signer.principal, call.client.principal, key_id)
+
+
+class Resign:
+    """Verifies with a table of access keys and signs again."""
+
+    name = "resign"
+    reroutes = STATUSES
+
+    def __init__(
+        self,
+        keys: Mapping[str, ClientKey],
+        signers: Signers,
+        endpoints: Endpoints,
+        send: Send,
+        *,
+        options: ResignOptions = ResignOptions(),
+        otherwise: UpstreamMode | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`otherwise`: the mode of requests whose access key is not in the table; None: they are refused."""
+        self._keys = keys
+        self._signers = signers
+        self._endpoints = endpoints
+        self._send = send
+        self._options = options
+        self._otherwise = otherwise
+        self._clock = clock
+        self._regions = Regions()
+
+    def accepts(self, request: ReceivedRequest) -> bool:
+        """Every origin-form request, if there is no other mode for it; else those with a known access key."""
+        if not request.target.startswith("/"):
+            return False
+        return self._otherwise is None or access_key_id(request) in self._keys
+
+    async def prepare(self, request: ReceivedRequest, body: RequestBody | None) -> UpstreamRequest:
+        """The request with another signature. Raises Refused, NoCredentials."""
+        head = request.head
+        host = (head.header("host") or "").partition(":")[0].lower()
+        direct = host if self._options.aws and is_aws_s3(host) else None
+        if direct is None:
+            address = addressed(host, head.target, self._options.base_domains)
+        else:
+            address = Addressed(None, "", head.target)
+        if access_key_id(request) is None and parse_credential(head).kind is CredentialKind.ANONYMOUS:
+            return await self._routed(_Call(head, body, direct, address))
+        in_host = None if address.segment else address.bucket
+        found = verify(head, self._credentials, self._clock(), in_host)
+        if isinstance(found, Refusal):
+            raise Refused(found.message, status=found.status, code=found.code, fields=found.fields)
+        client = self._keys[found.credentials.access_key_id]
+        return await self._routed(_Call(head, body, direct, address, found, self._signers.signer(client), client))
+
+    def _credentials(self, access_key_id: str) -> Credentials | None:
+        key = self._keys.get(access_key_id)
+        return key.credentials if key is not None else None
+
+    async def _routed(self, call: _Call) -> ResignedRequest:
+        """The request for where its bucket is, as far as is known."""
+        bucket, verified = call.address.bucket, call.verified
+        region = self._regions.get(bucket)
+        if call.direct is not None:
+            region = (
+                (verified.region if verified is not None else None) or region_of_host(call.direct) or DEFAULT_REGION
+            )
+        elif region is None:
+            region = self._options.region or (verified.region if verified is not None else None) or DEFAULT_REGION
+            if self._options.aws and bucket is not None and call.body is not None and not _creates_bucket(call):
+                region = await self._learnt(call, region)
+        return self._outgoing(call, region, 0)
+
+    async def _learnt(self, call: _Call, region: str) -> str:
+        """The region of a bucket, asked before a body is on its way that could be read only once."""
+        bucket = call.address.bucket
+        endpoint = self._endpoint(call, region)
+        head = RequestHead("HEAD", endpoint.prefix or "/", (("Host", endpoint.host),))
+        if call.signer is not None:
+            head = self._sign(head, call.signer, endpoint, _EMPTY)
+        response = await self._send(UpstreamRequest(endpoint.origin, head))
+        await response.close()
+        found = bucket_region(response.head)
+        if found is not None:
+            self._regions.learn(bucket, found)
+        return found or region
+
+    async def reroute(
+        self, outgoing: UpstreamRequest, response: ReceivedResponse, error: bytes
+    ) -> UpstreamRequest | None:
+        """The request for where the upstream sends it; None: it does not. Raises ProxyError if it cannot go there.
+
+        `error`: the start of the response's body."""
+        if not isinstance(outgoing, ResignedRequest) or outgoing.call is None:
+            return None
+        call, to = outgoing.call, redirect_of(response, error)
+        region = to.region or outgoing.region
+        elsewhere = to.origin is not None and to.origin != _place(outgoing.origin)
+        if region == outgoing.region and not elsewhere:
+            return None
+        if region == outgoing.region or outgoing.attempt >= _MOST_REROUTES:
+            raise UpstreamUnreachable("The upstream redirects this request to a place that denyproxy cannot follow to.")
+        if call.direct is None:
+            self._regions.learn(call.address.bucket, region)
+        if call.body is not None and call.body.started:
+            raise NoCredentials(
+                f"The bucket is in {region}, as denyproxy has learnt just now: please send the request again."
+            )
+        return self._outgoing(call, region, outgoing.attempt + 1)
+
+    def _outgoing(self, call: _Call, region: str, attempt: int) -> ResignedRequest:
+        """The request as it goes to the bucket's endpoint in a region."""
+        endpoint = self._endpoint(call, region)
+        head = RequestHead(call.head.method, call.address.at(endpoint), _headers(call.head.headers, endpoint.host))
+        if call.verified is not None and call.signer is not None:
+            payload = call.verified.payload
+            signed = sign(
+                head,
+                call.signer.credentials,
+                region=endpoint.region,
+                service=endpoint.service,
+                now=self._clock(),
+                payload=payload,
+            )
+            head = signed.head
+            if call.body is not None and payload.startswith("STREAMING-"):
+                call.body.rewrite(_Chunks(Rechunker(call.verified, signed)))
+        return ResignedRequest(
+            endpoint.origin,
+            head,
+            call.body,
+            call=call,
+            region=region,
+            attempt=attempt,
+        )
+
+    def _endpoint(self, call: _Call, region: str) -> Endpoint:
+        """Where the bucket is served."""
+        if call.direct is not None:
+            named = region_of_host(call.direct)
+            host = call.direct if named is None else call.direct.replace(named, region)
+            service = (call.verified.service if call.verified is not None else None) or "s3"
+            return Endpoint(Origin("https", host, 443, "aws"), host, "", region, service)
+        return self._endpoints(call.address.bucket, region)
+
+    def _sign(self, head: RequestHead, signer: Signer, endpoint: Endpoint, payload: str) -> RequestHead:
+        return sign(
+            head,
+            signer.credentials,
+            region=endpoint.region,
+            service=endpoint.service,
+            now=self._clock(),
+            payload=payload,
+        ).head
+
+
+class _Chunks:
+    """A body in signed chunks, signed again; what is wrong with it in S3's words."""
+
+    def __init__(self, rechunker: Rechunker) -> None:
+        self._rechunker = rechunker
+
+    def feed(self, data: bytes) -> bytes:
+        """See `Rewriting`."""
+        try:
+            return self._rechunker.feed(data)
+        except ChunkError as error:
+            raise _refused(error) from None
+
+    def finish(self) -> bytes:
+        """See `Rewriting`."""
+        try:
+            return self._rechunker.finish()
+        except ChunkError as error:
+            raise _refused(error) from None
+
+
+def _refused(error: ChunkError) -> Refused:
+    mismatch = error.code == "SignatureDoesNotMatch"
+    return Refused(error.message, status=403 if mismatch else 400, code=error.code, element="payload")
+
+
+def access_key_id(request: ReceivedRequest) -> str | None:
+    """The access key id that a request is signed with, as far as a glance tells."""
+    for line in request.relayed:
+        if line[:14].lower() == b"authorization:":
+            found = _KEY_IN_HEADER.search(line, 14)
+            return str(found[1] or found[2], "utf-8", "surrogateescape") if found is not None else None
+    if "?" in request.target and (named := _KEY_IN_QUERY.search(request.target)) is not None:
+        return named[1]
+    return None
+
+
+def _headers(headers: Headers, host: str) -> Headers:
+    """Header fields for the upstream: its Host, in the place of the client's, and none of one connection alone."""
+    return tuple(
+        [
+            (name, host if lower == "host" else value)
+            for name, value in headers
+            if (lower := name.lower()) not in _HOP_BY_HOP
+        ]
+    )
+
+
+def _creates_bucket(call: _Call) -> bool:
+    return call.head.method == "PUT" and call.address.rest in ("", "/")
+
+
+def _place(origin: Origin) -> tuple[str, str, int]:
+    return origin.scheme, origin.host, origin.port
