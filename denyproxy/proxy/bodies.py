@@ -93,11 +93,22 @@ class RequestBody:
         self._idle_seconds = idle_seconds
         self._on_start = on_start
         self._rewriting: Rewriting | None = None
+        self._ahead = b""
         self._closed = False
         self.started = False
         """Has the upstream asked for it?"""
         self.error: ProxyError | None = None
         """Why it could not be read to its end, if the client is to blame."""
+
+    async def ahead(self, enough: Callable[[bytes], bool], limit: int) -> bytes:
+        """The start of the body, for `read` to come upon again: until it is `enough`, over the limit, or all there is.
+
+        Raises ProxyError if the client fails."""
+        start = b""
+        while not enough(start) and len(start) <= limit and (data := await self._receive()):
+            start += data
+        self._ahead = start
+        return start
 
     def rewrite(self, rewriting: Rewriting) -> None:
         """Send another body than the client's. Call it before the first byte is read."""
@@ -120,6 +131,9 @@ class RequestBody:
     async def _receive(self) -> bytes:
         if self._closed:
             raise EOFError("the response is already there")
+        if self._ahead:
+            data, self._ahead = self._ahead, b""
+            return data
         if not self.started:
             self.started = True
             if self._on_start is not None:
