@@ -60,7 +60,7 @@ CASES: Mapping[str, Case] = {
     "workers": Case("GET", "1k", 32, pinned=False),
 }
 LEFT_OUT = {
-    "workers": {"nginx", "haproxy", "mitmproxy", "peer", "denyproxy-session"},
+    "workers": {"nginx", "haproxy", "mitmproxy", "peer", "denyproxy-session", "denyproxy-resign"},
     "get1k": {"denyproxy-2"},
     "put1k": {"denyproxy-2"},
     "get1m": {"denyproxy-2", "mitmproxy"},

@@ -224,6 +224,18 @@ def _denyproxy(module: str, **environment: str) -> Command:
     return command
 
 
+def _resign(port: int, url: str, home: Path) -> list[str]:
+    """With another key pair for the upstream than that of the load."""
+    config = home / "denyproxy.toml"
+    config.write_text(
+        f'resign.upstream = "{url}"\n'
+        f'resign.key = {{access_key_id = "AKIAUPSTREAMEXAMPLE1", secret = "{SECRET_KEY}"}}\n'
+        f'resign.credentials.{ACCESS_KEY} = {{secret = "{SECRET_KEY}"}}\n'
+    )
+    argv = [sys.executable, "-m", "denyproxy", "serve", "--config", str(config)]
+    return [*argv, "--listen", f"127.0.0.1:{port}", "--log", str(home / "denials.log")]
+
+
 def _named(port: int, url: str, home: Path) -> list[str]:
     command = os.environ.get(PEER_VARIABLE)
     if not command:
@@ -238,6 +250,7 @@ PROXIES: Mapping[str, Command] = {
     "peer": _named,
     "denyproxy": _denyproxy("denyproxy"),
     "denyproxy-session": _denyproxy("benchmarks.session_proxy"),
+    "denyproxy-resign": _resign,
     "denyproxy-2": _denyproxy("denyproxy", DENYPROXY_WORKERS="2"),
 }
 """Name -> how it is started."""
