@@ -14,6 +14,7 @@ from denyproxy.exchange import Headers, RequestHead, Resigned
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.endpoints import DEFAULT_REGION, Addressed, Endpoint, Endpoints, Regions, addressed, region_of_host
 from denyproxy.proxy.errors import NoCredentials, Refused, UpstreamUnreachable
+from denyproxy.proxy.forms import SignedForm, signed_form
 from denyproxy.proxy.heads import HOP_BY_HOP
 from denyproxy.proxy.hosts import is_aws_s3
 from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse
@@ -57,6 +58,8 @@ class _Call:
     address: Addressed
     verified: Verified | None = None
     """None: not signed."""
+    form: SignedForm | None = None
+    """The browser-based upload that is signed in its body instead."""
     signer: Signer | None = None
     client: ClientKey | None = None
 
@@ -124,13 +127,19 @@ class Resign:
         else:
             address = Addressed(None, "", head.target)
         if access_key_id(request) is None and parse_credential(head).kind is CredentialKind.ANONYMOUS:
-            return await self._routed(_Call(head, body, direct, address))
+            form = await signed_form(head, body, self._credentials, self._clock())
+            if form is None:
+                return await self._routed(_Call(head, body, direct, address))
+            client = self._keys[form.credentials.access_key_id]
+            signer = self._signers.signer(client)
+            return await self._routed(_Call(head, body, direct, address, form=form, signer=signer, client=client))
         in_host = None if address.segment else address.bucket
         found = verify(head, self._credentials, self._clock(), in_host)
         if isinstance(found, Refusal):
             raise Refused(found.message, status=found.status, code=found.code, fields=found.fields)
         client = self._keys[found.credentials.access_key_id]
-        return await self._routed(_Call(head, body, direct, address, found, self._signers.signer(client), client))
+        signer = self._signers.signer(client)
+        return await self._routed(_Call(head, body, direct, address, found, signer=signer, client=client))
 
     def _credentials(self, access_key_id: str) -> Credentials | None:
         key = self._keys.get(access_key_id)
@@ -204,6 +213,9 @@ class Resign:
             head = signed.head
             if call.body is not None and payload.startswith("STREAMING-"):
                 call.body.rewrite(_Chunks(Rechunker(call.verified, signed)))
+        elif call.form is not None and call.signer is not None:
+            signing = call.signer.credentials
+            head = call.form.resign(head, signing, region=endpoint.region, service=endpoint.service, now=self._clock())
         return ResignedRequest(
             endpoint.origin,
             head,
