@@ -209,6 +209,7 @@ class Resign:
                 service=endpoint.service,
                 now=self._clock(),
                 payload=payload,
+                path_as_sent=call.verified.path_as_sent,
             )
             head = signed.head
             if call.body is not None and payload.startswith("STREAMING-"):

@@ -78,11 +78,19 @@ def signature(key: bytes, text: str) -> str:
 
 
 def sign(
-    head: RequestHead, credentials: Credentials, *, region: str, service: str, now: datetime, payload: str
+    head: RequestHead,
+    credentials: Credentials,
+    *,
+    region: str,
+    service: str,
+    now: datetime,
+    payload: str,
+    path_as_sent: bool = False,
 ) -> SignedHead:
     """The head with a new signature, and without the old one, in header or query. Host must be the upstream's.
 
-    `now`: aware UTC. `payload`: the value of x-amz-content-sha256. All else of the head stays as it is."""
+    `now`: aware UTC. `payload`: the value of x-amz-content-sha256. `path_as_sent`: sign the path as it is spelled, not
+    in S3's canonical form. All else of the head stays as it is."""
     timestamp = now.strftime("%Y%m%dT%H%M%SZ")
     path, _, query = head.target.partition("?")
     fields = [field for field in head.headers if field[0].lower() not in _REPLACED]
@@ -98,7 +106,7 @@ def sign(
     canonical = "\n".join(
         [
             head.method,
-            canonical_path(path),
+            path if path_as_sent else canonical_path(path),
             canonical_query(query),
             *[f"{name}:{signed[name]}" for name in names],
             "",

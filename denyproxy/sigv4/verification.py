@@ -64,6 +64,8 @@ class Verified:
     key: bytes = b""
     region: str | None = None
     service: str | None = None
+    path_as_sent: bool = False
+    """The path was signed as it was sent, which is not S3's canonical form: `%2f`, or `%2F` in a key."""
 
 
 def verify(head: RequestHead, lookup: Lookup, now: datetime, bucket_in_host: str | None = None) -> Verified | Refusal:
@@ -203,25 +205,27 @@ def _compare(
     tail = f"{lines}\n\n{';'.join(names)}\n{payload}"
     key = signing_key(credentials, scope.date, scope.region, scope.service)
     first = ""
-    for start in _starts(head, query):
+    for start, as_sent in _starts(head, query):
         canonical = f"{start}\n{tail}"
         text = string_to_sign(timestamp, scope.text, canonical)
         ours = signature(key, text)
         if _equal(given, ours):
-            return Verified(credentials, payload, ours, timestamp, scope.text, key, scope.region, scope.service)
+            return Verified(
+                credentials, payload, ours, timestamp, scope.text, key, scope.region, scope.service, as_sent
+            )
         first = first or canonical
     return mismatch(credentials, given, string_to_sign(timestamp, scope.text, first), first)
 
 
-def _starts(head: RequestHead, query: str) -> Iterator[str]:
-    """Method, path and query as a client may have signed them: S3's canonical form first, then what it was sent."""
+def _starts(head: RequestHead, query: str) -> Iterator[tuple[str, bool]]:
+    """Method, path and query as a client may have signed them, S3's own form first, and whether its path is as sent."""
     path = head.path
     canonical = canonical_path(path)
-    yield f"{head.method}\n{canonical}\n{canonical_query(query)}"
+    yield f"{head.method}\n{canonical}\n{canonical_query(query)}", False
     queries = dict.fromkeys((canonical_query(query), canonical_query(query.replace("+", "%2B")), _sorted(query)))
     for other in dict.fromkeys((canonical, path)):
         for spelled in queries:
-            yield f"{head.method}\n{other}\n{spelled}"
+            yield f"{head.method}\n{other}\n{spelled}", other != canonical
 
 
 def _sorted(query: str) -> str:

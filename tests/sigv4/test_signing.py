@@ -105,7 +105,7 @@ def test_s3_demands_these_to_be_signed_and_the_way_may_change_those() -> None:
     }
 
 
-class _Given(S3SigV4Auth):
+class _Given(S3SigV4Auth):  # type: ignore[misc] # botocore has no types
     """botocore's calculation over the header fields and the payload hash that were signed."""
 
     def __init__(self, names: set[str], payload: str) -> None:
