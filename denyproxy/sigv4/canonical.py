@@ -10,7 +10,7 @@ import hashlib
 import re
 from urllib.parse import quote
 
-from denyproxy.exchange import RequestHead
+from denyproxy.exchange import Headers, RequestHead
 from denyproxy.sigv4.credential import Credential, CredentialKind
 from denyproxy.sigv4.wire import SECRET_FIELDS, first_parameter, parse_query, percent_decode, split_target
 
@@ -56,6 +56,20 @@ def canonical_query(query: str) -> str:
     return _canonical_query(parse_query(query)) if query else ""
 
 
+def joined(headers: Headers) -> dict[str, str]:
+    """Lower-case name -> value; the values of repeated fields with commas between them."""
+    values: dict[str, str] = {}
+    for name, value in headers:
+        lower = name.lower()
+        values[lower] = f"{values[lower]},{value}" if lower in values else value
+    return values
+
+
+def collapsed(value: str) -> str:
+    """A header value with single spaces inside and none around."""
+    return " ".join(value.split()) if " " in value or "\t" in value else value
+
+
 def _canonical_query(parameters: tuple[tuple[str, str], ...]) -> str:
     pairs = ((_encode(name, ""), _encode(value, "")) for name, value in parameters if name != "X-Amz-Signature")
     return "&".join(f"{name}={value}" for name, value in sorted(pairs))
@@ -64,7 +78,7 @@ def _canonical_query(parameters: tuple[tuple[str, str], ...]) -> str:
 def _header_value(head: RequestHead, name: str, host: str) -> str:
     if name == "host":
         return host.strip()
-    return ",".join(" ".join(value.split()) for field, value in head.headers if field.lower() == name)
+    return ",".join(collapsed(value) for field, value in head.headers if field.lower() == name)
 
 
 def _payload(head: RequestHead, credential: Credential, parameters: tuple[tuple[str, str], ...]) -> str:

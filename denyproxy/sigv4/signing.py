@@ -8,13 +8,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
 from denyproxy.exchange import RequestHead
-from denyproxy.sigv4.canonical import canonical_path, canonical_query
+from denyproxy.sigv4.canonical import canonical_path, canonical_query, collapsed, joined
 from denyproxy.sigv4.credential import SIGV4
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.wire import SIGNING_PARAMETERS, percent_decode
@@ -91,24 +90,32 @@ def sign(
 
     `now`: aware UTC. `payload`: the value of x-amz-content-sha256. `path_as_sent`: sign the path as it is spelled, not
     in S3's canonical form. All else of the head stays as it is."""
-    timestamp = now.strftime("%Y%m%dT%H%M%SZ")
+    timestamp = written(now.replace(microsecond=0))
     path, _, query = head.target.partition("?")
-    fields = [field for field in head.headers if field[0].lower() not in _REPLACED]
+    signed = joined(head.headers)
+    fields = list(head.headers)
+    if not _REPLACED.isdisjoint(signed):
+        fields = [field for field in fields if field[0].lower() not in _REPLACED]
     if query:
         query, moved = without_signature(query)
         fields += moved
-    fields += (("X-Amz-Date", timestamp), ("X-Amz-Content-SHA256", payload))
+        signed.update(joined(tuple(moved)))
+    new = [("X-Amz-Date", timestamp), ("X-Amz-Content-SHA256", payload)]
     if credentials.session_token is not None:
-        fields.append(("X-Amz-Security-Token", credentials.session_token))
-    signed = _signed(fields)
-    names = sorted(signed)
+        new.append(("X-Amz-Security-Token", credentials.session_token))
+    fields += new
+    signed.pop("authorization", None)
+    signed.pop("date", None)
+    signed.pop("x-amz-security-token", None)
+    signed.update((name.lower(), value) for name, value in new)
+    names = sorted(signed.keys() - _NOT_SIGNED)
     listed = ";".join(names)
     canonical = "\n".join(
         [
             head.method,
             path if path_as_sent else canonical_path(path),
             canonical_query(query),
-            *[f"{name}:{signed[name]}" for name in names],
+            *[f"{name}:{collapsed(signed[name])}" for name in names],
             "",
             listed,
             payload,
@@ -123,15 +130,10 @@ def sign(
     return SignedHead(RequestHead(head.method, target, tuple(fields)), seed, scope, timestamp, key)
 
 
-def _signed(fields: list[tuple[str, str]]) -> Mapping[str, str]:
-    """Lower-case name -> canonical value."""
-    signed: dict[str, str] = {}
-    for name, value in fields:
-        lower = name.lower()
-        if lower not in _NOT_SIGNED:
-            text = " ".join(value.split()) if " " in value or "\t" in value else value
-            signed[lower] = f"{signed[lower]},{text}" if lower in signed else text
-    return signed
+@lru_cache(maxsize=16)
+def written(moment: datetime) -> str:
+    """As in X-Amz-Date. Many requests share a second."""
+    return moment.strftime("%Y%m%dT%H%M%SZ")
 
 
 def without_signature(query: str) -> tuple[str, list[tuple[str, str]]]:

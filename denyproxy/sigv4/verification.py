@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from denyproxy.exchange import RequestHead
-from denyproxy.sigv4.canonical import canonical_path, canonical_query
+from denyproxy.sigv4.canonical import canonical_path, canonical_query, collapsed, joined
 from denyproxy.sigv4.credential import SIGV2, SIGV4, SIGV4A, CredentialKind, parse_credential
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.refusals import (
@@ -31,7 +32,7 @@ from denyproxy.sigv4.refusals import (
     skewed,
     unknown_key,
 )
-from denyproxy.sigv4.signing import signature, signing_key, string_to_sign
+from denyproxy.sigv4.signing import signature, signing_key, string_to_sign, written
 from denyproxy.sigv4.version2 import candidates, signature2
 from denyproxy.sigv4.wire import first_parameter, parse_date, parse_query
 
@@ -48,6 +49,9 @@ _PART = re.compile(r"[,\s]*(Credential|SignedHeaders|Signature)=([^,\s]*)")
 __all__ = ["Refusal", "Verified", "verify"]
 
 Lookup = Callable[[str], Credentials | None]
+Values = Mapping[str, str]
+"""Lower-case name of a header field -> value."""
+_EXPRESS_TOKEN = "x-amz-s3session-token"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,36 +76,35 @@ def verify(head: RequestHead, lookup: Lookup, now: datetime, bucket_in_host: str
     """Verify a signed request. `now`: aware UTC. `bucket_in_host`: the bucket, if the Host names it.
 
     The body is not looked at: its hash, or the mode of its chunks, is in `Verified.payload`."""
-    authorization = head.header("authorization")
-    parameters = parse_query(head.query_string)
-    presigned = first_parameter(parameters, "X-Amz-Signature") is not None or (
-        first_parameter(parameters, "AWSAccessKeyId") is not None
-    )
-    if authorization is not None and presigned:
+    values = joined(head.headers)
+    authorization = values.get("authorization")
+    parameters = parse_query(head.query_string) if "?" in head.target else ()
+    names = {name.lower() for name, _ in parameters}
+    if authorization is not None and ("x-amz-signature" in names or "awsaccesskeyid" in names):
         return Refusal(400, "InvalidArgument", TWO_SIGNATURES)
-    if head.header("x-amz-s3session-token") is not None or first_parameter(parameters, "X-Amz-S3session-Token"):
+    if _EXPRESS_TOKEN in values or _EXPRESS_TOKEN in names:
         return not_signed_again(EXPRESS)
     if authorization is not None and authorization.lstrip().startswith(SIGV4 + " "):
-        return _from_header(head, authorization, lookup, now)
+        return _from_header(head, values, lookup, now)
     credential = parse_credential(head)
     if credential.algorithm == SIGV4A:
         return not_signed_again("Signature Version 4A (Multi-Region Access Points)")
     if credential.algorithm == SIGV2:
         return _version2(head, parameters, lookup, now, bucket_in_host)
     if credential.kind is CredentialKind.QUERY:
-        return _from_query(head, parameters, lookup, now)
+        return _from_query(head, values, parameters, lookup, now)
     if credential.kind is CredentialKind.ANONYMOUS:
         return Refusal(403, "AccessDenied", "Access Denied")
     return Refusal(400, "InvalidArgument", "Unsupported Authorization Type")
 
 
-def _from_header(head: RequestHead, authorization: str, lookup: Lookup, now: datetime) -> Verified | Refusal:
-    parts = dict(_PART.findall(authorization.partition(SIGV4)[2]))
+def _from_header(head: RequestHead, values: Values, lookup: Lookup, now: datetime) -> Verified | Refusal:
+    parts = dict(_PART.findall(values["authorization"].partition(SIGV4)[2]))
     scope = _Scope.parse(parts.get("Credential", ""))
     if scope is None or not parts.get("SignedHeaders") or not parts.get("Signature"):
         return Refusal(400, "AuthorizationHeaderMalformed", MALFORMED)
-    date = head.header("x-amz-date") or head.header("date")
-    signed_at = parse_date(date)
+    date = values.get("x-amz-date") or values.get("date")
+    signed_at = _read(date) if date is not None else None
     if signed_at is None:
         return Refusal(403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
     if scope.service == "s3express":
@@ -111,7 +114,7 @@ def _from_header(head: RequestHead, authorization: str, lookup: Lookup, now: dat
         return unknown_key(scope.key_id)
     if abs(now - signed_at) > MAX_SKEW:
         return skewed(signed_at, now)
-    payload = head.header("x-amz-content-sha256")
+    payload = values.get("x-amz-content-sha256")
     stated = payload
     if payload is None:
         if head.method not in ("GET", "HEAD", "DELETE", "OPTIONS"):
@@ -119,6 +122,7 @@ def _from_header(head: RequestHead, authorization: str, lookup: Lookup, now: dat
         payload = EMPTY_PAYLOAD
     return _compare(
         head,
+        values,
         credentials,
         scope,
         signed_at,
@@ -131,7 +135,7 @@ def _from_header(head: RequestHead, authorization: str, lookup: Lookup, now: dat
 
 
 def _from_query(
-    head: RequestHead, parameters: Sequence[tuple[str, str]], lookup: Lookup, now: datetime
+    head: RequestHead, headers: Values, parameters: Sequence[tuple[str, str]], lookup: Lookup, now: datetime
 ) -> Verified | Refusal:
     values = {name: first_parameter(parameters, f"X-Amz-{name}") or "" for name in _QUERY_PARAMETERS}
     scope = _Scope.parse(values["Credential"])
@@ -153,10 +157,11 @@ def _from_query(
         return Refusal(403, "AccessDenied", "Request is not yet valid")
     if now > signed_at + lifetime:
         return expired(signed_at + lifetime, now, (("X-Amz-Expires", values["Expires"]),))
-    payload = first_parameter(parameters, "X-Amz-Content-Sha256") or head.header("x-amz-content-sha256")
+    payload = first_parameter(parameters, "X-Amz-Content-Sha256") or headers.get("x-amz-content-sha256")
     query = "&".join(part for part in head.query_string.split("&") if not part.lower().startswith("x-amz-signature="))
     return _compare(
         head,
+        headers,
         credentials,
         scope,
         signed_at,
@@ -173,6 +178,7 @@ _QUERY_PARAMETERS = ("Algorithm", "Credential", "Date", "Expires", "SignedHeader
 
 def _compare(
     head: RequestHead,
+    values: Values,
     credentials: Credentials,
     scope: _Scope,
     signed_at: datetime,
@@ -183,7 +189,7 @@ def _compare(
     stated: str | None,
 ) -> Verified | Refusal:
     names = sorted(signed_headers.lower().split(";"))
-    unsigned = _unsigned(head, names)
+    unsigned = _unsigned(values, names)
     if unsigned:
         return Refusal(
             403,
@@ -191,17 +197,19 @@ def _compare(
             "There were headers present in the request which were not signed",
             (("HeadersNotSigned", ", ".join(unsigned)),),
         )
-    timestamp = signed_at.strftime("%Y%m%dT%H%M%SZ")
+    timestamp = written(signed_at)
     if scope.date != timestamp[:8]:
         return Refusal(400, "AuthorizationHeaderMalformed", OTHER_DATE.format(scope.date, timestamp[:8]))
     if stated is not None and not _PAYLOAD.fullmatch(payload):
         return Refusal(400, "InvalidArgument", NO_PAYLOAD)
-    token = head.header("x-amz-security-token") or first_parameter(parse_query(query), "X-Amz-Security-Token")
+    token = values.get("x-amz-security-token")
+    if token is None and query:
+        token = first_parameter(parse_query(query), "X-Amz-Security-Token")
     if token is not None and (credentials.session_token is None or not _equal(token, credentials.session_token)):
         return Refusal(400, "InvalidToken", "The provided token is malformed or otherwise invalid.")
     if token is None and credentials.session_token is not None:
         return unknown_key(credentials.access_key_id)
-    lines = _header_lines(head, names)
+    lines = "\n".join([f"{name}:{collapsed(values.get(name, ''))}" for name in names])
     tail = f"{lines}\n\n{';'.join(names)}\n{payload}"
     key = signing_key(credentials, scope.date, scope.region, scope.service)
     first = ""
@@ -233,22 +241,11 @@ def _sorted(query: str) -> str:
     return "&".join(sorted(parts))
 
 
-def _header_lines(head: RequestHead, names: Sequence[str]) -> str:
-    values: dict[str, str] = {}
-    for name, value in head.headers:
-        lower = name.lower()
-        text = " ".join(value.split()) if " " in value or "\t" in value else value
-        values[lower] = f"{values[lower]},{text}" if lower in values else text
-    return "\n".join([f"{name}:{values.get(name, '')}" for name in names])
-
-
-def _unsigned(head: RequestHead, names: Sequence[str]) -> list[str]:
+def _unsigned(values: Values, names: Sequence[str]) -> list[str]:
     """Header fields that S3 demands to be signed and that are not."""
     missing = [] if "host" in names else ["host"]
-    for name, _ in head.headers:
-        lower = name.lower()
-        if (lower.startswith("x-amz-") or lower == "content-md5") and lower not in names and lower not in missing:
-            missing.append(lower)
+    left = values.keys() - names
+    missing += sorted(name for name in left if name.startswith("x-amz-") or name == "content-md5")
     return missing
 
 
@@ -311,6 +308,12 @@ class _Scope:
         if len(parts) != 5 or parts[4] != "aws4_request" or not all(parts):
             return None
         return cls(*parts[:4])
+
+
+@lru_cache(maxsize=64)
+def _read(date: str) -> datetime | None:
+    """Many requests share a second."""
+    return parse_date(date)
 
 
 def _equal(one: str, other: str) -> bool:
