@@ -11,7 +11,8 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -22,8 +23,8 @@ from denyproxy.settings import DELIMITER, PREFIX, Settings, SettingsError
 CONFIG_VARIABLE = "DENYPROXY_CONFIG"
 _NOT_SETTINGS = frozenset({CONFIG_VARIABLE, "DENYPROXY_MINISTACK", "DENYPROXY_MINISTACK_VENV", "DENYPROXY_REQUIRE_ALL"})
 """Variables with our prefix that mean something else, to the demo and to the tests."""
-_SECRETS = frozenset({"credentials", "secret", "session_token"})
-"""Members whose values no message repeats."""
+_SECRETS = frozenset({"credentials", "key"})
+"""Members whose values, secrets among them, no message repeats."""
 
 
 def load(
@@ -130,8 +131,7 @@ def _members(table: list[str]) -> list[str]:
     model: Any = Settings
     for name in table:
         fields = getattr(model, "model_fields", None)
-        model = (get_args(model) or (None,))[-1] if fields is None else fields[name].annotation
-        model = (
-            next((choice for choice in get_args(model) if hasattr(choice, "model_fields")), model) if fields else model
-        )
+        model = get_args(model)[-1] if fields is None else fields[name].annotation
+        if get_origin(model) in (Union, UnionType):
+            model = next((choice for choice in get_args(model) if hasattr(choice, "model_fields")), model)
     return sorted(getattr(model, "model_fields", ()))

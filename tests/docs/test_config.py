@@ -28,7 +28,7 @@ def test_the_example_loads() -> None:
 
 def test_it_names_every_table_but_the_limits() -> None:
     tables = {name for name, value in tomllib.loads(CONFIG.read_text()).items() if isinstance(value, dict)}
-    assert tables == {"upstream", "forward", "policies", "response", "log", "console", "declared"}
+    assert tables == {"upstream", "forward", "resign", "policies", "response", "log", "console", "declared"}
 
 
 def test_the_example_policies_have_no_problems() -> None:

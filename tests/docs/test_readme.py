@@ -40,7 +40,7 @@ def help_of(command: str) -> str:
 
 
 def test_there_are_commands_to_check() -> None:
-    assert {words[1] for words in commands("denyproxy")} == {"serve", "explain", "policies", "demo"}
+    assert {words[1] for words in commands("denyproxy")} == {"serve", "explain", "policies", "credentials", "demo"}
     assert {words[1] for words in commands("make")} == {"demo", "test", "test-all", "lint", "bench", "s3-tests"}
 
 
@@ -52,7 +52,8 @@ def test_every_option_of_a_command_exists(words: list[str]) -> None:
 
 
 def test_every_option_in_the_text_exists() -> None:
-    shown = {word for command in ("serve", "explain", "policies", "demo") for word in help_of(command).split()}
+    commands = ("serve", "explain", "policies", "credentials", "demo")
+    shown = {word for command in commands for word in help_of(command).split()}
     options = {word for code in re.findall(r"`([^`]+)`", PROSE) for word in code.split() if word.startswith("--")}
     options -= {"--strict"}
     assert options
