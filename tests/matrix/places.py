@@ -24,6 +24,8 @@ from tests.matrix.tap import Loop, Tap
 AWS_HOST = f"s3.{REGION}.amazonaws.com"
 IGNORES_PROXIES = {"js", "s3cmd"}
 """Clients that are not told of a proxy: in forward mode they send origin-form requests for AWS's names."""
+LOCAL = Credentials("AKIALOCALONLYEXAMPLE", "c2VjcmV0IG9mIGRlbnlwcm94eSBhbG9uZSwgbm8gbW9y", "")
+"""A key pair that the servers do not know."""
 RESOLVES_ITSELF = {"rclone"}
 """Clients with a resolver that knows no *.localhost; they take the tap as a proxy that only resolves names."""
 
@@ -32,20 +34,34 @@ RESOLVES_ITSELF = {"rclone"}
 class Mode:
     """A mode of denyproxy."""
 
-    running: Callable[[Path, Server, Loop], contextlib.AbstractContextManager[int]]
-    """Runs denyproxy; gives its port."""
+    running: Callable[[Path, Server, Credentials, Loop], contextlib.AbstractContextManager[int]]
+    """Runs denyproxy for a user of the server; gives its port."""
     of_aws: bool
     """Clients address AWS's own names, and not denyproxy."""
+    local: Credentials | None = None
+    """With what clients sign; None: as the user."""
 
 
 @contextlib.contextmanager
-def _passthrough(directory: Path, server: Server, loop: Loop) -> Iterator[int]:
+def _passthrough(directory: Path, server: Server, user: Credentials, loop: Loop) -> Iterator[int]:
     with front.running(directory, server.endpoint, None) as running:
         yield _port(running.endpoint)
 
 
 @contextlib.contextmanager
-def _forward(directory: Path, server: Server, loop: Loop) -> Iterator[int]:
+def _resign(directory: Path, server: Server, user: Credentials, loop: Loop) -> Iterator[int]:
+    settings = (
+        f'resign.upstream = "{server.endpoint}"',
+        'resign.kind = "aws"',
+        f'resign.key = {{access_key_id = "{user.access_key_id}", secret = "{user.secret_access_key}"}}',
+        f'resign.credentials.{LOCAL.access_key_id} = {{secret = "{LOCAL.secret_access_key}"}}',
+    )
+    with front.running(directory, None, None, *settings) as running:
+        yield _port(running.endpoint)
+
+
+@contextlib.contextmanager
+def _forward(directory: Path, server: Server, user: Credentials, loop: Loop) -> Iterator[int]:
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(AWS_HOST, f"*.{AWS_HOST}").configure_cert(context)
@@ -63,6 +79,7 @@ def _forward(directory: Path, server: Server, loop: Loop) -> Iterator[int]:
 
 MODES: Mapping[str, Mode] = {
     "passthrough": Mode(_passthrough, of_aws=False),
+    "resign": Mode(_resign, of_aws=False, local=LOCAL),
     "forward": Mode(_forward, of_aws=True),
 }
 

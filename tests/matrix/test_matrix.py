@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,6 +42,7 @@ CLIENTS: dict[str, Client] = {
 SERVERS = ("ministack", "seaweedfs")
 ADDRESSINGS = ("path", "virtual-hosted")
 BUCKET = "matrix"
+PLACES = re.compile(rb"<(Location|Resource)>[^<]*</\1>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +75,27 @@ class Matrix:
             return self.direct[key]
         if (cell.server, cell.mode) not in self.ports:
             place = self._new(f"{cell.server}-{cell.mode}")
-            self.ports[cell.server, cell.mode] = self.exit_stack.enter_context(mode.running(place, server, self.loop))
-        return self._play(cell, server, self.ports[cell.server, cell.mode], origin_form=not mode.of_aws)
+            self.ports[cell.server, cell.mode] = self.exit_stack.enter_context(
+                mode.running(place, server, self._user(cell.server), self.loop)
+            )
+        port = self.ports[cell.server, cell.mode]
+        return self._play(cell, server, port, mode.local, origin_form=not mode.of_aws)
 
-    def _play(self, cell: Cell, server: Server, port: int, *, origin_form: bool) -> dict[str, Done]:
+    def _user(self, server: str) -> Credentials:
+        if server not in self.users:
+            self.users[server] = self.servers(server).make_user("matrix", EVERYTHING)
+        return self.users[server]
+
+    def _play(
+        self, cell: Cell, server: Server, port: int, who: Credentials | None = None, *, origin_form: bool
+    ) -> dict[str, Done]:
         mode = MODES[cell.mode]
-        if cell.server not in self.users:
-            self.users[cell.server] = server.make_user("matrix", EVERYTHING)
+        who = who or self._user(cell.server)
         if (cell.server, mode.of_aws) not in self.taps:
             self.taps[cell.server, mode.of_aws] = self.exit_stack.enter_context(self.loop.tap())
         tap = self.taps[cell.server, mode.of_aws]
         tap.upstream, tap.origin_form = port, origin_form
-        at = target(cell.client, mode, cell.addressing, tap, self.users[cell.server], BUCKET, self._new("client"))
+        at = target(cell.client, mode, cell.addressing, tap, who, BUCKET, self._new("client"))
         owner = server.client("s3", server.admin)
         owner.create_bucket(Bucket=BUCKET, ObjectOwnership="ObjectWriter")  # s3cmd sets ACLs
         try:
@@ -145,10 +156,28 @@ def test_equal_through_denyproxy(matrix: Matrix, client: str, server: str, addre
         one, other = direct[step], through[step]
         if (one.error is None) is not (known is None):
             problems.append(f"{step} direct: {one.error or 'went well, though a limit is listed'}")
+        if known is not None and MODES[mode].local is not None and other.error is None:
+            continue  # signed again, and addressed otherwise, it is no longer what the server cannot do
         if (one.error is None) is not (other.error is None):
             problems.append(f"{step} through denyproxy: {other.error or 'went well'}, direct: {one.error}")
-        problems += differences(step, one.answers, other.answers)
+        answers = one.answers, other.answers
+        if MODES[mode].local is not None:
+            answers = as_addressed(one.answers), as_addressed(other.answers)
+        problems += differences(step, *answers)
     assert not problems, "\n".join(problems)
+
+
+def as_addressed(answers: list[Answer]) -> list[Answer]:
+    """In resign mode a server names places as denyproxy addressed them (CompleteMultipartUpload, POST, errors)."""
+    found = []
+    for answer in answers:
+        headers = tuple((name, "" if name.lower() == "location" else value) for name, value in answer.headers)
+        body = answer.body
+        if isinstance(body, bytes) and (named := PLACES.sub(rb"<\1/>", body)) != body:
+            headers = tuple((name, "" if name.lower() == "content-length" else value) for name, value in headers)
+            body = named
+        found.append(replace(answer, headers=headers, body=body))
+    return found
 
 
 def differences(step: str, direct: list[Answer], through: list[Answer]) -> list[str]:
