@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, unquote
 
 from denyproxy.proxy.upstream import Origin
@@ -92,6 +93,7 @@ def one_server(origin: Origin) -> Endpoints:
     name = f"[{origin.host}]" if ":" in origin.host else origin.host
     host = name if origin.port == default else f"{name}:{origin.port}"
 
+    @lru_cache(maxsize=4096)
     def endpoint(bucket: str | None, region: str) -> Endpoint:
         return Endpoint(origin, host, "" if bucket is None else "/" + quote(bucket, safe="~"), region)
 

@@ -47,7 +47,7 @@ class ResignOptions:
     """Lower case."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Call:
     """A request, and what signs it again."""
 
@@ -285,13 +285,21 @@ def access_key_id(request: ReceivedRequest) -> str | None:
 
 def _headers(headers: Headers, host: str) -> Headers:
     """Header fields for the upstream: its Host, in the place of the client's, and none of one connection alone."""
-    return tuple(
-        [
-            (name, host if lower == "host" else value)
-            for name, value in headers
-            if (lower := name.lower()) not in _HOP_BY_HOP
-        ]
-    )
+    return tuple([(name, host if kind else value) for name, value in headers if (kind := _kinds[name]) is not None])
+
+
+class _Kinds(dict[str, bool | None]):
+    """Field name -> whether it is Host; None: it stays behind. Names repeat: they are kept, up to a bound."""
+
+    def __missing__(self, name: str) -> bool | None:
+        lower = name.lower()
+        kind = None if lower in _HOP_BY_HOP else lower == "host"
+        if len(self) < 1024 and len(name) < 64:
+            self[name] = kind
+        return kind
+
+
+_kinds = _Kinds()
 
 
 def _creates_bucket(call: _Call) -> bool:

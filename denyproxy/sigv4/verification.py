@@ -291,7 +291,7 @@ def _version2(
     return mismatch(credentials, given, texts[0])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Scope:
     key_id: str
     date: str
