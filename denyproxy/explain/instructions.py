@@ -23,6 +23,8 @@ class _Change:
     """Below `policies`; or `request`."""
     before: Any
     after: Any
+    arn: str | None = None
+    """Of a managed policy; of a group's inline policy, the group's."""
 
 
 def all_instructions(fixes: Sequence[Fix], scenario: Document) -> str:
@@ -74,12 +76,13 @@ def _changed_policies(before: Document, after: Document) -> Iterator[_Change]:
 def _changed_list(place: tuple[str | int, ...], old: Any, new: Any) -> Iterator[_Change]:
     """Policies that changed, are gone, or are new. What was left alone is the very same."""
     kept = {id(policy) for policy in old} & {id(policy) for policy in new}
-    changed = {policy["name"]: policy["document"] for policy in new if id(policy) not in kept}
+    changed = {policy["name"]: policy for policy in new if id(policy) not in kept}
     for policy in old:
         if id(policy) not in kept:
-            yield _Change((*place, policy["name"]), policy["document"], changed.pop(policy["name"], None))
-    for name, document in changed.items():
-        yield _Change((*place, name), None, document)
+            after = changed.pop(policy["name"], {}).get("document")
+            yield _Change((*place, policy["name"]), policy["document"], after, policy.get("arn"))
+    for name, policy in changed.items():
+        yield _Change((*place, name), None, policy["document"], policy.get("arn"))
 
 
 def _diff(change: _Change) -> Iterator[str]:
@@ -123,7 +126,7 @@ def _bucket_policy(change: _Change, scenario: Document) -> Iterator[str]:
 
 
 def _holder(scenario: Document) -> tuple[str, str] | None:
-    """(user or role, name) that identity-based policies are attached to."""
+    """(user or role, name) that identity-based policies are embedded in."""
     request = scenario["request"]
     arn = request.get("principal_role") or request.get("principal") or ""
     kind, _, name = arn.rpartition(":")[2].partition("/")
@@ -134,11 +137,11 @@ def _holder(scenario: Document) -> tuple[str, str] | None:
 
 def _identity(change: _Change, scenario: Document) -> Iterator[str]:
     name = str(change.place[1])
-    arn = _arn(scenario["policies"]["identity"], name)
-    if arn is not None:
-        yield _version(arn, change.after)
+    group = change.arn is not None and ":group/" in change.arn
+    if change.arn is not None and not group:
+        yield _version(change.arn, change.after) if change.after is not None else _detached(name)
         return
-    holder = _holder(scenario)
+    holder = ("group", change.arn.rpartition("/")[2]) if change.arn is not None else _holder(scenario)
     if holder is None:
         return
     kind, who = holder
@@ -149,10 +152,8 @@ def _identity(change: _Change, scenario: Document) -> Iterator[str]:
         yield _run("iam", f"put-{kind}-policy", *words, "--policy-document", _json(change.after))
 
 
-def _arn(policies: Any, name: str) -> str | None:
-    """The ARN of a managed policy; None: it is an inline one."""
-    found = next((policy.get("arn") for policy in policies if policy["name"] == name), None)
-    return found if isinstance(found, str) else None
+def _detached(name: str) -> str:
+    return f"# detach {name}: nothing is left of it"
 
 
 def _version(arn: str, document: Any) -> str:
@@ -174,17 +175,15 @@ def _session(change: _Change, scenario: Document) -> Iterator[str]:
 
 
 def _organization(change: _Change, scenario: Document) -> Iterator[str]:
-    member, level, name = change.place
-    assert isinstance(level, int)
-    arn = _arn(scenario["policies"][member][level], str(name))
+    member, _, name = change.place
     if change.after is None:
-        yield f"# detach {name}: nothing is left of it"
+        yield _detached(str(name))
     elif change.before is None:
         kind = "SERVICE_CONTROL_POLICY" if member == "scp" else "RESOURCE_CONTROL_POLICY"
         words = ("--name", str(name), "--description", "", "--type", kind)
         yield _run("organizations", "create-policy", *words, "--content", _json(change.after))
     else:
-        policy_id = arn.rpartition("/")[2] if arn is not None else f"ID-OF-{name}"
+        policy_id = change.arn.rpartition("/")[2] if change.arn is not None else f"ID-OF-{name}"
         yield _run("organizations", "update-policy", "--policy-id", policy_id, "--content", _json(change.after))
 
 

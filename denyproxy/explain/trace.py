@@ -80,7 +80,8 @@ def _layer(name: str, policies: PolicyList | None, resource: str | None, request
             statement.examine(request, resource, api_names=mistaken_for(request.action))
             for statement in policy.statements
         )
-        node.children.append(_Node(policy.arn or policy.name, list(map(_statement, statements))))
+        name = policy.arn if policy.arn is not None and policy.group is None else policy.name
+        node.children.append(_Node(name, list(map(_statement, statements))))
     if not policies.complete:
         node.children.append(_Node(f"{MARKS[Truth.UNKNOWN]} policies that are not loaded"))
     return node

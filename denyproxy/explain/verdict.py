@@ -209,7 +209,8 @@ def named_by(finding: Finding, denial: DenialMessage) -> bool:
             return False
         if denial.resource is not None and denial.resource != requirement.resource:
             return False
-    known_arn = finding.policy.arn if finding.policy is not None else None
+    policy = finding.policy
+    known_arn = policy.arn if policy is not None and policy.group is None else None
     return denial.policy_arn is None or known_arn is None or known_arn.startswith(denial.policy_arn)
 
 

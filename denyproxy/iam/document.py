@@ -53,6 +53,7 @@ class Policy:
     document: Mapping[str, Any]
     """As stored (and as written: patches and patterns refer to it)."""
     arn: str | None = None
+    """Of a managed policy; of a group's inline policy, the group's."""
     statements: tuple[Statement, ...] = field(default=(), compare=False)
     keys: tuple[str, ...] = field(default=(), compare=False)
     """The condition keys (lower case) of all conditions and variables."""
@@ -106,6 +107,11 @@ class Policy:
         """The statements by the id of their JSON, which lives as long as the policy does."""
         written = self.document["Statement"]
         return {id(part): statement for part, statement in zip(_listed(written), self.statements, strict=True)}
+
+    @property
+    def group(self) -> str | None:
+        """ARN of the group that it is embedded in."""
+        return self.arn if self.arn is not None and ":group/" in self.arn else None
 
     @property
     def version(self) -> str | None:

@@ -120,7 +120,7 @@ def _describe_groups(listing: Node, account: _Account) -> None:
     for node in listing.items()[0]:
         group = node.read(shapes.Group)
         if isinstance(group, shapes.Group):
-            policies = _union((_inline(node, "GroupPolicyList"), _attached(node, account)))
+            policies = _union((_inline(node, "GroupPolicyList", group.Arn), _attached(node, account)))
             if account.groups.setdefault(group.GroupName, policies) != policies:
                 node.error(f"is a second and different group {group.GroupName}, so that neither is used")
                 account.groups[group.GroupName] = UNKNOWN_POLICIES
@@ -151,7 +151,7 @@ def _principal(
     return PrincipalFacts(arn, unique_id, identity, _boundary(node, account), tags=read_tags(node.member("Tags")))
 
 
-def _inline(node: Node, name: str) -> PolicyList:
+def _inline(node: Node, name: str, group: str | None = None) -> PolicyList:
     listing = node.member(name)
     if name == "UserPolicyList" and listing.value is UNKNOWN:
         return PolicyList()  # AWS leaves this one out where it is empty
@@ -161,7 +161,7 @@ def _inline(node: Node, name: str) -> PolicyList:
         shape = item.read(shapes.InlinePolicy)
         policy: Policy | Unknown = UNKNOWN
         if isinstance(shape, shapes.InlinePolicy):
-            policy = _document(item.member("PolicyDocument"), shape.PolicyName)
+            policy = _document(item.member("PolicyDocument"), shape.PolicyName, group)
         if policy is UNKNOWN:
             complete = False
         else:

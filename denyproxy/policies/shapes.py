@@ -38,6 +38,7 @@ class Group(Shape):
     """IAM GroupDetail."""
 
     GroupName: str
+    Arn: str | None = None
 
 
 class InlinePolicy(Shape):

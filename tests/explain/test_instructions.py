@@ -161,6 +161,21 @@ def test_the_command_of_each_place(patch: dict[str, Any], words: str, documents:
         assert json.loads(last) == documents
 
 
+@pytest.mark.parametrize(
+    ("patch", "words"),
+    [
+        (replaced("/policies/identity/0/document", OTHER), "iam put-group-policy --group-name devs --policy-name own"),
+        (removed("/policies/identity/0"), "iam delete-group-policy --group-name devs --policy-name own"),
+    ],
+)
+def test_an_inline_policy_of_a_group(patch: dict[str, Any], words: str) -> None:
+    arn = "arn:aws:iam::111122223333:group/team/devs"
+    policy = {"name": "own", "arn": arn, "document": DOCUMENT}
+    case = {**CASE, "policies": {**CASE["policies"], "identity": [policy]}}
+    (command,) = commands(patch, case=case)
+    assert command.startswith(f"aws {words}")
+
+
 def test_an_access_points_policy() -> None:
     point = {"name": "ap", "arn": POINT, "bucket": "b", "policy": None}
     case = {**CASE, "policies": {**CASE["policies"], "access_point": point}}

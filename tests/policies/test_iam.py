@@ -61,6 +61,7 @@ def test_user_has_inline_attached_and_group_policies() -> None:
     assert facts.identity.complete
     assert facts.identity.policies[1].arn == f"arn:aws:iam::{ACCOUNT}:policy/direct"
     assert facts.identity.policies[0].arn is None
+    assert facts.identity.policies[2].group == f"arn:aws:iam::{ACCOUNT}:group/readers"
     assert facts.unique_id == "AIDAANA"
     assert facts.arn == ANA
 

@@ -134,7 +134,7 @@ def target(finding: Finding, case: Case) -> str:
             return f"policy of VPC endpoint {endpoint_id(finding) or ''}".rstrip()
         case "identity" | "session-policy" | "permissions-boundary":
             if policy is not None and policy.arn is not None:
-                return policy.arn
+                return policy.arn if policy.group is None else f"{policy.name} of {policy.group}"
             whose = (principal.issuer or principal.arn) if finding.layer != "session-policy" else principal.arn
             return f"{finding.policy_name or 'a policy'} of {whose}"
         case _:
