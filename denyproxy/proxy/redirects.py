@@ -17,7 +17,8 @@ from denyproxy.proxy.http1 import ReceivedResponse
 STATUSES = frozenset({301, 302, 307, 308, 400})
 """Of responses that may send a request elsewhere. 400 is AuthorizationHeaderMalformed, which names the region."""
 
-_WRONG_REGION = re.compile(rb"<Code>(?:AuthorizationHeaderMalformed|IllegalLocationConstraintException)</Code>")
+_REGION = re.compile(r"[A-Za-z0-9-]{1,40}")
+_WRONG_REGION = re.compile(rb"<Code>AuthorizationHeaderMalformed</Code>")
 _REGION_ELEMENT = re.compile(rb"<Region>([A-Za-z0-9-]{1,40})</Region>")
 
 
@@ -33,8 +34,12 @@ class Redirect:
 def redirect_of(response: ReceivedResponse, error: bytes) -> Redirect:
     """What a response says of the right place. `error`: the start of its body."""
     region = _field(response, b"x-amz-bucket-region")
+    if region is not None and not _REGION.fullmatch(region):
+        region = None
     if response.status == 400:
-        found = _REGION_ELEMENT.search(error) if _WRONG_REGION.search(error) else None
+        if error and not _WRONG_REGION.search(error):
+            return Redirect()
+        found = _REGION_ELEMENT.search(error)
         return Redirect(region or (found[1].decode() if found is not None else None))
     location = _field(response, b"location")
     if location is None:

@@ -25,6 +25,7 @@ from denyproxy.proxy.upstream import Origin, Send, UpstreamRequest
 from denyproxy.sigv4.chunked import ChunkError, Rechunker
 from denyproxy.sigv4.credential import CredentialKind, parse_credential
 from denyproxy.sigv4.credentials import Credentials
+from denyproxy.sigv4.diagnosis import changed_line
 from denyproxy.sigv4.signing import sign
 from denyproxy.sigv4.verification import Refusal, Verified, verify
 
@@ -134,9 +135,14 @@ class Resign:
             signer = self._signers.signer(client)
             return await self._routed(_Call(head, body, direct, address, form=form, signer=signer, client=client))
         in_host = None if address.segment else address.bucket
-        found = verify(head, self._credentials, self._clock(), in_host)
+        now = self._clock()
+        found = verify(head, self._credentials, now, in_host)
         if isinstance(found, Refusal):
-            raise Refused(found.message, status=found.status, code=found.code, fields=found.fields)
+            key = self._keys.get(access_key_id(request) or "")
+            element = None
+            if found.code == "SignatureDoesNotMatch" and key is not None:
+                element = changed_line(head, key.credentials, now, in_host)
+            raise Refused(found.message, status=found.status, code=found.code, fields=found.fields, element=element)
         client = self._keys[found.credentials.access_key_id]
         signer = self._signers.signer(client)
         return await self._routed(_Call(head, body, direct, address, found, signer=signer, client=client))

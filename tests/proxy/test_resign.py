@@ -233,10 +233,15 @@ REFUSED = {
     "wrong secret": (ask(credentials=Credentials("DENYLOCAL", "wrong")), "SignatureDoesNotMatch"),
     "unknown key": (ask(credentials=Credentials("AKIAOTHER", "s")), "InvalidAccessKeyId"),
     "changed": (ask().replace(b"/bucket/k ", b"/bucket/l "), "SignatureDoesNotMatch"),
+    "another host": (ask().replace(b"Host: 127.0.0.1:9090", b"Host: localhost:9090"), "SignatureDoesNotMatch"),
+    "another method": (ask().replace(b"GET ", b"DELETE ", 1), "SignatureDoesNotMatch"),
     "unsigned header": (ask(after={"x-amz-acl": "public-read"}), "AccessDenied"),
     "expired": (ask(presigned=True, age=timedelta(hours=2)), "AccessDenied"),
     "skewed": (ask(age=timedelta(minutes=20)), "RequestTimeTooSkewed"),
 }
+
+ELEMENTS = {"another host": "header:host", "another method": "method"}
+"""What is established; the others have no one line, or it is not known."""
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -251,6 +256,7 @@ async def test_what_is_not_verified_never_reaches_the_upstream(name: str) -> Non
         assert there.received == {"us-east-1": []}
         (call,) = there.proxy.explained.calls
         assert call.refusal is not None
+        assert call.refusal.element == ELEMENTS.get(name)
         assert call.mode == "resign"
         assert call.resigned is None
         assert call.response_body == answer.body
@@ -381,7 +387,8 @@ async def test_s3_tells_the_region_in_other_ways_too(name: str) -> None:
 
 async def test_another_400_is_relayed_as_it_is() -> None:
     body = b"<Error><Code>InvalidArgument</Code></Error>" + b" " * 100_000
-    refusal = b"HTTP/1.1 400 Bad Request\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    fields = b"Content-Length: %d\r\nx-amz-bucket-region: eu-west-1\r\n" % len(body)
+    refusal = b"HTTP/1.1 400 Bad Request\r\n%b\r\n%b" % (fields, body)
     async with resigning({"us-east-1": refusal}) as there:
         answer = await there.proxy.ask(ask())
         assert (answer.status, answer.body) == (400, body)
