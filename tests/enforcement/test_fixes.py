@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import botocore.exceptions
 import jsonpatch
@@ -36,10 +36,19 @@ class Change:
     identity: dict[str, Any]
     bucket_policy: dict[str, Any] | None
     headers: dict[str, str]
+    by: Literal["patch", "tls", "address"] = "patch"
 
 
-def change_for(outcome: Outcome) -> Change | None:
-    """What denyproxy proposes for a denial; None: nothing that could be applied here (TLS, another address)."""
+_SURROUNDINGS: Mapping[str, Literal["tls", "address"]] = {
+    "Send the request over TLS": "tls",
+    "Send the request from an address": "address",
+}
+
+
+def change_for(outcome: Outcome, *, surroundings: bool = False) -> Change | None:
+    """What denyproxy proposes for a denial; None: nothing that could be applied.
+
+    `surroundings`: a server that can be sent the request over TLS, or from another address."""
     call, snapshot = question(outcome.case, outcome.head)
     body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
     explained = EXPLAINER(replace(call, response=ResponseHead(403), response_body=body), snapshot)
@@ -47,8 +56,13 @@ def change_for(outcome: Outcome) -> Change | None:
     cause, fixes = explained.explanation.cause, explained.explanation.fixes
     assert cause is not None
     assert fixes, (outcome.case, explained.explanation.summary)
-    fix = next((fix for fix in fixes if fix.verified and fix.patch), None)
     document = scenario_of(explained.case)
+    by = next((way for text, way in _SURROUNDINGS.items() if fixes[0].summary.startswith(text)), None)
+    if surroundings and by is not None and fixes[0].verified and not fixes[0].patch:
+        case = outcome.case
+        family = f"{cause.layer} {cause.effect} {by}"
+        return Change(outcome, family, fixes[0], case.identity, case.bucket_policy, {}, by)
+    fix = next((fix for fix in fixes if fix.verified and fix.patch), None)
     if fix is None or document is None:
         return None
     patched = jsonpatch.apply_patch(document, list(fix.patch))
