@@ -31,6 +31,7 @@ from denyproxy.sigv4.verification import Refusal, Verified, verify
 
 _KEY_IN_HEADER = re.compile(rb"(?:AWS4-\S+\s+Credential=([^/,\s]+)/|AWS\s+([^:\s]+):)")
 _KEY_IN_QUERY = re.compile(r"[?&](?:X-Amz-Credential|AWSAccessKeyId)=([^&/%]+)")
+_AUTHORIZATION = (b"Authorization:", b"authorization:")
 _MOST_REROUTES = 2
 _EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _HOP_BY_HOP = frozenset(name.decode() for name in HOP_BY_HOP)
@@ -281,7 +282,7 @@ def _refused(error: ChunkError) -> Refused:
 def access_key_id(request: ReceivedRequest) -> str | None:
     """The access key id that a request is signed with, as far as a glance tells."""
     for line in request.relayed:
-        if line[:14].lower() == b"authorization:":
+        if line.startswith(_AUTHORIZATION) or line[:14].lower() == b"authorization:":
             found = _KEY_IN_HEADER.search(line, 14)
             return str(found[1] or found[2], "utf-8", "surrogateescape") if found is not None else None
     if "?" in request.target and (named := _KEY_IN_QUERY.search(request.target)) is not None:
