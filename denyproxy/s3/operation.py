@@ -223,6 +223,8 @@ def identify_call(
         region=call.declared.region,
         credential=credential,
     )
+    if call.declared.action is not None:
+        request = replace(request, operation=None)
     return request if request.signed_time is not None else replace(request, signed_time=call.sent)
 
 

@@ -276,6 +276,7 @@ def test_one_action_on_one_resource(directory: Path) -> None:
     assert ask(directory, *question, "arn:aws:s3:::b/k")[0] == 0
     status, out, _ = ask(directory, *question, "arn:aws:s3:::b", "--json")
     assert status == 1
+    assert json.loads(out)["operation"] is None
     assert json.loads(out)["authorization"] == [
         {
             "action": "s3:GetObject",
