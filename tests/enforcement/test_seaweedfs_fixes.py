@@ -5,7 +5,8 @@ Left out, because the server has not the rule or cannot be told of it:
 * the rows of `deviations`;
 * conditions of identity policies on anything but s3:prefix, s3:max-keys and aws:SourceIp, which they do not see;
 * users and accounts as principals of bucket policies: its users have no ARN in an account of 12 digits;
-* IfExists operators in identity policies, and s3:x-amz-server-side-encryption, which bucket policies do not see;
+* IfExists operators in identity policies;
+* headers that a bucket policy demands: it denies a user who sends them too;
 * bucket policies that it refuses to store (IfExists, NotPrincipal, ArnNotEquals, a Resource such as `bucket*`);
 * a bucket policy that denies everybody its own replacement: its administrator is held to bucket policies too;
 * addresses other than loopback's.
