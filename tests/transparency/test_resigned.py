@@ -81,9 +81,10 @@ def as_addressed(answer: Answer, server: Server) -> Answer:
     return replace(answer, headers=headers, body=answer.body.replace(host, b"HOST"))
 
 
-def is_taken_for_anonymous(answer: Answer) -> bool:
-    """MiniStack takes SigV2 in a URL for no signature where the response's headers are asked for."""
-    return b"cannot be used for anonymous GET requests" in answer.body if isinstance(answer.body, bytes) else False
+def is_misread(answer: Answer) -> bool:
+    """Both servers refuse SigV2 URLs that ask for response headers; signed again with SigV4 they are understood."""
+    asks = "response-content-type" in answer.request and "AWSAccessKeyId" in answer.request
+    return asks and answer.status in (400, 403)
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
@@ -93,7 +94,7 @@ def test_what_is_not_denied_is_equal(
     direct = play(step, server, user)
     assert {200, 206} & {answer.status for answer in direct}
     for one, other in zip(direct, play(step, server, local, proxy), strict=True):
-        if is_taken_for_anonymous(one):
+        if is_misread(one):
             assert other.status == 206
             continue
         assert_equal_but_for_the_explanation(one, as_addressed(other, server))
