@@ -63,11 +63,15 @@ class Refused(ProxyError):
         """What was kept of the request body."""
 
 
-class NoCredentials(ProxyError):
-    """denyproxy has none, or none that are valid, for the upstream; SDKs wait and try again."""
+class TryAgain(ProxyError):
+    """What the same request, sent again, will not meet; SDKs do so by themselves."""
 
     status = 503
     code = "ServiceUnavailable"
+
+
+class NoCredentials(TryAgain):
+    """denyproxy has none, or none that are valid, for the upstream."""
 
 
 class UpstreamUnreachable(ProxyError):

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from denyproxy.exchange import Headers, RequestHead, Resigned
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.endpoints import DEFAULT_REGION, Addressed, Endpoint, Endpoints, Regions, addressed, region_of_host
-from denyproxy.proxy.errors import NoCredentials, Refused, UpstreamUnreachable
+from denyproxy.proxy.errors import Refused, TryAgain, UpstreamUnreachable
 from denyproxy.proxy.forms import SignedForm, signed_form
 from denyproxy.proxy.heads import HOP_BY_HOP
 from denyproxy.proxy.hosts import is_aws_s3
@@ -120,7 +120,7 @@ class Resign:
         return self._otherwise is None or access_key_id(request) in self._keys
 
     async def prepare(self, request: ReceivedRequest, body: RequestBody | None) -> UpstreamRequest:
-        """The request with another signature. Raises Refused, NoCredentials."""
+        """The request with another signature. Raises Refused, TryAgain."""
         head = request.head
         host = (head.header("host") or "").partition(":")[0].lower()
         direct = host if self._options.aws and is_aws_s3(host) else None
@@ -198,7 +198,7 @@ class Resign:
         if call.direct is None:
             self._regions.learn(call.address.bucket, region)
         if call.body is not None and call.body.started:
-            raise NoCredentials(
+            raise TryAgain(
                 f"The bucket is in {region}, as denyproxy has learnt just now: please send the request again."
             )
         return self._outgoing(call, region, outgoing.attempt + 1)
