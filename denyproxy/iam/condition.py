@@ -137,7 +137,9 @@ def _comparison(key: str, name: OperatorName, operator: Operator, templates: tup
     of_value = _value_test(key, operator, templates, matches)
     if_absent = _if_absent(name, operator)
     if_empty = _if_empty(name, operator, if_absent)
-    outcomes = {if_absent, *_outcomes(operator, templates, matches)}
+    if_present = set(_outcomes(operator, templates, matches))
+    if_rough = next(iter(if_present)) if len(if_present) == 1 else UNSURE
+    outcomes = {if_absent, *if_present}
     if name.every or name.some:
         outcomes.add(if_empty)
     if_unknown = outcomes.pop() if len(outcomes) == 1 else UNSURE
@@ -147,6 +149,8 @@ def _comparison(key: str, name: OperatorName, operator: Operator, templates: tup
         values = context.present.get(key)
         if values is None:
             return if_absent if context.lookup(key) is None else if_unknown
+        if operator.any_around is None and values and context.is_rough(key):
+            return if_rough
         if len(values) == 1:
             return of_value(values[0], context)
         return of_several(values, context) if values else if_empty
@@ -158,7 +162,7 @@ def _comparison(key: str, name: OperatorName, operator: Operator, templates: tup
     def test_of_one(context: RequestContext) -> Truth:
         # The common case, one call less deep.
         values = context.present.get(key)
-        if values is not None and len(values) == 1:
+        if values is not None and len(values) == 1 and not context.margin:
             return hit if matches(values[0]) else miss
         return test(context)
 

@@ -25,8 +25,12 @@ class RequestContext:
     """Known to be absent, families included; matters only in an open world."""
     open_world: bool = False
     margin: Mapping[str, float] = field(default_factory=dict)
-    """Key -> how far its true value may be from the one present, in the key's unit: a numeric comparison that the
-    margin can turn is unknown."""
+    """Key -> how far its true value may be from the one present, in the key's unit: a comparison that the margin can
+    turn is unknown, and so is the text."""
+
+    def is_rough(self, key: str) -> bool:
+        """May the value of a key (lower case) be another than the one present?"""
+        return bool(self.margin) and bool(self.margin.get(key))
 
     def lookup(self, key: str) -> Values | Unknown | None:
         """The values of a key (any case), UNKNOWN, or None: absent."""

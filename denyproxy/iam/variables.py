@@ -74,7 +74,7 @@ def value_of(variable: Variable, context: RequestContext) -> str | Wild | None:
 
     Only keys with one value can be used as variables."""
     values = context.lookup(variable.key)
-    if values is UNKNOWN:
+    if values is UNKNOWN or context.is_rough(variable.key.lower()):
         return Wild.ANYTHING
     return values[0] if values is not None and len(values) == 1 else variable.default
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from denyproxy.iam.context import RequestContext
 from denyproxy.iam.truth import Truth
 from denyproxy.iam.variables import (
     Variable,
@@ -170,3 +171,12 @@ def test_another_pattern_settles_a_match_whatever_the_unknown_variable_is() -> N
     assert written.matches(request(keys=context({}, "aws:username"))) is YES
     everything = statement(allow(resource=["arn:aws:s3:::b/${aws:username}", "*"]))
     assert everything.matches(request(keys=context({}, "aws:username"))) is YES
+
+
+def test_a_variable_whose_value_is_known_to_within_a_margin_may_be_any_text() -> None:
+    """`${aws:EpochTime}` of a clock that may be off: no pattern with it is certain to match, or not to."""
+    keys = RequestContext({"aws:epochtime": ("100",), "key": ("101",)}, margin={"aws:epochtime": 5.0})
+    exact = RequestContext({"aws:epochtime": ("100",), "key": ("101",)}, margin={"aws:epochtime": 0.0})
+    found = condition("StringEquals", "Key", "${aws:EpochTime}", NEW)
+    assert (found.test(keys), found.test(exact)) == (UNSURE, NO)
+    assert value_of(Variable("aws:EpochTime"), keys) is Wild.ANYTHING
