@@ -90,6 +90,7 @@ def running_seaweedfs(directory: Path) -> Iterator[Server]:
         "s3.iam.readOnly": "false",
         "s3.domainName": "localhost,s3.us-east-1.amazonaws.com",
         "s3.allowDeleteBucketNotEmpty": "false",
+        "volume.max": 4000,  # each bucket takes one; by default the free disk limits their number
         "s3.localSocket": directory / "s3.sock",
         "filer.localSocket": directory / "filer.sock",
         "s3.cert.file": own,
