@@ -10,6 +10,8 @@ from denyproxy.proxy.framing import HIGH_WATER, Chunked, Framing, ReceivedBody, 
 from denyproxy.proxy.http1 import NotHTTP, ReceivedResponse, parse_response
 from denyproxy.proxy.upstream import UpstreamLost, UpstreamOptions
 
+_START = b"HTTP/1."
+
 
 class UpstreamConnection(asyncio.Protocol):
     """A connection and the exchange that it is in."""
@@ -168,9 +170,11 @@ class UpstreamConnection(asyncio.Protocol):
         data = self._head + data if self._head else data
         while True:
             end = data.find(b"\r\n\r\n")
+            if (len(data) if end < 0 else end) > self._options.head_bytes:
+                raise NotHTTP("too long a head")
             if end < 0:
-                if len(data) > self._options.head_bytes:
-                    raise NotHTTP("too long a head")
+                if not data.startswith(_START[: len(data)]):
+                    raise NotHTTP("no status line")
                 self._head = data
                 return b""
             head = parse_response(data[:end])

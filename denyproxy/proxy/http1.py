@@ -20,6 +20,7 @@ from denyproxy.proxy.heads import (
     write_head,
 )
 
+_LENGTH = re.compile(rb"[0-9]{1,18}")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?")
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([^\x00-\x20\x7f]+) HTTP/1\.([01])")
 
@@ -55,7 +56,7 @@ class _Received:
         for role, line in special:
             if role is Role.CONTENT_LENGTH:
                 length = value_of(line)
-                if not length.isdigit() or self.length not in (None, int(length)):
+                if _LENGTH.fullmatch(length) is None or self.length not in (None, int(length)):
                     raise NotHTTP("a Content-Length that is no number, or two of them")
                 self.length = int(length)
             elif role is Role.HOST:

@@ -93,6 +93,7 @@ def test_fields_that_stay_behind() -> None:
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1, 1",
         b"HTTP/1.1 200 OK\r\nContent-Length: +1",
+        b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000,
         b"HTTP/1.1 200 OK\r\nContent-Length: 0x1",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1_0",
         b"HTTP/1.1 200 OK\r\nContent-Length: \xc2\xb2",
