@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 
 from denyproxy.exchange import Headers, RequestHead
+from denyproxy.remembered import Remembered
 from denyproxy.sigv4.credential import parse_credential
 
 FieldLines = Sequence[bytes]
@@ -62,16 +63,6 @@ _ROLES = {
 }
 
 
-class _Roles(dict[bytes, Role]):
-    """Field name off the wire -> its role. Names repeat: they are kept, up to a bound."""
-
-    def __missing__(self, name: bytes) -> Role:
-        role = _role(name)
-        if len(self) < 1024 and len(name) < 64:
-            self[name] = role
-        return role
-
-
 def _role(name: bytes) -> Role:
     if _TOKEN.fullmatch(name) is None:
         return Role.MALFORMED
@@ -81,7 +72,7 @@ def _role(name: bytes) -> Role:
     return _ROLES.get(lower, Role.RELAYED)
 
 
-roles = _Roles()
+roles = Remembered(_role)
 """Field name as on the wire -> its role."""
 
 

@@ -19,6 +19,7 @@ from denyproxy.proxy.heads import (
     without_nominated,
     write_head,
 )
+from denyproxy.remembered import Remembered
 
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?")
@@ -123,20 +124,15 @@ class ReceivedRequest(_Received):
         return b"\r\n".join((first, *self.relayed, b"\r\n"))
 
 
-class _StatusLines(dict[bytes, tuple[bool, int, bytes]]):
-    """Status line -> whether it is HTTP/1.1, the status, the reason. They repeat: they are kept, up to a bound."""
-
-    def __missing__(self, line: bytes) -> tuple[bool, int, bytes]:
-        match = _STATUS_LINE.fullmatch(line)
-        if match is None:
-            raise NotHTTP("no status line")
-        parsed = (match[1] == b"1", int(match[2]), match[3] or b"")
-        if len(self) < 256 and len(line) < 64:
-            self[line] = parsed
-        return parsed
+def _status_line(line: bytes) -> tuple[bool, int, bytes]:
+    """Whether it is HTTP/1.1, the status, the reason."""
+    match = _STATUS_LINE.fullmatch(line)
+    if match is None:
+        raise NotHTTP("no status line")
+    return match[1] == b"1", int(match[2]), match[3] or b""
 
 
-_status_lines = _StatusLines()
+_status_lines = Remembered(_status_line)
 
 
 def parse_response(head: bytes) -> ReceivedResponse:

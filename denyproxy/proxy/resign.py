@@ -22,6 +22,7 @@ from denyproxy.proxy.modes import UpstreamMode
 from denyproxy.proxy.redirects import STATUSES, bucket_region, redirect_of
 from denyproxy.proxy.signers import ClientKey, Signer, Signers
 from denyproxy.proxy.upstream import Origin, Send, UpstreamRequest
+from denyproxy.remembered import Remembered
 from denyproxy.sigv4.chunked import ChunkError, Rechunker
 from denyproxy.sigv4.credential import CredentialKind, parse_credential
 from denyproxy.sigv4.credentials import Credentials
@@ -128,7 +129,7 @@ class Resign:
             address = addressed(host, head.target, self._options.base_domains)
         else:
             address = Addressed(None, "", head.target)
-        if access_key_id(request) is None and parse_credential(head).kind is CredentialKind.ANONYMOUS:
+        if not _is_signed(request, head):
             form = await signed_form(head, body, self._credentials, self._clock())
             if form is None:
                 return await self._routed(_Call(head, body, direct, address))
@@ -290,23 +291,24 @@ def access_key_id(request: ReceivedRequest) -> str | None:
     return None
 
 
+def _is_signed(request: ReceivedRequest, head: RequestHead) -> bool:
+    if head.header("authorization") is not None or access_key_id(request) is not None:
+        return True
+    return parse_credential(head).kind is not CredentialKind.ANONYMOUS
+
+
 def _headers(headers: Headers, host: str) -> Headers:
     """Header fields for the upstream: its Host, in the place of the client's, and none of one connection alone."""
     return tuple([(name, host if kind else value) for name, value in headers if (kind := _kinds[name]) is not None])
 
 
-class _Kinds(dict[str, bool | None]):
-    """Field name -> whether it is Host; None: it stays behind. Names repeat: they are kept, up to a bound."""
-
-    def __missing__(self, name: str) -> bool | None:
-        lower = name.lower()
-        kind = None if lower in _HOP_BY_HOP else lower == "host"
-        if len(self) < 1024 and len(name) < 64:
-            self[name] = kind
-        return kind
+def _is_host(name: str) -> bool | None:
+    """None: the field stays behind."""
+    lower = name.lower()
+    return None if lower in _HOP_BY_HOP else lower == "host"
 
 
-_kinds = _Kinds()
+_kinds = Remembered(_is_host)
 
 
 def _creates_bucket(call: _Call) -> bool:

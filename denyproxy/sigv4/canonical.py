@@ -11,6 +11,7 @@ import re
 from urllib.parse import quote
 
 from denyproxy.exchange import Headers, RequestHead
+from denyproxy.remembered import Remembered
 from denyproxy.sigv4.credential import Credential, CredentialKind
 from denyproxy.sigv4.wire import SECRET_FIELDS, first_parameter, parse_query, percent_decode, split_target
 
@@ -58,11 +59,20 @@ def canonical_query(query: str) -> str:
 
 def joined(headers: Headers) -> dict[str, str]:
     """Lower-case name -> value; the values of repeated fields with commas between them."""
-    values: dict[str, str] = {}
-    for name, value in headers:
-        lower = name.lower()
-        values[lower] = f"{values[lower]},{value}" if lower in values else value
+    names = _lower[tuple([name for name, _ in headers])]
+    values = dict(zip(names, [value for _, value in headers], strict=True))
+    if len(values) != len(names):
+        values.clear()
+        for lower, (_, value) in zip(names, headers, strict=True):
+            values[lower] = f"{values[lower]},{value}" if lower in values else value
     return values
+
+
+def _in_lower_case(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple([name.lower() for name in names])
+
+
+_lower = Remembered(_in_lower_case, size=1024)
 
 
 def collapsed(value: str) -> str:

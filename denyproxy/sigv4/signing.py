@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 from denyproxy.exchange import RequestHead
-from denyproxy.sigv4.canonical import canonical_path, canonical_query, collapsed, joined
+from denyproxy.remembered import Remembered
+from denyproxy.sigv4.canonical import canonical_path, canonical_query, collapsed
 from denyproxy.sigv4.credential import SIGV4
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.wire import SIGNING_PARAMETERS, percent_decode
@@ -39,8 +40,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _SIGV2_PARAMETERS = frozenset({"AWSAccessKeyId", "Expires", "Signature"})
 
 
-@dataclass(frozen=True, slots=True)
-class SignedHead:
+class SignedHead(NamedTuple):
     """A signed head, and what the signatures of its chunks go on from."""
 
     head: RequestHead
@@ -92,35 +92,24 @@ def sign(
     in S3's canonical form. All else of the head stays as it is."""
     timestamp = written(now.replace(microsecond=0))
     path, _, query = head.target.partition("?")
-    signed = joined(head.headers)
-    fields = list(head.headers)
-    if not _REPLACED.isdisjoint(signed):
-        fields = [field for field in fields if field[0].lower() not in _REPLACED]
+    given = head.headers
     if query:
         query, moved = without_signature(query)
-        fields += moved
-        signed.update(joined(tuple(moved)))
-    new = [("X-Amz-Date", timestamp), ("X-Amz-Content-SHA256", payload)]
+        given += tuple(moved)
+    plan = _plans[tuple([name for name, _ in given])]
+    fields = [given[place] for place in plan.kept]
+    fields += [("X-Amz-Date", timestamp), ("X-Amz-Content-SHA256", payload)]
+    order, listed = plan.order, plan.listed
     if credentials.session_token is not None:
-        new.append(("X-Amz-Security-Token", credentials.session_token))
-    fields += new
-    signed.pop("authorization", None)
-    signed.pop("date", None)
-    signed.pop("x-amz-security-token", None)
-    signed.update((name.lower(), value) for name, value in new)
-    names = sorted(signed.keys() - _NOT_SIGNED)
-    listed = ";".join(names)
-    canonical = "\n".join(
-        [
-            head.method,
-            path if path_as_sent else canonical_path(path),
-            canonical_query(query),
-            *[f"{name}:{collapsed(signed[name])}" for name in names],
-            "",
-            listed,
-            payload,
-        ]
-    )
+        fields.append(("X-Amz-Security-Token", credentials.session_token))
+        order, listed = plan.order_with_token, plan.listed_with_token
+    values = [value for _, value in fields]
+    lines = [
+        f"{name}:{collapsed(','.join([values[one] for one in (place, *more)]) if more else values[place])}\n"
+        for name, place, *more in order
+    ]
+    start = f"{head.method}\n{path if path_as_sent else canonical_path(path)}\n{canonical_query(query)}\n"
+    canonical = f"{start}{''.join(lines)}\n{listed}\n{payload}"
     scope = f"{timestamp[:8]}/{region}/{service}/aws4_request"
     key = signing_key(credentials, timestamp[:8], region, service)
     seed = signature(key, string_to_sign(timestamp, scope, canonical))
@@ -128,6 +117,33 @@ def sign(
     fields.append(("Authorization", f"{credential}, SignedHeaders={listed}, Signature={seed}"))
     target = f"{path}?{query}" if query else path
     return SignedHead(RequestHead(head.method, target, tuple(fields)), seed, scope, timestamp, key)
+
+
+class _Plan(NamedTuple):
+    """What becomes of header fields with certain names."""
+
+    kept: tuple[int, ...]
+    """The places of those that stay. After them come X-Amz-Date, X-Amz-Content-SHA256 and X-Amz-Security-Token."""
+    order: tuple[tuple[Any, ...], ...]
+    """Of what is signed: lower-case name, and the places of the values among the fields that are sent."""
+    listed: str
+    """SignedHeaders."""
+    order_with_token: tuple[tuple[Any, ...], ...]
+    listed_with_token: str
+
+
+def _plan(names: tuple[str, ...]) -> _Plan:
+    kept = tuple(place for place, name in enumerate(names) if name.lower() not in _REPLACED)
+    places: dict[str, list[int]] = {}
+    for place, name in enumerate([*(names[one] for one in kept), "x-amz-date", "x-amz-content-sha256"]):
+        places.setdefault(name.lower(), []).append(place)
+    without = {name: found for name, found in places.items() if name not in _NOT_SIGNED}
+    with_token = without | {"x-amz-security-token": [len(kept) + 2]}
+    orders = [tuple((name, *found[name]) for name in sorted(found)) for found in (without, with_token)]
+    return _Plan(kept, orders[0], ";".join(sorted(without)), orders[1], ";".join(sorted(with_token)))
+
+
+_plans = Remembered(_plan, size=1024)
 
 
 @lru_cache(maxsize=16)

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 
 from denyproxy.exchange import RequestHead
+from denyproxy.remembered import Remembered
 from denyproxy.sigv4.canonical import canonical_path, canonical_query, collapsed, joined
 from denyproxy.sigv4.credential import SIGV2, SIGV4, SIGV4A, CredentialKind, parse_credential
 from denyproxy.sigv4.credentials import Credentials
@@ -44,6 +45,7 @@ MAX_LIFETIME = timedelta(days=7)
 _PAYLOAD = re.compile(
     r"[0-9a-f]{64}|UNSIGNED-PAYLOAD|STREAMING-UNSIGNED-PAYLOAD-TRAILER|STREAMING-AWS4-HMAC-SHA256-PAYLOAD(?:-TRAILER)?"
 )
+_END = re.compile(r"[,\s]")
 _PART = re.compile(r"[,\s]*(Credential|SignedHeaders|Signature)=([^,\s]*)")
 
 __all__ = ["Refusal", "Verified", "verify"]
@@ -54,8 +56,7 @@ Values = Mapping[str, str]
 _EXPRESS_TOKEN = "x-amz-s3session-token"
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(NamedTuple):
     """Who signed a request, and what the signatures of its chunks go on from."""
 
     credentials: Credentials
@@ -99,9 +100,8 @@ def verify(head: RequestHead, lookup: Lookup, now: datetime, bucket_in_host: str
 
 
 def _from_header(head: RequestHead, values: Values, lookup: Lookup, now: datetime) -> Verified | Refusal:
-    parts = dict(_PART.findall(values["authorization"].partition(SIGV4)[2]))
-    scope = _Scope.parse(parts.get("Credential", ""))
-    if scope is None or not parts.get("SignedHeaders") or not parts.get("Signature"):
+    scope, names, given = _authorization(values["authorization"])
+    if scope is None or not names or not given:
         return Refusal(400, "AuthorizationHeaderMalformed", MALFORMED)
     date = values.get("x-amz-date") or values.get("date")
     signed_at = _read(date) if date is not None else None
@@ -126,8 +126,8 @@ def _from_header(head: RequestHead, values: Values, lookup: Lookup, now: datetim
         credentials,
         scope,
         signed_at,
-        parts["SignedHeaders"],
-        parts["Signature"],
+        names,
+        given,
         payload,
         head.query_string,
         stated,
@@ -165,7 +165,7 @@ def _from_query(
         credentials,
         scope,
         signed_at,
-        values["SignedHeaders"],
+        _sorted_names(values["SignedHeaders"]),
         values["Signature"],
         payload or UNSIGNED_PAYLOAD,
         query,
@@ -173,6 +173,24 @@ def _from_query(
     )
 
 
+def _authorization(value: str) -> tuple[_Scope | None, tuple[str, ...], str]:
+    """Scope, names of the signed fields, and signature. What comes before the signature repeats."""
+    start, mark, given = value.rpartition("Signature=")
+    if not mark or start[-1:] not in (" ", ",") or _END.search(given) is not None:
+        return *_credential_and_names(value), dict(_PART.findall(value.partition(SIGV4)[2])).get("Signature", "")
+    return *_beginnings[start], given
+
+
+def _credential_and_names(text: str) -> tuple[_Scope | None, tuple[str, ...]]:
+    parts = dict(_PART.findall(text.partition(SIGV4)[2]))
+    return _Scope.parse(parts.get("Credential", "")), _sorted_names(parts.get("SignedHeaders", ""))
+
+
+def _sorted_names(listed: str) -> tuple[str, ...]:
+    return tuple(sorted(listed.lower().split(";"))) if listed else ()
+
+
+_beginnings = Remembered(_credential_and_names, size=512)
 _QUERY_PARAMETERS = ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature")
 
 
@@ -182,13 +200,12 @@ def _compare(
     credentials: Credentials,
     scope: _Scope,
     signed_at: datetime,
-    signed_headers: str,
+    names: tuple[str, ...],
     given: str,
     payload: str,
     query: str,
     stated: str | None,
 ) -> Verified | Refusal:
-    names = sorted(signed_headers.lower().split(";"))
     unsigned = _unsigned(values, names)
     if unsigned:
         return Refusal(
@@ -243,10 +260,9 @@ def _sorted(query: str) -> str:
 
 def _unsigned(values: Values, names: Sequence[str]) -> list[str]:
     """Header fields that S3 demands to be signed and that are not."""
-    missing = [] if "host" in names else ["host"]
-    left = values.keys() - names
-    missing += sorted(name for name in left if name.startswith("x-amz-") or name == "content-md5")
-    return missing
+    missing = [name for name in values if name.startswith(("x-amz-", "content-md5")) and name not in names]
+    missing = sorted(name for name in missing if name.startswith("x-amz-") or name == "content-md5")
+    return missing if "host" in names else ["host", *missing]
 
 
 def _version2(
@@ -291,8 +307,7 @@ def _version2(
     return mismatch(credentials, given, texts[0])
 
 
-@dataclass(slots=True)
-class _Scope:
+class _Scope(NamedTuple):
     key_id: str
     date: str
     region: str

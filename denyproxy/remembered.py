@@ -1,0 +1,30 @@
+"""What is worked out of short texts that repeat, such as the names of header fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sized
+from typing import TypeVar
+
+K = TypeVar("K", str, bytes, tuple[str, ...])
+V = TypeVar("V")
+
+
+class Remembered(dict[K, V]):
+    """`remembered[key]` is `work(key)`, kept if there is room: whoever makes up keys cannot make it grow."""
+
+    def __init__(self, work: Callable[[K], V], *, entries: int = 1024, size: int = 64) -> None:
+        """`size`: of the largest key that is kept, in characters or bytes."""
+        super().__init__()
+        self._work: Callable[[K], V] = work
+        self._entries = entries
+        self._size = size
+
+    def __missing__(self, key: K) -> V:
+        value = self._work(key)
+        if len(self) < self._entries and _size(key) <= self._size:
+            self[key] = value
+        return value
+
+
+def _size(key: Sized) -> int:
+    return sum(map(len, key)) if isinstance(key, tuple) else len(key)

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from denyproxy.remembered import Remembered
+
+
+def test_what_was_worked_out_is_kept() -> None:
+    asked: list[str] = []
+
+    def work(key: str) -> str:
+        asked.append(key)
+        return key.upper()
+
+    remembered = Remembered(work)
+    assert [remembered["a"], remembered["a"], remembered["b"]] == ["A", "A", "B"]
+    assert asked == ["a", "b"]
+
+
+def test_it_stays_within_its_bounds() -> None:
+    remembered = Remembered(len, entries=2, size=3)
+    assert [remembered[key] for key in ("four", "a", "bb", "ccc")] == [4, 1, 2, 3]
+    assert set(remembered) == {"a", "bb"}
+
+
+def test_the_parts_of_a_key_count_together() -> None:
+    remembered: Remembered[tuple[str, ...], int] = Remembered(len, size=3)
+    assert [remembered["ab", "c"], remembered["ab", "cd"]] == [2, 2]
+    assert set(remembered) == {("ab", "c")}
