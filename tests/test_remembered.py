@@ -15,13 +15,21 @@ def test_what_was_worked_out_is_kept() -> None:
     assert asked == ["a", "b"]
 
 
+def length(key: str) -> int:
+    return len(key)
+
+
+def parts(key: tuple[str, ...]) -> int:
+    return len(key)
+
+
 def test_it_stays_within_its_bounds() -> None:
-    remembered = Remembered(len, entries=2, size=3)
+    remembered = Remembered(length, entries=2, size=3)
     assert [remembered[key] for key in ("four", "a", "bb", "ccc")] == [4, 1, 2, 3]
     assert set(remembered) == {"a", "bb"}
 
 
 def test_the_parts_of_a_key_count_together() -> None:
-    remembered: Remembered[tuple[str, ...], int] = Remembered(len, size=3)
+    remembered = Remembered(parts, size=3)
     assert [remembered["ab", "c"], remembered["ab", "cd"]] == [2, 2]
     assert set(remembered) == {("ab", "c")}
