@@ -20,16 +20,15 @@ from aiohttp import web
 from denyproxy import __version__
 from denyproxy.console.health import Status, console
 from denyproxy.denylog import DenyLog, Writing
-from denyproxy.exchange import Answer, DeniedCall
 from denyproxy.policies import PolicySource
 from denyproxy.proxy.handler import Relay
 from denyproxy.proxy.pool import PoolUpstream
 from denyproxy.proxy.server import RelayServer
 from denyproxy.settings import Address, MiB, Settings, SettingsError
 from denyproxy.wiring import (
-    Explainer,
+    ColdPath,
+    answering,
     declared,
-    explainer,
     listener_tls,
     load_certificate,
     modes,
@@ -52,17 +51,17 @@ _CUT_OFF_SECONDS = 1.0
 
 
 class App:
-    """A running denyproxy: `async with App(settings, explainer, policies) as app: ...`."""
+    """A running denyproxy: `async with App(settings, cold_path, policies) as app: ...`."""
 
     def __init__(
-        self, settings: Settings, explainer: Explainer, policies: PolicySource, *, turn: Writing | None = None
+        self, settings: Settings, cold: ColdPath, policies: PolicySource, *, turn: Writing | None = None
     ) -> None:
         """`turn`: to write to the log, where other processes do so too."""
         self._settings = settings
-        self._explainer = explainer
         self._policies = policies
         self._denylog = DenyLog(settings.log.destination, capacity=settings.log.queue, turn=turn)
         self._signers = signers(settings)
+        self._answering = answering(settings, cold, lambda: policies.snapshot, self._denylog.put)
         self._upstream: PoolUpstream | None = None
         self._relay: Relay | None = None
         self._server: RelayServer | None = None
@@ -78,11 +77,12 @@ class App:
             self._start_log()
             await self._policies.start()
             self._signers.start()
+            self._answering.start()
             self._upstream = PoolUpstream(upstream_options(settings))
             self._relay = Relay(
                 modes(settings, self._signers, self._upstream.send),
                 self._upstream,
-                self.answer,
+                self._answering,
                 options=relay_options(settings),
                 declared=declared(settings),
             )
@@ -112,15 +112,6 @@ class App:
         """Where the console listens."""
         return address_of(self._console)
 
-    def answer(self, call: DeniedCall) -> Answer | None:
-        """Explain a denial, put its record on the log, and give back what the client gets. None: it was none."""
-        explained = self._explainer(call, self._policies.snapshot)
-        if explained is None:
-            return None
-        answer, record = explained
-        self._denylog.put(record)
-        return answer
-
     def status(self) -> dict[str, Any]:
         """What the console tells."""
         assert self._relay is not None
@@ -130,6 +121,7 @@ class App:
             "uptime_seconds": round(time.monotonic() - self._started, 1),
             "policies": {"revision": snapshot.revision, "problems": len(snapshot.problems)},
             "counters": asdict(self._relay.counters),
+            "explanations": self._answering.status(),
             "log": {"written": self._denylog.written, "dropped": self._denylog.dropped},
         }
 
@@ -179,6 +171,7 @@ class App:
         if self._reloading is not None:
             await asyncio.wait((self._reloading,))
         await self._policies.stop()
+        await self._answering.stop()
         await asyncio.to_thread(self._denylog.stop)
 
 
@@ -200,7 +193,7 @@ async def serve(settings: Settings, ready: Callable[[App], None], turn: Writing 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    async with App(settings, explainer(settings), policy_source(settings), turn=turn) as app:
+    async with App(settings, ColdPath(settings), policy_source(settings), turn=turn) as app:
         loop.add_signal_handler(signal.SIGHUP, app.reload)
         ready(app)
         await stop.wait()

@@ -209,6 +209,19 @@ class ListenTlsSettings(_Table):
         return self
 
 
+class ExplainSettings(_Table):
+    """What explaining may take in a storm of denials."""
+
+    share: Annotated[float, Field(gt=0, le=1)] = 0.2
+    """Share of the time for explanations while the relay has none to spare; what is past it is explained later."""
+    memo: Annotated[int, Field(ge=0)] = 1000
+    """Explanations that are kept for denials that are alike; 0: none."""
+    queue: Annotated[int, Field(ge=0)] = 10_000
+    """Denials that may wait to be explained in the log; more are shed: named there by their ids."""
+    queue_bytes: Bytes = 32 * MiB
+    """Memory that they may take."""
+
+
 class LimitSettings(_Table):
     """Bounds; sizes in bytes. Each worker has its own."""
 
@@ -289,6 +302,7 @@ class Settings(BaseSettings):
     policies: PolicySettings = PolicySettings()
     response: ResponseSettings = ResponseSettings()
     log: LogSettings = LogSettings()
+    explain: ExplainSettings = ExplainSettings()
     limits: LimitSettings = LimitSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     console: ConsoleSettings = ConsoleSettings()

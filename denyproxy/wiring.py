@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from denyproxy.answering import Answering
+from denyproxy.budget import Budget
 from denyproxy.exchange import Answer, Declared, DeniedCall
-from denyproxy.explain import explainer as explaining
+from denyproxy.explain.explainer import MOST_KEYS, Explained, Explainer, may_be_denied
+from denyproxy.explain.memo import Memo
 from denyproxy.explain.presentation import Disclosure, Presentation, present
+from denyproxy.explain.record import Told
 from denyproxy.policies import DirectorySource, PolicySource
 from denyproxy.proxy.handler import RelayOptions
 from denyproxy.proxy.hosts import AllowedHosts
@@ -20,9 +24,6 @@ from denyproxy.proxy.upstream import Origin, Send, UpstreamOptions
 from denyproxy.s3.snapshot import PolicySnapshot
 from denyproxy.service_model import s3_operations
 from denyproxy.settings import Settings, SettingsError
-
-Explainer = Callable[[DeniedCall, PolicySnapshot], tuple[Answer, str] | None]
-"""The cold path: what goes to the client, and the denial record as JSON. None: nothing was denied after all."""
 
 
 class NoPolicies:
@@ -46,31 +47,65 @@ def policy_source(settings: Settings) -> PolicySource:
     return DirectorySource(directory) if directory is not None else NoPolicies()
 
 
-def explainer(settings: Settings) -> Explainer:
-    """The cold path with the settings of its delivery."""
-    explain = explaining.Explainer(s3_operations(), settings.base_domains)
-    presentation = Presentation(
-        disclosure=Disclosure(settings.disclosure),
-        loopback=settings.listen.loopback,
-        append_message=settings.response.message == "append",
-        header_bytes=settings.response.header_bytes,
-    )
+class ColdPath:
+    """From a denied call to what goes to the client and to the log, with the settings of its delivery."""
 
-    def answer(call: DeniedCall, snapshot: PolicySnapshot) -> tuple[Answer, str] | None:
-        explained = explain(call, snapshot)
-        if explained is None:
+    def __init__(self, settings: Settings) -> None:
+        self._explain = Explainer(s3_operations(), settings.base_domains)
+        self._scenario = settings.log.scenario
+        # A scenario holds the call itself, which no other call shares.
+        self._memo = Memo(self._explain, 0 if self._scenario else settings.explain.memo)
+        self._presentation = Presentation(
+            disclosure=Disclosure(settings.disclosure),
+            loopback=settings.listen.loopback,
+            append_message=settings.response.message == "append",
+            header_bytes=settings.response.header_bytes,
+        )
+
+    @property
+    def remembered(self) -> int:
+        """Denials that were like one before."""
+        return self._memo.hits
+
+    def may_be_denied(self, call: DeniedCall) -> bool:
+        """Is there anything to explain, at first glance?"""
+        return may_be_denied(call)
+
+    def at_once(self, call: DeniedCall, snapshot: PolicySnapshot) -> tuple[Answer, str | None] | None:
+        """The answer and the record as JSON. No record: it takes longer, and is to be made `in_slices`. None: nothing
+        was denied after all."""
+        told = self._memo(call, snapshot, most_keys=MOST_KEYS)
+        if told is None:
             return None
-        delivered = present(
-            explained.explanation,
-            own_account=explained.own_account,
-            presentation=presentation,
+        answer = present(
+            told.explanation,
+            own_account=told.own_account,
+            presentation=self._presentation,
             method=call.request.method,
             body=call.response_body,
         )
-        record = explained.record_with_scenario if settings.log.scenario else explained.record
-        return delivered, record.to_json()
+        complete = not isinstance(told, Explained) or told.complete
+        return answer, self._record(told) if complete else None
 
-    return answer
+    def in_slices(self, call: DeniedCall, snapshot: PolicySnapshot) -> Generator[None, None, str | None]:
+        """The record as JSON, made in pieces; None: nothing was denied after all."""
+        explained = yield from self._explain.steps(call, snapshot)
+        return None if explained is None else self._record(explained)
+
+    def _record(self, told: Told) -> str:
+        if self._scenario and isinstance(told, Explained):
+            return told.record_with_scenario.to_json()
+        return told.record.to_json()
+
+
+def answering(
+    settings: Settings, cold: ColdPath, snapshot: Callable[[], PolicySnapshot], put: Callable[[str], None]
+) -> Answering:
+    """What the relay asks for an answer."""
+    explain = settings.explain
+    return Answering(
+        cold, snapshot, put, budget=Budget(explain.share), queue=explain.queue, queue_bytes=explain.queue_bytes
+    )
 
 
 def signers(settings: Settings) -> Signers:

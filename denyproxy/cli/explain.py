@@ -224,6 +224,8 @@ def _records(log: Path, ids: list[str]) -> Mapping[str, DenialRecord]:
         raise _Usage(f"{log}: {error.strerror or error}") from None
     for problem in found.problems:
         typer.echo(f"{log}: {problem}", err=True)
+    for identity in sorted(found.shed - found.records.keys()):
+        typer.echo(f"{log}: {identity} came in a storm of denials and was shed: nothing but its id is known", err=True)
     return found.records
 
 

@@ -72,7 +72,7 @@ def explanation_of(
                 anonymous=caller.principal.type is PrincipalType.ANONYMOUS,
             ),
         ),
-        policies=_policies(call, snapshot),
+        policies=policies_used(call, snapshot),
     )
 
 
@@ -160,7 +160,8 @@ def _upstream(call: DeniedCall, error: S3Error | None, judgement: Judgement) -> 
     )
 
 
-def _policies(call: DeniedCall, snapshot: PolicySnapshot) -> PoliciesUsed:
+def policies_used(call: DeniedCall, snapshot: PolicySnapshot) -> PoliciesUsed:
+    """The snapshot behind the explanation, at the time of the call."""
     age = None
     if snapshot.loaded is not None:
         age = max(0, int((call.received - snapshot.loaded).total_seconds()))

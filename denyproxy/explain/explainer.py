@@ -13,8 +13,8 @@ from denyproxy.explain.evidence import MAX_KEYS, Evidence, Needs
 from denyproxy.explain.export import scenario_of
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.fixes import propose
-from denyproxy.explain.model import Explanation, Verdict
-from denyproxy.explain.record import CallFacts, DenialRecord
+from denyproxy.explain.model import Verdict
+from denyproxy.explain.record import DenialRecord, Told
 from denyproxy.explain.verdict import Judgement, Said, judge
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
@@ -33,22 +33,13 @@ _DENIED_IN_SUCCESS = frozenset({"AccessDenied", "InvalidObjectState", "ObjectNot
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
-    """An explanation, with what the delivery needs to know and the public form leaves out."""
+class Explained(Told):
+    """An explanation with all that it rests on."""
 
-    explanation: Explanation
-    call: CallFacts
-    own_account: bool
-    """An authenticated caller of the account that owns the bucket."""
     case: Case
     """What the explanation rests on."""
     complete: bool = True
     """Were all keys looked at that were denied in one request?"""
-
-    @property
-    def record(self) -> DenialRecord:
-        """The line for the log."""
-        return DenialRecord.of(self.explanation, self.call)
 
     @property
     def record_with_scenario(self) -> DenialRecord:
@@ -148,6 +139,14 @@ def _together(case: Case, answers: Sequence[_Answer]) -> tuple[Case, Judgement]:
         replace(case, evidence=merged, keys=keys),
         replace(judgement, also_blocking=judgement.also_blocking + others),
     )
+
+
+def may_be_denied(call: DeniedCall) -> bool:
+    """Does the answer deny anything, at first glance?"""
+    if call.response is None or call.response.status != 200:
+        return True
+    body = call.response_body or b""
+    return any(code.encode() in body for code in _DENIED_IN_SUCCESS)
 
 
 def _errors(call: DeniedCall, request: S3Request) -> tuple[S3Error | None, ...]:

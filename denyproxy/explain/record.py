@@ -5,9 +5,11 @@ Named fields only, never raw headers: no signature, token, secret or customer ke
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from denyproxy.explain.model import Explanation, _Public
 from denyproxy.sigv4.wire import SECRET_FIELDS, SIGNING_PARAMETERS
@@ -46,6 +48,39 @@ class DenialRecord(Explanation):
     def of(cls, explanation: Explanation, call: CallFacts, scenario: dict[str, Any] | None = None) -> DenialRecord:
         """The record of one denial."""
         return cls.model_construct(**dict(explanation), call=call, scenario=scenario)
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An explanation, with what its delivery needs to know."""
+
+    explanation: Explanation
+    call: CallFacts
+    own_account: bool
+    """An authenticated caller of the account that owns the bucket."""
+
+    @property
+    def record(self) -> DenialRecord:
+        """The line for the log."""
+        return DenialRecord.of(self.explanation, self.call)
+
+
+class ShedRecord(_Public):
+    """The line for denials that came faster than they could be explained, and whose turn never came."""
+
+    schema_: Literal[1] = Field(default=1, alias="schema")
+    kind: Literal["shed"] = "shed"
+    time: datetime
+    """When the line was written."""
+    count: int
+    ids: tuple[str, ...]
+    """As their callers have them in X-Deny-Explanation-Id."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return self.model_dump_json(by_alias=True)
 
 
 KEPT_HEADERS = frozenset(

@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from denyproxy.explain.model import Explanation
-from denyproxy.explain.record import DenialRecord
+from denyproxy.explain.record import DenialRecord, ShedRecord
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_TITLES: Mapping[str, tuple[type[Explanation], str]] = {
+_TITLES: Mapping[str, tuple[Any, str]] = {
     "explanation": (Explanation, "denyproxy explanation"),
-    "record": (DenialRecord, "denyproxy denial record"),
+    "record": (DenialRecord | ShedRecord, "line of the denyproxy denial log"),
 }
 
 
@@ -23,6 +25,6 @@ def schemas() -> Mapping[str, str]:
     return {f"{name}.schema.json": _text(model, title) for name, (model, title) in _TITLES.items()}
 
 
-def _text(model: type[Explanation], title: str) -> str:
-    schema: dict[str, Any] = model.model_json_schema(by_alias=True, mode="serialization")
+def _text(model: Any, title: str) -> str:
+    schema: dict[str, Any] = TypeAdapter(model).json_schema(by_alias=True, mode="serialization")
     return json.dumps({"$schema": _DIALECT, **schema, "title": title}, indent=1) + "\n"

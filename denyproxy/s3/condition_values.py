@@ -276,9 +276,13 @@ def signature_age(view: View) -> Value:
     """Milliseconds since signing; always 0 for Signature Version 2."""
     if not _signed(view):
         return None
-    if view.caller.signature_version == SIGV2:
+    return age_of_signature(view.caller.signature_version, view.request.signed_time, view.request.time)
+
+
+def age_of_signature(version: str | None, signed: datetime | None, time: datetime | None) -> Value:
+    """The same of a signing time and the time of evaluation."""
+    if version == SIGV2:
         return ("0",)
-    signed, time = view.request.signed_time, view.request.time
     if signed is None or time is None:
         return UNKNOWN
     return (str(max(0, round((time - signed).total_seconds() * 1000))),)

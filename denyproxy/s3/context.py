@@ -9,7 +9,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 
 from denyproxy.exchange import DeniedCall
 from denyproxy.iam.context import RequestContext, Values
@@ -81,7 +81,7 @@ def _common(view: View) -> _Context:
     context = _Context()
     context.put(principal_keys(view))
     context.put_family("aws:principaltag", principal_tags(view))
-    context.put(_time_keys(view))
+    context.put(time_keys(view.request.time))
     context.put(dict.fromkeys(_MCP_KEYS, None))
     context.put(_network_keys(view))
     return context
@@ -164,8 +164,8 @@ def _resource_keys(view: View) -> Mapping[str, Value]:
     }
 
 
-def _time_keys(view: View) -> Mapping[str, Value]:
-    time = view.request.time
+def time_keys(time: datetime | None) -> Mapping[str, Value]:
+    """The clock, as conditions see it."""
     if time is None:
         return {"aws:currenttime": UNKNOWN, "aws:epochtime": UNKNOWN}
     return {

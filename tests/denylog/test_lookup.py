@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from denyproxy.denylog.lookup import look_up
+from denyproxy.explain.record import ShedRecord
 from tests.explain.test_explainer import EXPLAINER, READ_ONLY, call, head, policies, world
 
 
@@ -38,6 +40,14 @@ def test_lines_that_are_no_records_are_told(tmp_path: Path) -> None:
     assert set(found.records) == {"A"}
     (problem,) = found.problems
     assert problem.startswith("line 2: not a denial record")
+
+
+def test_an_id_that_was_shed(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    shed = ShedRecord(time=datetime(2026, 5, 1, tzinfo=UTC), count=2, ids=("B", "C"))
+    log.write_text(f"{line('A')}\n{shed.to_json()}\n")
+    found = look_up(log, ["A", "C"])
+    assert (set(found.records), found.shed, found.problems) == ({"A"}, {"C"}, [])
 
 
 def test_no_log(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import denyproxy
 from denyproxy.explain.explainer import Explainer
+from denyproxy.explain.record import ShedRecord
 from denyproxy.explain.scenario import Scenario
 from denyproxy.explain.schemas import schemas
 from denyproxy.service_model import s3_operations
@@ -35,3 +36,11 @@ def test_explanations_and_records_meet_their_schemas(name: str) -> None:
     jsonschema.validate(record, json.loads(schemas()["record.schema.json"]))
     assert explanation["schema"] == record["schema"] == 1
     assert record["call"]["mode"] == "scenario"
+
+
+def test_the_line_for_what_was_shed_meets_the_schema_of_the_log() -> None:
+    line = json.loads(ShedRecord(time=datetime(2026, 1, 1, tzinfo=UTC), count=1, ids=("A",)).to_json())
+    jsonschema.validate(line, json.loads(schemas()["record.schema.json"]))
+    assert line == {"schema": 1, "kind": "shed", "time": "2026-01-01T00:00:00Z", "count": 1, "ids": ["A"]}
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**line, "kind": "other"}, json.loads(schemas()["record.schema.json"]))
