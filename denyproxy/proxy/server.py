@@ -47,7 +47,8 @@ class RelayServer:
         self.fields = options.fields
         self._options = options
         self._loop = asyncio.get_running_loop()
-        self.connections: set[ClientConnection] = set()
+        self.connections: dict[ClientConnection, None] = {}
+        """Open ones, the oldest first: loops' clocks are too coarse to tell who was idle first."""
         self._empty = asyncio.Event()
         self._empty.set()
         shortest = min(options.keepalive_seconds, options.head_seconds, options.idle_seconds, options.linger_seconds)
@@ -61,7 +62,7 @@ class RelayServer:
     def opened(self, connection: ClientConnection) -> None:
         """A client has come."""
         self._empty.clear()
-        self.connections.add(connection)
+        self.connections[connection] = None
         excess = len(self.connections) - self._options.connections
         if excess > 0 and not self._evict(connection):
             if excess > _TURNED_AWAY:
@@ -79,7 +80,7 @@ class RelayServer:
 
     def closed(self, connection: ClientConnection) -> None:
         """It has gone."""
-        self.connections.discard(connection)
+        self.connections.pop(connection, None)
         if not self.connections:
             self._empty.set()
 
