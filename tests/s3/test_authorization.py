@@ -410,3 +410,64 @@ def test_a_permission_that_only_a_deny_decides_needs_no_allow() -> None:
     assert ask(world(), requirement=requirement).decision is ALLOWED
     denied = world(policies(allow("s3:DeleteObjectVersion", "*", effect="Deny")))
     assert ask(denied, requirement=requirement).decision is EXPLICIT
+
+
+# Facts that are missing
+
+
+def test_of_a_caller_of_no_known_kind_nothing_is_decided() -> None:
+    stranger = Caller(Principal(PrincipalType.UNKNOWN), KnownBy.NONE)
+    result = ask(world(READS), stranger)
+    assert result.decision is None
+    assert result.possible >= {ALLOWED, IMPLICIT}
+
+
+def test_an_access_point_whose_network_origin_is_not_known_may_refuse() -> None:
+    result = through(READS, None, replace(PLAIN_POINT, vpc=UNKNOWN))
+    assert result.possible == {ALLOWED, IMPLICIT}
+    assert refused(result) == [("access-point-policy", "condition:aws:SourceVpc", Truth.UNKNOWN)]
+    assert result.refusals[0].facts == ("network origin of the access point",)
+
+
+SHUTTING = replace(
+    PLAIN_POINT,
+    policy=policies(allow("s3:GetObject", f"{POINT}/object/*", "*")),
+    block_public_access=BlockPublicAccess(restrict_public_buckets=True),
+)
+"""An access point with a public policy, and a setting that shuts out other accounts then."""
+DELEGATING = policies(allow("s3:GetObject", OBJECT_ARN, {"AWS": OTHER}))
+
+
+def test_a_public_access_point_policy_shuts_out_other_accounts() -> None:
+    result = through(READS, DELEGATING, SHUTTING, who=user(OTHER))
+    assert ALLOWED not in result.possible
+    assert refused(result) == [(*RESTRICTS, Truth.YES)]
+
+
+def test_an_access_point_with_a_vpc_origin_is_never_public() -> None:
+    inside = {"aws:sourcevpc": ("vpc-1",)}
+    result = through(READS, DELEGATING, replace(SHUTTING, vpc="vpc-1"), who=user(OTHER), context=inside)
+    assert result.decision is ALLOWED
+
+
+def test_s3s_own_verdict_on_the_access_point_policy_comes_first() -> None:
+    private = replace(SHUTTING, policy_is_public=False)
+    assert through(READS, DELEGATING, private, who=user(OTHER)).decision is ALLOWED
+
+
+def test_two_rules_that_take_grants_away_take_them_away_together() -> None:
+    """The object's ACL is public and ignored; the policy is public and restricted."""
+    public = replace(STORED, grants=(AclGrant("AllUsers", "READ"),))
+    settings = BlockPublicAccess(ignore_public_acls=True, restrict_public_buckets=True)
+    both = replace(RESTRICTED, object_ownership="ObjectWriter", block_public_access=settings)
+    result = ask(world(None, both, public), NOBODY)
+    assert result.decision is IMPLICIT
+    ignoring = replace(both, block_public_access=replace(settings, restrict_public_buckets=False))
+    assert ask(world(None, ignoring, public), NOBODY).decision is ALLOWED
+    restricting = replace(both, block_public_access=replace(settings, ignore_public_acls=False))
+    assert ask(world(None, restricting, public), NOBODY).decision is ALLOWED
+
+
+def test_an_object_that_is_not_there_yet_is_the_bucket_owners() -> None:
+    writer = replace(BUCKET, object_ownership="ObjectWriter", policy=DELEGATING)
+    assert ask(world(READS, writer, None), user(OTHER)).decision is ALLOWED
