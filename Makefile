@@ -10,7 +10,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 APT_PACKAGES = curl rclone s3cmd
 APT_INSTALL = DEBIAN_FRONTEND=noninteractive apt-get install --quiet=2 --no-install-recommends
 
-.PHONY: help demo test test-all lint format bench s3-tests differential clean ci-packages
+.PHONY: help demo test test-all lint format bench s3-tests differential mutation clean ci-packages
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -53,11 +53,15 @@ s3-tests: $(VENV)/dev.stamp ## ceph/s3-tests (S3TESTS=DIR) or S3TEST_COMMAND, di
 differential: $(VENV)/dev.stamp ## the evaluation against an independent one, on 200,000 generated cases
 	$(BIN)/python -m tests.reference.differential --cases 200000
 
+mutation: $(VENV)/dev.stamp ## do the tests of the evaluation find every change of it? (mutmut; half an hour)
+	$(PIP) --editable '.[dev,mutation]'
+	$(BIN)/python -m tests.reference.mutation
+
 ci-packages: ## install what `make test-all` uses from Debian (as root)
 	apt-get update --quiet=2
 	$(APT_INSTALL) $(APT_PACKAGES)
 	command -v npm || $(APT_INSTALL) nodejs npm
 
 clean: ## remove environments and caches
-	rm -rf $(VENV) .venv-ministack .venv-seaweedfs .venv-awscli .venv-mitmproxy .venv-s3tests .node .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis dist
+	rm -rf $(VENV) .venv-ministack .venv-seaweedfs .venv-awscli .venv-mitmproxy .venv-s3tests .node .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .mutation dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -41,7 +41,8 @@ def help_of(command: str) -> str:
 
 def test_there_are_commands_to_check() -> None:
     assert {words[1] for words in commands("denyproxy")} == {"serve", "explain", "policies", "credentials", "demo"}
-    assert {words[1] for words in commands("make")} == {"demo", "test", "test-all", "lint", "bench", "s3-tests"}
+    targets = {"demo", "test", "test-all", "lint", "bench", "s3-tests", "differential", "mutation"}
+    assert {words[1] for words in commands("make")} == targets
 
 
 @pytest.mark.parametrize("words", commands("denyproxy"), ids=" ".join)

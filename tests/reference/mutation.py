@@ -12,7 +12,11 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from functools import partial
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
+
+from tests.reference.equivalents import EQUIVALENT
 
 MODULES = ("literals", "operators", "condition", "statement", "assessment", "evaluation")
 TESTS = ("tests/iam", "tests/reference/test_differential.py::test_product_and_reference_agree[0]")
@@ -60,7 +64,7 @@ def mutmut(directory: Path, *arguments: str) -> str:
     return subprocess.run(command, cwd=directory, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def survives(directory: Path, mutant: str) -> bool:
+def escapes(directory: Path, mutant: str) -> bool:
     """Do all tests pass with this mutant, in a process of its own?"""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *LIKELY, *TESTS]
     environment = os.environ | {"MUTANT_UNDER_TEST": mutant}
@@ -73,26 +77,49 @@ def survives(directory: Path, mutant: str) -> bool:
     return finished.returncode == 0
 
 
+def change_of(diff: str) -> str:
+    """The lines that a mutant takes away and puts in their place."""
+    lines = [line for line in diff.splitlines() if line[:1] in ("-", "+") and line[:3] not in ("---", "+++")]
+    return "\n".join(f"{line[0]} {line[1:].strip()}" for line in lines)
+
+
 def main() -> int:
     """Make and test the mutants; print the survivors as diffs and their share; 1 if that is too large."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path, nargs="?", default=Path(".mutation"), help="for the copy; replaced")
+    parser.add_argument("--again", action="store_true", help="only those that escaped mutmut in the last run")
     arguments = parser.parse_args()
     directory = arguments.directory.resolve()
-    prepare(Path.cwd(), directory)
-    subprocess.run([sys.executable, "-m", "mutmut", "run"], cwd=directory, check=True)
+    if not arguments.again:
+        prepare(Path.cwd(), directory)
+        progress = None if sys.stdout.isatty() else subprocess.DEVNULL
+        subprocess.run([sys.executable, "-m", "mutmut", "run"], cwd=directory, check=True, stdout=progress)
+    else:
+        shutil.copytree(Path.cwd() / "tests/iam", directory / "mutants/tests/iam", dirs_exist_ok=True)
     results = [line.strip().split(": ") for line in mutmut(directory, "results", "--all", "true").splitlines()]
     made = Counter(mutant.split(".")[2] for mutant, _ in results)
     escaped = [mutant for mutant, status in results if status not in ("killed", "timeout")]
-    survivors = [mutant for mutant in escaped if survives(directory, mutant)]
+    with ThreadPool() as pool:
+        found = pool.map(partial(escapes, directory), escaped, chunksize=1)
+    survivors = [mutant for mutant, escaping in zip(escaped, found, strict=True) if escaping]
+    unused, true = Counter(EQUIVALENT.keys()), Counter[str]()
     for mutant in survivors:
-        print(mutmut(directory, "show", mutant))
+        function = mutant.partition("__mutmut")[0]
+        change = change_of(mutmut(directory, "show", mutant))
+        reason = EQUIVALENT.get((function, change))
+        unused.pop((function, change), None)
+        print(f"{function}\n{change}\n  {'SURVIVES' if reason is None else 'equivalent: ' + reason}\n")
+        if reason is None:
+            true[mutant.split(".")[2]] += 1
     surviving = Counter(mutant.split(".")[2] for mutant in survivors)
     for module in made:
         print(
-            f"{module:12}{made[module]:6} mutants{surviving[module]:5} survive{surviving[module] / made[module]:8.1%}"
+            f"{module:12}{made[module]:6} mutants{surviving[module]:5} survive{surviving[module] / made[module]:8.1%},"
+            f" {true[module]} of them change a decision"
         )
-    return int(any(surviving[module] / made[module] > MOST_SURVIVING for module in made))
+    for function, change in unused:
+        print(f"no survivor any more: {function}\n{change}")
+    return int(bool(unused) or any(surviving[module] / made[module] > MOST_SURVIVING for module in made))
 
 
 if __name__ == "__main__":
