@@ -18,7 +18,7 @@ from typing import Any
 from denyproxy.sigv4.credential import SIGV4
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.signing import signing_key
-from denyproxy.sigv4.verification import Refusal
+from denyproxy.sigv4.verification import Refusal, token_refusal
 from denyproxy.sigv4.wire import parse_date
 
 SIGNING_FIELDS = frozenset(
@@ -63,8 +63,12 @@ def verify_policy(
         expected, provided = base64.b64encode(digest).decode(), fields.get("signature", "")
     if not hmac.compare_digest(expected.encode(), provided.encode("utf-8", "surrogateescape")):
         return Refusal(403, "SignatureDoesNotMatch", _MISMATCH, (("StringToSign", policy),))
+    refusal = token_refusal(credentials, fields.get("x-amz-security-token"))
+    if refusal is not None:
+        return refusal
     document = _document(policy)
-    expiration = parse_date(document.get("expiration")) if document is not None else None
+    expires = document.get("expiration") if document is not None else None
+    expiration = parse_date(expires) if isinstance(expires, str) else None
     if document is None or expiration is None:
         return Refusal(400, "InvalidPolicyDocument", "Invalid Policy: it is not JSON with an expiration.")
     if now > expiration:

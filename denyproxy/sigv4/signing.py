@@ -37,6 +37,7 @@ _NOT_SIGNED = frozenset(
 """Header fields that a server or a load balancer on the way may read differently, or change."""
 _FIELD = re.compile(r"(?i:x-amz-)[A-Za-z0-9-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_VERSION_2 = re.compile(r"(?:^|&)AWSAccessKeyId=")
 _SIGV2_PARAMETERS = frozenset({"AWSAccessKeyId", "Expires", "Signature"})
 
 
@@ -50,6 +51,9 @@ class SignedHead(NamedTuple):
     timestamp: str
     """As in X-Amz-Date."""
     key: bytes
+
+    def __repr__(self) -> str:
+        return f"SignedHead({self.scope!r})"
 
 
 @lru_cache(maxsize=4096)
@@ -155,7 +159,7 @@ def written(moment: datetime) -> str:
 def without_signature(query: str) -> tuple[str, list[tuple[str, str]]]:
     """A raw query without the signature of a URL, all else as it is; and the header fields that S3 reads off such a
     URL's other x-amz- parameters, which are none where the signature stands in a header."""
-    version2 = "AWSAccessKeyId=" in query
+    version2 = _VERSION_2.search(query) is not None
     if not version2 and "x-amz-signature=" not in query.lower():
         return query, []
     kept, moved = [], []

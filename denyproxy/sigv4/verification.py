@@ -45,6 +45,9 @@ MAX_LIFETIME = timedelta(days=7)
 _PAYLOAD = re.compile(
     r"[0-9a-f]{64}|UNSIGNED-PAYLOAD|STREAMING-UNSIGNED-PAYLOAD-TRAILER|STREAMING-AWS4-HMAC-SHA256-PAYLOAD(?:-TRAILER)?"
 )
+_DAY = re.compile(r"[0-9]{8}")
+_SCOPE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+"""A region or a service: names of hosts are made of them."""
 _END = re.compile(r"[,\s]")
 _PART = re.compile(r"[,\s]*(Credential|SignedHeaders|Signature)=([^,\s]*)")
 
@@ -54,6 +57,8 @@ Lookup = Callable[[str], Credentials | None]
 Values = Mapping[str, str]
 """Lower-case name of a header field -> value."""
 _EXPRESS_TOKEN = "x-amz-s3session-token"
+_OTHER_MECHANISMS = frozenset({"awsaccesskeyid", "signature", "x-amz-algorithm", "x-amz-signature"})
+"""Query parameters that do not go with an Authorization header."""
 
 
 class Verified(NamedTuple):
@@ -72,6 +77,9 @@ class Verified(NamedTuple):
     path_as_sent: bool = False
     """The path was signed as it was sent, which is not S3's canonical form: `%2f`, or `%2F` in a key."""
 
+    def __repr__(self) -> str:
+        return f"Verified({self.credentials!r}, {self.scope!r})"
+
 
 def verify(head: RequestHead, lookup: Lookup, now: datetime, bucket_in_host: str | None = None) -> Verified | Refusal:
     """Verify a signed request. `now`: aware UTC. `bucket_in_host`: the bucket, if the Host names it.
@@ -81,7 +89,7 @@ def verify(head: RequestHead, lookup: Lookup, now: datetime, bucket_in_host: str
     authorization = values.get("authorization")
     parameters = parse_query(head.query_string) if "?" in head.target else ()
     names = {name.lower() for name, _ in parameters}
-    if authorization is not None and ("x-amz-signature" in names or "awsaccesskeyid" in names):
+    if authorization is not None and not _OTHER_MECHANISMS.isdisjoint(names):
         return Refusal(400, "InvalidArgument", TWO_SIGNATURES)
     if _EXPRESS_TOKEN in values or _EXPRESS_TOKEN in names:
         return not_signed_again(EXPRESS)
@@ -182,6 +190,8 @@ def _authorization(value: str) -> tuple[_Scope | None, tuple[str, ...], str]:
 
 
 def _credential_and_names(text: str) -> tuple[_Scope | None, tuple[str, ...]]:
+    if text.count(SIGV4) != 1:  # two Authorization fields are joined
+        return None, ()
     parts = dict(_PART.findall(text.partition(SIGV4)[2]))
     return _Scope.parse(parts.get("Credential", "")), _sorted_names(parts.get("SignedHeaders", ""))
 
@@ -222,10 +232,9 @@ def _compare(
     token = values.get("x-amz-security-token")
     if token is None and query:
         token = first_parameter(parse_query(query), "X-Amz-Security-Token")
-    if token is not None and (credentials.session_token is None or not _equal(token, credentials.session_token)):
-        return Refusal(400, "InvalidToken", "The provided token is malformed or otherwise invalid.")
-    if token is None and credentials.session_token is not None:
-        return unknown_key(credentials.access_key_id)
+    refusal = token_refusal(credentials, token)
+    if refusal is not None:
+        return refusal
     lines = "\n".join([f"{name}:{collapsed(values.get(name, ''))}" for name in names])
     tail = f"{lines}\n\n{';'.join(names)}\n{payload}"
     key = signing_key(credentials, scope.date, scope.region, scope.service)
@@ -247,7 +256,7 @@ def _starts(head: RequestHead, query: str) -> Iterator[tuple[str, bool]]:
     path = head.path
     canonical = canonical_path(path)
     yield f"{head.method}\n{canonical}\n{canonical_query(query)}", False
-    queries = dict.fromkeys((canonical_query(query), canonical_query(query.replace("+", "%2B")), _sorted(query)))
+    queries = dict.fromkeys((canonical_query(query), _sorted(query)))
     for other in dict.fromkeys((canonical, path)):
         for spelled in queries:
             yield f"{head.method}\n{other}\n{spelled}", other != canonical
@@ -299,8 +308,10 @@ def _version2(
         return skewed(signed_at, now)
     if expires is not None and now.timestamp() > int(expires):
         return expired(datetime.fromtimestamp(int(expires), UTC), now)
-    if head.header("x-amz-security-token") is not None or first_parameter(parameters, "x-amz-security-token"):
-        return Refusal(400, "InvalidToken", "The provided token is malformed or otherwise invalid.")
+    token = head.header("x-amz-security-token") or first_parameter(parameters, "x-amz-security-token")
+    refusal = token_refusal(credentials, token)
+    if refusal is not None:
+        return refusal
     texts = candidates(head, parameters, expires, bucket)
     if any(_equal(given, signature2(credentials.secret_access_key, text)) for text in texts):
         return Verified(credentials, UNSIGNED_PAYLOAD)
@@ -320,9 +331,20 @@ class _Scope(NamedTuple):
     @classmethod
     def parse(cls, credential: str) -> _Scope | None:
         parts = credential.rsplit("/", 4)
-        if len(parts) != 5 or parts[4] != "aws4_request" or not all(parts):
+        if len(parts) != 5 or not parts[0] or parts[4] != "aws4_request" or not _DAY.fullmatch(parts[1]):
+            return None
+        if not _SCOPE_NAME.fullmatch(parts[2]) or not _SCOPE_NAME.fullmatch(parts[3]):
             return None
         return cls(*parts[:4])
+
+
+def token_refusal(credentials: Credentials, token: str | None) -> Refusal | None:
+    """Is the session token that of the key? Long-term keys have none."""
+    if token is None:
+        return None if credentials.session_token is None else unknown_key(credentials.access_key_id)
+    if credentials.session_token is None or not _equal(token, credentials.session_token):
+        return Refusal(400, "InvalidToken", "The provided token is malformed or otherwise invalid.")
+    return None
 
 
 @lru_cache(maxsize=64)

@@ -40,8 +40,8 @@ SIGNING_PARAMETERS = frozenset(
 """Query parameters (lower case) of a presigned URL that stand for no header of the operation."""
 
 _SECRET_IN_URL = re.compile(rf"([?&](?:{'|'.join(sorted(SECRET_FIELDS))})=)[^&#]*", re.IGNORECASE)
-_BASIC_DATE = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z")
-_EXTENDED_DATE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z")
+_BASIC_DATE = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
+_EXTENDED_DATE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z", re.ASCII)
 _ABSOLUTE_FORM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)(.*)", re.DOTALL)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -120,3 +122,29 @@ def test_signed_again(fields: dict[str, str]) -> None:
     names = {"x-amz-credential", "x-amz-algorithm", "x-amz-date"}
     kept = [one for one in before["conditions"] if not (isinstance(one, dict) and names & one.keys())]
     assert after["conditions"][:-4] == kept
+
+
+def signed_in_version_2(document: str) -> dict[str, str]:
+    policy = base64.b64encode(document.encode()).decode()
+    digest = hmac.digest(EXAMPLE.secret_access_key.encode(), policy.encode(), "sha1")
+    key_id, signature = EXAMPLE.access_key_id, base64.b64encode(digest).decode()
+    return {"policy": policy, "awsaccesskeyid": key_id, "signature": signature}
+
+
+@pytest.mark.parametrize("expiration", ["5", '["x"]', "null", "{}"])
+def test_an_expiration_that_is_no_date_is_refused(expiration: str) -> None:
+    fields = signed_in_version_2(f'{{"expiration": {expiration}, "conditions": []}}')
+    assert refusal(fields) == "InvalidPolicyDocument"
+
+
+def test_a_form_needs_the_keys_session_token() -> None:
+    fields = signed_in_version_2('{"expiration": "2099-01-01T00:00:00Z", "conditions": []}')
+    temporary = replace(EXAMPLE, session_token="right")
+
+    def asked(**more: str) -> object:
+        found = verify_policy({**fields, **more}, lambda _: temporary, NOW)
+        return found.code if isinstance(found, Refusal) else found
+
+    assert asked() == "InvalidAccessKeyId"
+    assert asked(**{"x-amz-security-token": "wrong"}) == "InvalidToken"
+    assert asked(**{"x-amz-security-token": "right"}) == temporary

@@ -327,3 +327,84 @@ def test_what_botocore_signs_is_verified(
     assert code(verify(replace(head, target="/other" + head.target), lookup, now)) == "SignatureDoesNotMatch"
     wrong = Credentials(KEY.access_key_id, "another")
     assert code(verify(head, lambda _: wrong, now)) == "SignatureDoesNotMatch"
+
+
+def by_botocore(auth: Any, url: str = "http://h/b/k") -> RequestHead:
+    request = AWSRequest("GET", url)
+    auth.add_auth(request)
+    parts = urlsplit(request.url)
+    headers = tuple((name, str(value)) for name, value in request.headers.items())
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    return RequestHead("GET", target, (("Host", parts.netloc), *headers))
+
+
+BOTO = BotoCredentials(KEY.access_key_id, KEY.secret_access_key)
+
+
+def code_of(found: Verified | Refusal) -> str:
+    return found.code if isinstance(found, Refusal) else "verified"
+
+
+def test_two_authorization_fields_are_refused() -> None:
+    head = by_botocore(S3SigV4Auth(BOTO, "s3", "us-east-1"))
+    own = next(value for name, value in head.headers if name == "Authorization")
+    other = own.replace(KEY.access_key_id, "AKIAOTHER")
+    for first, second in ((own, own), (other, own), (own, other)):
+        headers = tuple(field for field in head.headers if field[0] != "Authorization")
+        twice = replace(head, headers=(*headers, ("Authorization", first), ("Authorization", second)))
+        assert code_of(verify(twice, lookup, datetime.now(UTC))) == "AuthorizationHeaderMalformed"
+
+
+@pytest.mark.parametrize("parameter", ["X-Amz-Algorithm=AWS4-HMAC-SHA256", "X-Amz-Signature=x", "Signature=x"])
+def test_a_second_mechanism_in_the_query_is_refused_though_it_is_signed(parameter: str) -> None:
+    head = by_botocore(S3SigV4Auth(BOTO, "s3", "us-east-1"), f"http://h/b/k?{parameter}")
+    assert code_of(verify(head, lookup, datetime.now(UTC))) == "InvalidArgument"
+
+
+@pytest.mark.parametrize("region", ["us\r\nX-Evil: 1", "evil.test", "a/b", "@evil", "", "x" * 65])
+def test_a_scope_that_could_name_another_host_is_refused_though_it_is_signed(region: str) -> None:
+    """A client may hold a key of denyproxy's own: it is not trusted with where requests go."""
+    for auth in (S3SigV4Auth(BOTO, "s3", region), S3SigV4Auth(BOTO, region, "us-east-1")):
+        found = verify(by_botocore(auth), lookup, datetime.now(UTC))
+        assert code_of(found) == "AuthorizationHeaderMalformed"
+    for auth in (S3SigV4QueryAuth(BOTO, "s3", region), S3SigV4QueryAuth(BOTO, region, "us-east-1")):
+        found = verify(by_botocore(auth), lookup, datetime.now(UTC))
+        assert code_of(found) == "AuthorizationQueryParametersError"
+
+
+def test_a_plus_is_a_space_and_not_what_was_signed_as_a_plus() -> None:
+    """S3 reads it as a space, so the signature of another prefix must not do."""
+    head = by_botocore(S3SigV4QueryAuth(BOTO, "s3", "us-east-1", expires=60), "http://h/b?prefix=a%2Bb")
+    assert code_of(verify(head, lookup, datetime.now(UTC))) == "verified"
+    other = replace(head, target=head.target.replace("prefix=a%2Bb", "prefix=a+b"))
+    assert code_of(verify(other, lookup, datetime.now(UTC))) == "SignatureDoesNotMatch"
+
+
+def test_version_2_needs_the_keys_token_too() -> None:
+    temporary = replace(KEY, session_token="right")
+
+    def asked(token: str | None) -> str:
+        boto = BotoCredentials(KEY.access_key_id, KEY.secret_access_key, token)
+        return code_of(verify(by_botocore(HmacV1Auth(boto)), lambda _: temporary, datetime.now(UTC)))
+
+    assert asked(None) == "InvalidAccessKeyId"
+    assert asked("wrong") == "InvalidToken"
+    assert asked("right") == "verified"
+
+
+def test_digits_of_other_scripts_are_no_date() -> None:
+    head = replace(
+        GET,
+        headers=tuple(
+            (n, "\u0662\u0660\u0661\u0663\u0660\u0665\u0662\u0664T000000Z" if n == "x-amz-date" else v)
+            for n, v in GET.headers
+        ),
+    )
+    assert code_of(verify(head, lookup, START)) == "AccessDenied"
+
+
+def test_neither_secret_nor_signing_key_is_shown() -> None:
+    found = verify(GET, lookup, START)
+    assert isinstance(found, Verified)
+    assert KEY.secret_access_key not in repr(found)
+    assert repr(found.key) not in repr(found)
