@@ -124,3 +124,36 @@ def test_an_unknown_key_may_be_an_empty_set() -> None:
 
 def test_null_has_no_patterns() -> None:
     assert condition("Null", "k", "true").templates == ()
+
+
+@pytest.mark.parametrize(
+    ("element", "of_s3"),
+    [
+        ({"Action": "s3:GetObject"}, True),
+        ({"Action": "S3:Get*"}, True),
+        ({"Action": "*"}, True),
+        ({"Action": ["kms:Decrypt", "s3:List*"]}, True),
+        ({"Action": "kms:Decrypt"}, False),
+        ({"Action": ["kms:*", "sts:AssumeRole"]}, False),
+        ({"Action": "s3-object-lambda:GetObject"}, False),
+        ({"NotAction": "kms:Decrypt"}, True),
+    ],
+)
+def test_a_statement_speaks_of_a_service(element: dict[str, object], of_s3: bool) -> None:
+    spoken = statement({"Effect": "Allow", "Resource": "*", **element}, NEW)
+    assert spoken.is_of_service("s3:GetObject") is of_s3
+    assert spoken.is_of_service("S3:PutObject") is of_s3
+
+
+def test_a_statement_in_another_place_is_the_same_but_for_its_place() -> None:
+    named, nameless = statement(allow() | {"Sid": "Mine"}, NEW), statement(allow(), NEW)
+    for original, label in ((named, "Mine"), (nameless, "Statement[3]")):
+        moved = original.moved(3, "/Statement/3")
+        assert (moved.index, moved.place, moved.label) == (3, "/Statement/3", label)
+        assert (original.index, original.actions) == (0, moved.actions)
+
+
+def test_the_keys_of_a_statement_are_those_of_its_conditions_and_variables() -> None:
+    written = allow(resource="arn:aws:s3:::b/${aws:UserName}/*")
+    written |= {"Condition": {"StringLike": {"s3:Prefix": "${aws:PrincipalTag/Team}"}}}
+    assert set(statement(written, NEW).keys) == {"s3:prefix", "aws:username", "aws:principaltag/team"}

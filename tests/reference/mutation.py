@@ -16,7 +16,7 @@ from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
-from tests.reference.equivalents import EQUIVALENT
+from tests.reference.equivalents import EQUIVALENT, reason
 
 MODULES = ("literals", "operators", "condition", "statement", "assessment", "evaluation")
 TESTS = ("tests/iam", "tests/reference/test_differential.py::test_product_and_reference_agree[0]")
@@ -88,6 +88,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path, nargs="?", default=Path(".mutation"), help="for the copy; replaced")
     parser.add_argument("--again", action="store_true", help="only those that escaped mutmut in the last run")
+    parser.add_argument("--of", choices=MODULES, help="with --again: of this module alone")
     arguments = parser.parse_args()
     directory = arguments.directory.resolve()
     if not arguments.again:
@@ -97,25 +98,27 @@ def main() -> int:
     else:
         shutil.copytree(Path.cwd() / "tests/iam", directory / "mutants/tests/iam", dirs_exist_ok=True)
     results = [line.strip().split(": ") for line in mutmut(directory, "results", "--all", "true").splitlines()]
+    if arguments.of is not None:
+        results = [row for row in results if row[0].split(".")[2] == arguments.of]
     made = Counter(mutant.split(".")[2] for mutant, _ in results)
     escaped = [mutant for mutant, status in results if status not in ("killed", "timeout")]
     with ThreadPool() as pool:
         found = pool.map(partial(escapes, directory), escaped, chunksize=1)
     survivors = [mutant for mutant, escaping in zip(escaped, found, strict=True) if escaping]
-    unused, true = Counter(EQUIVALENT.keys()), Counter[str]()
+    unused, true = [key for key in EQUIVALENT if key[0].split(".")[2] in made], Counter[str]()
     for mutant in survivors:
         function = mutant.partition("__mutmut")[0]
         change = change_of(mutmut(directory, "show", mutant))
-        reason = EQUIVALENT.get((function, change))
-        unused.pop((function, change), None)
-        print(f"{function}\n{change}\n  {'SURVIVES' if reason is None else 'equivalent: ' + reason}\n")
-        if reason is None:
+        why = reason(function, change)
+        unused = [key for key in unused if key != (function, change)]
+        print(f"{function}\n{change}\n  {'SURVIVES' if why is None else 'equivalent: ' + why}\n")
+        if why is None:
             true[mutant.split(".")[2]] += 1
     surviving = Counter(mutant.split(".")[2] for mutant in survivors)
     for module in made:
         print(
             f"{module:12}{made[module]:6} mutants{surviving[module]:5} survive{surviving[module] / made[module]:8.1%},"
-            f" {true[module]} of them change a decision"
+            f" {true[module]} of them not equivalent"
         )
     for function, change in unused:
         print(f"no survivor any more: {function}\n{change}")
