@@ -9,6 +9,7 @@ DETOUR = "the general way comes to the same result as the short one that is skip
 FALSE = "None is as false as False"
 NO_NETWORK = "text with two slashes is no network either way"
 SAME_NAMING = "the constant equals what is made in its place"
+ONE_COLON = "an action has one colon"
 TIES = "of two equal truths it does not matter which is kept"
 
 EQUIVALENT: Mapping[tuple[str, str], str] = {
@@ -26,6 +27,10 @@ EQUIVALENT: Mapping[tuple[str, str], str] = {
         "denyproxy.iam.statement.xǁStatementǁmatches_relevant",
         "- if truth is NO or self.principal is None:\n+ if truth is NO and self.principal is None:",
     ): DETOUR,
+    (
+        "denyproxy.iam.statement.xǁStatementǁis_of_service",
+        '- services = (action.partition(":")[0].lower(), "*")\n+ services = (action.rpartition(":")[0].lower(), "*")',
+    ): ONE_COLON,
     (
         "denyproxy.iam.statement.x__excluded",
         "- return EVERYBODY if truth is YES else NOBODY if truth is NO else Naming(direct=truth)\n"
