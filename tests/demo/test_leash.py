@@ -25,8 +25,9 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), http.server.BaseHTTPRequ
 """It leaves a child behind; a stubborn one does not end when asked to."""
 
 HOLDER = """
-import os, pathlib, sys, time
+import os, pathlib, signal, sys, time
 from denyproxy.demo.leash import leashed
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 port, pids, log, server = sys.argv[1:]
 with leashed("server", [sys.executable, "-c", server, port, pids], env=os.environ, log=pathlib.Path(log),
              ready_url=f"http://127.0.0.1:{port}/"):
