@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import botocore.exceptions
 import pytest
 
 from denyproxy.demo import front
@@ -48,7 +49,10 @@ def restricted_user(server: Server) -> Credentials:
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.__name__)
 def test_what_is_not_denied_is_equal(step: Step, server: Server, proxy: str, user: Credentials) -> None:
-    direct = play(step, server, user)
+    try:
+        direct = play(step, server, user)
+    except botocore.exceptions.ConnectionClosedError:  # SeaweedFS resets a connection of its own now and then
+        direct = play(step, server, user)
     assert {200, 206} & {answer.status for answer in direct}
     for one, other in zip(direct, play(step, server, user, proxy), strict=True):
         assert_equal_but_for_the_explanation(one, other)
