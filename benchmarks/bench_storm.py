@@ -53,7 +53,7 @@ _ERROR = (
 )
 
 _LUA = """
-local number, delay_ms = 0, {delay}
+local number = 0
 local date = os.date("!%Y%m%dT%H%M%SZ")
 local authorization = "AWS4-HMAC-SHA256 Credential={key}/" .. date:sub(1, 8) .. "/us-east-1/s3/aws4_request, " ..
   "SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature=" .. string.rep("ab", 32)
@@ -87,7 +87,7 @@ class Storm:
 
 
 def _upstream(port: int, url: str, home: Path) -> list[str]:
-    return peers._nginx(home, _UPSTREAM.format(port=port, error=_ERROR), 1)
+    return peers.nginx(home, _UPSTREAM.format(port=port, error=_ERROR), 1)
 
 
 def _denyproxy(module: str, console: int, port: int, url: str, home: Path) -> list[str]:
@@ -115,7 +115,7 @@ def storm(
     """Ask for keys, as fast as it goes or at a pace (per second)."""
     delay = f"delay = function() return {1000 * CONNECTIONS / pace} end" if pace else ""
     script = directory / "storm.lua"
-    script.write_text(_LUA.format(delay=0, key=ACCESS_KEY, step=int(distinct), bucket=BUCKET, pace=delay))
+    script.write_text(_LUA.format(key=ACCESS_KEY, step=int(distinct), bucket=BUCKET, pace=delay))
     before = explanations(console)
     options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "30s", "-s", str(script), target.url]
     output = subprocess.run(

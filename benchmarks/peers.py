@@ -174,7 +174,8 @@ def _address(url: str) -> str:
     return url.removeprefix("http://")
 
 
-def _nginx(home: Path, rest: str, workers: int) -> list[str]:
+def nginx(home: Path, rest: str, workers: int) -> list[str]:
+    """How to start an nginx with this in its `http` block."""
     file = home / "nginx.conf"
     file.write_text(_NGINX.format(home=home, rest=rest, workers=workers))
     return [program("nginx"), "-p", str(home), "-e", str(home / "error.log"), "-c", str(file)]
@@ -187,11 +188,11 @@ def upstream(port: int, url: str, home: Path) -> list[str]:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(os.urandom(64 * KiB) * (size // (64 * KiB)) if size >= 64 * KiB else os.urandom(size))
     (home / "objects" / "put").mkdir()
-    return _nginx(home, _UPSTREAM.format(port=port, home=home), 1)
+    return nginx(home, _UPSTREAM.format(port=port, home=home), 1)
 
 
 def _nginx_reverse(port: int, url: str, home: Path) -> list[str]:
-    return _nginx(home, _REVERSE.format(port=port, upstream=_address(url)), 1)
+    return nginx(home, _REVERSE.format(port=port, upstream=_address(url)), 1)
 
 
 def _haproxy(port: int, url: str, home: Path) -> list[str]:

@@ -30,8 +30,8 @@ _OVERHEAD = 4096
 """Bytes that a waiting denial takes beside its bodies, roughly."""
 
 
-class ColdPath(Protocol):
-    """What explains."""
+class Explaining(Protocol):
+    """The cold path, as it is asked here."""
 
     @property
     def remembered(self) -> int:
@@ -72,7 +72,7 @@ class Answering:
 
     def __init__(
         self,
-        cold: ColdPath,
+        cold: Explaining,
         snapshot: Callable[[], PolicySnapshot],
         put: Callable[[str], None],
         *,
@@ -93,6 +93,9 @@ class Answering:
         self._waiting: deque[tuple[DeniedCall, PolicySnapshot]] = deque()
         self._waiting_bytes = 0
         self._wanted = asyncio.Event()
+        """Something waits."""
+        self._busy = asyncio.Event()
+        """Denials have come since the last look at the load."""
         self._begun: tuple[DeniedCall, Generator[None, None, str | None]] | None = None
         self._shed: list[str] = []
         self._spared = 0.0
@@ -102,6 +105,7 @@ class Answering:
     def __call__(self, call: DeniedCall) -> Answer | None:
         """What is changed in the response. None: nothing in it was denied. May raise what explaining raises."""
         snapshot = self._snapshot()
+        self._busy.set()
         if not self._budget.may_spend():
             if not self._cold.may_be_denied(call):
                 return None
@@ -191,6 +195,7 @@ class Answering:
     def _drop(self, *calls: DeniedCall) -> None:
         self.counts.shed += len(calls)
         self._shed += [call.id for call in calls]
+        self._busy.set()
         if len(self._shed) >= _MOST_IDS:
             self._name_shed()
 
@@ -200,13 +205,16 @@ class Answering:
             self._put(ShedRecord(time=datetime.now(UTC), count=len(ids), ids=ids).to_json())
 
     async def _watch(self) -> None:
-        """Adapt the budget to the load."""
-        load = Load(self._cpu)
-        while True:
-            await asyncio.sleep(_PAUSE)
-            self._budget.tick(saturated=load.saturated(_PAUSE, self._spared))
+        """Adapt the budget to the load, as long as there are denials."""
+        while await self._busy.wait():
+            load = Load(self._cpu)
             self._spared = 0.0
-            self._name_shed()
+            while self._busy.is_set() or self._wanted.is_set() or self._budget.share < 1.0:
+                self._busy.clear()
+                await asyncio.sleep(_PAUSE)
+                self._budget.tick(saturated=load.saturated(_PAUSE, self._spared))
+                self._spared = 0.0
+                self._name_shed()
 
     async def _catch_up(self) -> None:
         """Explain what waits, a little at a time."""

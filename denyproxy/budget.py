@@ -8,6 +8,10 @@ from collections.abc import Callable
 WINDOW = 0.1
 """Seconds over which the share is kept."""
 _RECOVERY = 0.1
+_BUSY = 0.9
+"""Share of the time from which on a thread has none to spare."""
+_LATE = 0.02
+"""Seconds that it may come too late."""
 
 
 class Budget:
@@ -58,7 +62,3 @@ class Load:
         self._at, self._spent = now, spent
         late = elapsed - pause - spared
         return late > _LATE or busy - spared > _BUSY * (elapsed - spared)
-
-
-_BUSY = 0.9
-_LATE = 0.02

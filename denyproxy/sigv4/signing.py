@@ -10,7 +10,7 @@ import hmac
 import re
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from denyproxy.exchange import RequestHead
 from denyproxy.remembered import Remembered
@@ -109,8 +109,8 @@ def sign(
         order, listed = plan.order_with_token, plan.listed_with_token
     values = [value for _, value in fields]
     lines = [
-        f"{name}:{collapsed(','.join([values[one] for one in (place, *more)]) if more else values[place])}\n"
-        for name, place, *more in order
+        f"{name}:{collapsed(values[places[0]] if len(places) == 1 else ','.join([values[at] for at in places]))}\n"
+        for name, places in order
     ]
     start = f"{head.method}\n{path if path_as_sent else canonical_path(path)}\n{canonical_query(query)}\n"
     canonical = f"{start}{''.join(lines)}\n{listed}\n{payload}"
@@ -123,16 +123,19 @@ def sign(
     return SignedHead(RequestHead(head.method, target, tuple(fields)), seed, scope, timestamp, key)
 
 
+_Order = tuple[tuple[str, tuple[int, ...]], ...]
+
+
 class _Plan(NamedTuple):
     """What becomes of header fields with certain names."""
 
     kept: tuple[int, ...]
     """The places of those that stay. After them come X-Amz-Date, X-Amz-Content-SHA256 and X-Amz-Security-Token."""
-    order: tuple[tuple[Any, ...], ...]
+    order: _Order
     """Of what is signed: lower-case name, and the places of the values among the fields that are sent."""
     listed: str
     """SignedHeaders."""
-    order_with_token: tuple[tuple[Any, ...], ...]
+    order_with_token: _Order
     listed_with_token: str
 
 
@@ -143,7 +146,7 @@ def _plan(names: tuple[str, ...]) -> _Plan:
         places.setdefault(name.lower(), []).append(place)
     without = {name: found for name, found in places.items() if name not in _NOT_SIGNED}
     with_token = without | {"x-amz-security-token": [len(kept) + 2]}
-    orders = [tuple((name, *found[name]) for name in sorted(found)) for found in (without, with_token)]
+    orders = [tuple((name, tuple(found[name])) for name in sorted(found)) for found in (without, with_token)]
     return _Plan(kept, orders[0], ";".join(sorted(without)), orders[1], ";".join(sorted(with_token)))
 
 

@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from denyproxy.exchange import RequestHead
-from denyproxy.remembered import Remembered
 from denyproxy.sigv4.canonical import canonical_path, canonical_query, collapsed, joined
 from denyproxy.sigv4.credential import SIGV2, SIGV4, SIGV4A, CredentialKind, parse_credential
 from denyproxy.sigv4.credentials import Credentials
@@ -33,6 +32,7 @@ from denyproxy.sigv4.refusals import (
     skewed,
     unknown_key,
 )
+from denyproxy.sigv4.scope import Scope, read_authorization, sorted_names
 from denyproxy.sigv4.signing import signature, signing_key, string_to_sign, written
 from denyproxy.sigv4.version2 import candidates, signature2
 from denyproxy.sigv4.wire import first_parameter, parse_date, parse_query
@@ -45,13 +45,8 @@ MAX_LIFETIME = timedelta(days=7)
 _PAYLOAD = re.compile(
     r"[0-9a-f]{64}|UNSIGNED-PAYLOAD|STREAMING-UNSIGNED-PAYLOAD-TRAILER|STREAMING-AWS4-HMAC-SHA256-PAYLOAD(?:-TRAILER)?"
 )
-_DAY = re.compile(r"[0-9]{8}")
-_SCOPE_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-"""A region or a service: names of hosts are made of them."""
-_END = re.compile(r"[,\s]")
-_PART = re.compile(r"[,\s]*(Credential|SignedHeaders|Signature)=([^,\s]*)")
 
-__all__ = ["Refusal", "Verified", "verify"]
+__all__ = ["Refusal", "Verified", "token_refusal", "verify"]
 
 Lookup = Callable[[str], Credentials | None]
 Values = Mapping[str, str]
@@ -108,7 +103,7 @@ def verify(head: RequestHead, lookup: Lookup, now: datetime, bucket_in_host: str
 
 
 def _from_header(head: RequestHead, values: Values, lookup: Lookup, now: datetime) -> Verified | Refusal:
-    scope, names, given = _authorization(values["authorization"])
+    scope, names, given = read_authorization(values["authorization"])
     if scope is None or not names or not given:
         return Refusal(400, "AuthorizationHeaderMalformed", MALFORMED)
     date = values.get("x-amz-date") or values.get("date")
@@ -146,7 +141,7 @@ def _from_query(
     head: RequestHead, headers: Values, parameters: Sequence[tuple[str, str]], lookup: Lookup, now: datetime
 ) -> Verified | Refusal:
     values = {name: first_parameter(parameters, f"X-Amz-{name}") or "" for name in _QUERY_PARAMETERS}
-    scope = _Scope.parse(values["Credential"])
+    scope = Scope.parse(values["Credential"])
     missing = next((name for name in _QUERY_PARAMETERS if not values[name]), None)
     if missing is not None or scope is None:
         return bad_query(f"X-Amz-{missing or 'Credential'} is missing or malformed")
@@ -173,7 +168,7 @@ def _from_query(
         credentials,
         scope,
         signed_at,
-        _sorted_names(values["SignedHeaders"]),
+        sorted_names(values["SignedHeaders"]),
         values["Signature"],
         payload or UNSIGNED_PAYLOAD,
         query,
@@ -181,26 +176,6 @@ def _from_query(
     )
 
 
-def _authorization(value: str) -> tuple[_Scope | None, tuple[str, ...], str]:
-    """Scope, names of the signed fields, and signature. What comes before the signature repeats."""
-    start, mark, given = value.rpartition("Signature=")
-    if not mark or start[-1:] not in (" ", ",") or _END.search(given) is not None:
-        return *_credential_and_names(value), dict(_PART.findall(value.partition(SIGV4)[2])).get("Signature", "")
-    return *_beginnings[start], given
-
-
-def _credential_and_names(text: str) -> tuple[_Scope | None, tuple[str, ...]]:
-    if text.count(SIGV4) != 1:  # two Authorization fields are joined
-        return None, ()
-    parts = dict(_PART.findall(text.partition(SIGV4)[2]))
-    return _Scope.parse(parts.get("Credential", "")), _sorted_names(parts.get("SignedHeaders", ""))
-
-
-def _sorted_names(listed: str) -> tuple[str, ...]:
-    return tuple(sorted(listed.lower().split(";"))) if listed else ()
-
-
-_beginnings = Remembered(_credential_and_names, size=512)
 _QUERY_PARAMETERS = ("Algorithm", "Credential", "Date", "Expires", "SignedHeaders", "Signature")
 
 
@@ -208,7 +183,7 @@ def _compare(
     head: RequestHead,
     values: Values,
     credentials: Credentials,
-    scope: _Scope,
+    scope: Scope,
     signed_at: datetime,
     names: tuple[str, ...],
     given: str,
@@ -316,26 +291,6 @@ def _version2(
     if any(_equal(given, signature2(credentials.secret_access_key, text)) for text in texts):
         return Verified(credentials, UNSIGNED_PAYLOAD)
     return mismatch(credentials, given, texts[0])
-
-
-class _Scope(NamedTuple):
-    key_id: str
-    date: str
-    region: str
-    service: str
-
-    @property
-    def text(self) -> str:
-        return f"{self.date}/{self.region}/{self.service}/aws4_request"
-
-    @classmethod
-    def parse(cls, credential: str) -> _Scope | None:
-        parts = credential.rsplit("/", 4)
-        if len(parts) != 5 or not parts[0] or parts[4] != "aws4_request" or not _DAY.fullmatch(parts[1]):
-            return None
-        if not _SCOPE_NAME.fullmatch(parts[2]) or not _SCOPE_NAME.fullmatch(parts[3]):
-            return None
-        return cls(*parts[:4])
 
 
 def token_refusal(credentials: Credentials, token: str | None) -> Refusal | None:

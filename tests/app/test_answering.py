@@ -224,15 +224,20 @@ async def test_what_waits_is_explained_in_the_background() -> None:
     assert {line["verdict"] for line in lines} == {"implicit-deny"}
 
 
-def test_a_thousand_denied_keys_have_their_header_at_once_and_their_record_in_slices() -> None:
-    keys = [f"key{number}" for number in range(1000)]
+def deletion(count: int) -> DeniedCall:
+    """DeleteObjects, of which every key was denied."""
+    keys = [f"key{number}" for number in range(count)]
     body = "".join(f"<Object><Key>{key}</Key></Object>" for key in keys)
-    denied = call(
+    return call(
         head("POST", "/b?delete"),
         status=200,
         response_body=delete_result(*keys),
         body=f"<Delete>{body}</Delete>".encode(),
     )
+
+
+def test_a_thousand_denied_keys_have_their_header_at_once_and_their_record_in_slices() -> None:
+    denied = deletion(1000)
     cold = ColdPath(load({"upstream": {"url": "http://127.0.0.1:9000"}}))
     snapshot = world(policies(READ_ONLY))
     told = cold.at_once(denied, snapshot)
@@ -257,16 +262,33 @@ def test_a_thousand_denied_keys_have_their_header_at_once_and_their_record_in_sl
 
 
 def test_twenty_denied_keys_have_all_at_once() -> None:
-    keys = [f"key{number}" for number in range(20)]
-    body = "".join(f"<Object><Key>{key}</Key></Object>" for key in keys)
-    denied = call(
-        head("POST", "/b?delete"),
-        status=200,
-        response_body=delete_result(*keys),
-        body=f"<Delete>{body}</Delete>".encode(),
-    )
+    denied = deletion(20)
     cold = ColdPath(load({"upstream": {"url": "http://127.0.0.1:9000"}}))
     told = cold.at_once(replace(denied, id="ID1"), world(policies(READ_ONLY)))
     assert told is not None
     assert told[1] is not None
     assert json.loads(told[1])["id"] == "ID1"
+
+
+async def test_the_share_recovers_after_a_storm_and_nothing_is_looked_at_without_denials() -> None:
+    looks = 0
+
+    def cpu() -> float:
+        nonlocal looks
+        looks += 1
+        return 0.0
+
+    budget = Budget(0.2)
+    cold = Cold(Clock(), Clock())
+    answering = Answering(cold, lambda: SNAPSHOT, lambda _: None, budget=budget, queue=1, queue_bytes=1 << 20, cpu=cpu)
+    for _ in range(5):
+        budget.tick(saturated=True)
+    answering.start()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert looks == 0
+    answering(denial(1))
+    async with asyncio.timeout(30):
+        while budget.share < 1.0:  # noqa: ASYNC110 - nothing else tells
+            await asyncio.sleep(0.01)
+    await answering.stop()
