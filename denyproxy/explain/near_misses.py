@@ -30,9 +30,9 @@ _SAME_NAME = frozenset(
 """Reasons for which a principal that does not match was still meant."""
 
 
-Rank = tuple[int, int, int, int]
-"""How many elements fail, which, in how many conditions, and whether the statement is about another service altogether:
-lower is nearer."""
+Rank = tuple[int, int, int, int, int]
+"""How many elements fail, which, whether for want of being an AWS service, in how many conditions, and whether the
+statement is about another service altogether: lower is nearer."""
 
 
 def ranked(
@@ -75,7 +75,7 @@ def _by_nearness(
                 named = statement.principal is None or statement.names(request.principal).truth is not Truth.NO
                 failing, preference = _AT_LEAST[covered, applies, named]
                 other_service = int(statement.index not in relevant.of_service)
-                rows.append(((failing, preference, failing, other_service), order, statement))
+                rows.append(((failing, preference, 0, failing, other_service), order, statement))
             order += 1
     rows.sort(key=_by_rank)
     return rows
@@ -87,8 +87,9 @@ def _by_rank(row: tuple[Rank, int, Statement]) -> tuple[Rank, int]:
 
 def _rank(evidence: StatementEvidence, action: str) -> Rank:
     parts = {element.part for element in evidence.failing}
+    for_services = int(any((item.key or "").lower().startswith(_EXEMPTIONS) for item in evidence.failing))
     other_service = int(not evidence.statement.is_of_service(action))
-    return len(parts), _preference(parts), len(evidence.failing), other_service
+    return len(parts), _preference(parts), for_services, len(evidence.failing), other_service
 
 
 def _preference(parts: Iterable[str]) -> int:

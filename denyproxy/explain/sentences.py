@@ -1,4 +1,6 @@
-"""All prose in one place. AWS's wording where AWS has one, so that people can search for it.
+"""The cause and the whole answer as sentences, in AWS's wording where AWS has one, so that people can search for it.
+
+All prose is in the modules `*_sentences`, of which this is the first.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
 """
@@ -9,9 +11,9 @@ from collections.abc import Callable, Mapping
 
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.model import Verdict
-from denyproxy.explain.near_misses import kind_of
+from denyproxy.explain.near_miss_sentences import condition_written, near_miss_phrase, quoted, short
+from denyproxy.explain.refusal_sentences import refusal_sentence
 from denyproxy.explain.verdict import Judgement
-from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.request import Caller, S3Request
@@ -31,40 +33,11 @@ POLICY_TYPES: Mapping[str, str] = {
 }
 """Layer -> the policy type in AWS's messages."""
 
-_NOT_POLICY: Mapping[str, str] = {
-    "clock-skew": "The clock that signed the request differs too much from S3's; no policy was evaluated",
-    "presigned-expired": "The presigned URL has expired; no policy was evaluated",
-    "headers-not-signed": "There were headers present in the request which were not signed; no policy was evaluated",
-    "signature-mismatch": "The request signature does not match; no policy was evaluated",
-    "unknown-access-key": "The access key id is not known to S3; no policy was evaluated",
-    "account-problem": "The account or the resource is disabled; no policy is the reason",
-    "cors": "The bucket's CORS rules do not allow this browser request; no policy is the reason",
-    "post-policy": "The form does not meet its own POST policy document; no IAM policy is the reason",
-    "expected-bucket-owner": "The bucket does not belong to the account that the request expects; policies allow it",
-    "requester-pays": "The bucket is Requester Pays and the request does not say that the caller pays",
-    "archived-object": "The object is archived and must be restored before it can be read; policies allow the read",
-    "object-lock": "The object version is protected by Object Lock; policies allow the delete",
-    "mfa-delete": "The bucket has MFA delete: Mfa Authentication must be used for this request",
-    "sse-c-blocked": "This bucket has blocked upload requests that specify Server Side Encryption with Customer "
-    "provided keys (SSE-C)",
-    "block-public-access": "S3 Block Public Access refuses it; no policy denies",
-}
-
-_SETTINGS: Mapping[str, str] = {
-    "setting:BlockPublicAcls": "Public ACLs are prevented by the BlockPublicAcls setting in S3 Block Public Access",
-    "setting:BlockPublicPolicy": "Public policies are prevented by the BlockPublicPolicy setting in S3 Block Public "
-    "Access",
-    "setting:IgnorePublicAcls": "The ACL would allow it, but the IgnorePublicAcls setting in S3 Block Public Access "
-    "ignores public grants",
-    "setting:RestrictPublicBuckets": "The bucket policy is public, and the RestrictPublicBuckets setting in S3 Block "
-    "Public Access then shuts out every caller of another account",
-}
-
 
 def sentence(finding: Finding) -> str:
     """One reason in one sentence, the cause first."""
     if finding.effect == "not-policy":
-        return _not_policy(finding)
+        return refusal_sentence(finding)
     assert finding.authorization is not None
     what = request_of(finding)
     if finding.effect == "explicit":
@@ -77,42 +50,6 @@ def request_of(finding: Finding) -> str:
     assert finding.authorization is not None
     requirement = finding.authorization.requirement
     return f"{requirement.action} on {requirement.resource}"
-
-
-_BY_PROXY: Mapping[str, str] = {
-    "clock-skew": "The clock that signed the request differs too much from denyproxy's",
-    "presigned-expired": "The presigned URL has expired",
-    "headers-not-signed": "There were headers present in the request which were not signed",
-    "signature-mismatch": "The request signature does not match",
-    "unknown-access-key": "The access key id is not in denyproxy's table of credentials",
-    "post-policy": "The form does not meet its own POST policy document",
-}
-"""What denyproxy finds wrong itself, before it signs a request again."""
-
-
-def _own_refusal(finding: Finding) -> str:
-    text = _BY_PROXY.get(finding.layer, "The request could not be verified")
-    if finding.layer == "signature-mismatch":
-        details = f": its {finding.element} is not what was signed" if finding.element else _WRONG_OR_CHANGED
-    elif finding.layer == "clock-skew":
-        details = f": signed at {finding.actual}, received at {finding.expected}" if finding.actual else ""
-    else:
-        details = _DETAILS.get(finding.layer, _no_details)(finding)
-    return (
-        f"{text}{details}. denyproxy refused it itself: it signs for S3 only what it has verified, and did not ask S3."
-    )
-
-
-_WRONG_OR_CHANGED = (
-    ": either the secret access key is not the one in denyproxy's table, or the request was changed on its way"
-)
-
-
-def _not_policy(finding: Finding) -> str:
-    if finding.by_proxy:
-        return _own_refusal(finding)
-    text = _SETTINGS.get(finding.element or "") or _NOT_POLICY[finding.layer]
-    return f"{text}{_DETAILS.get(finding.layer, _no_details)(finding)}."
 
 
 def _explicit(finding: Finding, what: str) -> str:
@@ -144,14 +81,8 @@ def _implicit(finding: Finding, what: str) -> str:
             return f"{head}, as far as is known: policies of this layer are not loaded."
         return f"{head}{'' if finding.policy is None else f' ({finding.policy.name} has no Allow for it)'}."
     element = next((item for item in finding.evidence.elements if item.element == finding.element), None)
-    miss = f": {near_miss_phrase(finding.evidence, element)}" if element is not None else ""
+    miss = f": {near_miss_phrase(element)}" if element is not None else ""
     return f"{head}; nearest is {_place(finding)}{miss}."
-
-
-def near_miss_sentence(evidence: StatementEvidence) -> str:
-    """Why one Allow does not apply, all its failing elements named."""
-    phrases = "; ".join(near_miss_phrase(evidence, item) for item in evidence.failing)
-    return f"Statement {evidence.statement.label} of {evidence.policy.name} does not apply: {phrases}."
 
 
 def _place(finding: Finding) -> str:
@@ -163,136 +94,38 @@ def _place(finding: Finding) -> str:
 
 
 def _why_deny_applies(finding: Finding) -> str:
-    element = finding.element or ""
-    kind, _, key = element.partition(":")
-    if kind == "condition":
-        assert finding.evidence is not None
-        item = next(item for item in finding.evidence.elements if item.element == element)
-        actual = f"{key} is {_quoted(item.actual)}" if item.actual is not None else f"the request has no {key}"
-        return f" because {actual} (its condition: {item.operator} {key} {_quoted(item.expected)})"
-    if kind == "notprincipal":
-        return (
-            f" to everyone but the principals in its NotPrincipal ({finding.expected}), which do not name this caller"
-        )
-    if kind == "principal":
-        return f" to {finding.expected}"
-    return ""
-
-
-ElementPhrase = Callable[[ElementEvidence], str]
-
-
-def near_miss_phrase(evidence: StatementEvidence, item: ElementEvidence) -> str:
-    """Why one element does not match, in plain words."""
-    phrase = _PHRASES.get(item.reason) if item.reason is not None else None
-    if phrase is not None:
-        return phrase(item)
-    return _DEFAULTS[kind_of(item.element)](item)
-
-
-def _action(item: ElementEvidence) -> str:
+    """Which element of the Deny says most about why it applies, in words; empty where the sentence has said it."""
+    assert finding.evidence is not None
+    item = next((item for item in finding.evidence.elements if item.element == finding.element), None)
+    if item is None:
+        return ""
+    if item.part == "condition":
+        actual = f"{item.key} is {quoted(item.actual)}" if item.actual is not None else f"the request has no {item.key}"
+        if item.truth is Truth.UNKNOWN and item.actual is None:
+            return f" if its condition holds ({condition_written(item)}): {item.key} is not known"
+        return f" because {actual} (its condition: {condition_written(item)})"
+    if item.element == "notprincipal":
+        if item.reason in _NOT_SPARED:
+            return f": {near_miss_phrase(item)}"
+        return f" to everyone but the principals in its NotPrincipal ({item.expected}), which do not name this caller"
+    if item.part == "principal":
+        return f" to {item.expected}"
     if item.negated:
-        return f"its NotAction ({_short(item.expected)}) leaves out {item.actual}"
-    return f"its Action ({_short(item.expected)}) does not include {item.actual}"
+        return f", which its Not{item.part.capitalize()} ({short(item.expected)}) does not list"
+    if item.expected == item.actual:
+        return ""
+    return f", which its {item.part.capitalize()} ({short(item.expected)}) covers"
 
 
-def _condition(item: ElementEvidence) -> str:
-    written = f"{item.operator} {item.key} {_quoted(item.expected)}"
-    if item.actual is None:
-        return f"its condition ({written}) needs {item.key}, which this request does not have"
-    return f"its condition ({written}) does not hold: {item.key} is {_quoted(item.actual)}"
-
-
-_DEFAULTS: Mapping[str, ElementPhrase] = {
-    "action": _action,
-    "resource": lambda item: f"its Resource ({_short(item.expected)}) does not cover {item.actual}",
-    "principal": lambda item: f"its Principal ({_short(item.expected)}) does not name {item.actual or 'this caller'}",
-    "notprincipal": lambda item: f"its NotPrincipal ({_short(item.expected)}) names this caller",
-    "condition": _condition,
-    "version": lambda item: (
-        f"the document has no Version 2012-10-17, so policy variables in {_short(item.expected)} are literal text"
-    ),
-    "variable": lambda item: f"with {item.key} substituted, {_short(item.expected)} does not cover {item.actual}",
-}
-
-_PHRASES: Mapping[Mismatch, ElementPhrase] = {
-    Mismatch.API_NAME_INSTEAD_OF_ACTION: lambda item: (
-        f"{item.expected} is not an IAM action; the action is {item.actual}"
-    ),
-    Mismatch.BUCKET_ARN_INSTEAD_OF_OBJECT: lambda item: (
-        f"its Resource lists {_short(item.expected)}, the bucket; objects are {_bucket_of(item.expected)}/*"
-    ),
-    Mismatch.OBJECT_ARN_INSTEAD_OF_BUCKET: lambda item: (
-        f"its Resource lists {_short(item.expected)}, the objects; this action is authorized on the bucket, "
-        f"{item.actual}"
-    ),
-    Mismatch.TRAILING_SLASH: lambda item: (
-        f"its {_element_name(item)} ({_short(item.expected)}) and {item.actual} differ by a trailing slash"
-    ),
-    Mismatch.CASE_DIFFERS: lambda item: (
-        f"its {_element_name(item)} ({_short(item.expected)}) differs from {item.actual} in upper and lower case"
-    ),
-    Mismatch.PREFIX_LACKS_WILDCARD: lambda item: (
-        f"its Resource ({_short(item.expected)}) lacks a * at its end to cover {item.actual}"
-    ),
-    Mismatch.VARIABLE_UNRESOLVED: lambda item: (
-        f"the policy variable in {_short(item.expected)} cannot be resolved: this request has no {item.key}"
-    ),
-    Mismatch.OTHER_ACCOUNT: lambda item: (
-        f"its {_element_name(item)} ({_short(item.expected)}) names another account than {item.actual}"
-    ),
-    Mismatch.OTHER_PARTITION: lambda item: (
-        f"its {_element_name(item)} ({_short(item.expected)}) is of another AWS partition than {item.actual}"
-    ),
-    Mismatch.DELETED_PRINCIPAL: lambda item: (
-        f"its Principal ({_short(item.expected)}) is the id of a principal that was deleted; one made again under "
-        "the same name is another principal"
-    ),
-}
-
-
-def _element_name(item: ElementEvidence) -> str:
-    kind, _, key = item.element.partition(":")
-    return key if kind in ("condition", "variable") else kind.capitalize()
-
-
-def _bucket_of(expected: str | None) -> str:
-    return (expected or "").split(", ")[0].rstrip("/")
-
-
-def _short(text: str | None, limit: int = 200) -> str:
-    text = text or ""
-    return text if len(text) <= limit else text[: limit - 3] + "..."
-
-
-def _quoted(value: str | None) -> str:
-    return f'"{_short(value)}"'
-
-
-def _no_details(finding: Finding) -> str:
-    return ""
-
-
-def _signature_mismatch(element: str | None) -> str:
-    if element == "secret":
-        return ": S3 signed the same request as the client, so the secret access key is wrong"
-    return f": S3's request differs from the client's in its {element}" if element else ""
-
-
-_DETAILS: Mapping[str, Callable[[Finding], str]] = {
-    "clock-skew": lambda f: f": it was signed at {f.actual}, and S3's clock said {f.expected}" if f.actual else "",
-    "presigned-expired": lambda f: f": it expired at {f.expected} and was used at {f.actual}" if f.actual else "",
-    "headers-not-signed": lambda f: f": {_key(f)} is sent but not among the signed headers" if f.element else "",
-    "signature-mismatch": lambda f: _signature_mismatch(f.element),
-    "expected-bucket-owner": lambda f: f": {_key(f)} says {f.actual}, the bucket belongs to {f.expected}",
-    "requester-pays": lambda f: ": x-amz-request-payer: requester is missing",
-    "archived-object": lambda f: f" (storage class {f.actual})" if f.actual else "",
-    "object-lock": lambda f: f" ({f.actual})" if f.actual else "",
-}
-
-
-def _key(finding: Finding) -> str:
-    return (finding.element or "").partition(":")[2]
+_NOT_SPARED = frozenset(
+    {
+        Mismatch.ACCOUNT_NOT_LISTED,
+        Mismatch.PERMISSIONS_BOUNDARY,
+        Mismatch.ROLE_NOT_SESSION,
+        Mismatch.SESSION_NAME_DIFFERS,
+    }
+)
+"""Why NotPrincipal does not spare a caller whom it was plainly meant to."""
 
 
 def _key_listed(cause: Finding) -> str | None:
@@ -309,19 +142,36 @@ def summary(judgement: Judgement, request: S3Request, caller: Caller, *, asked: 
         return f"Allowed: every authorization request of {request.operation or 'the request'} is allowed."
     if judgement.missing_key and cause is not None:
         return (
-            f"The key {_quoted(_key_listed(cause))} is missing, or was just deleted: reading it is allowed, but S3 "
-            f"says 404 only to callers who may list the bucket. {sentence(cause)}"
+            f"The key {quoted(_key_listed(cause))} is missing, or was just deleted (reading it is allowed), and S3 "
+            f"says 404 only to callers who may list the bucket: {_continued(sentence(cause))}"
         )
     if cause is not None and judgement.verdict is not Verdict.POLICIES_MISSING:
-        prefix = "By elimination: " if judgement.eliminated else ""
-        return prefix + sentence(cause)
+        if judgement.eliminated:
+            return f"By elimination: {sentence(cause).removesuffix('.')}{_conclusion(cause)}."
+        return sentence(cause)
     return _WITHOUT_CAUSE[judgement.verdict](judgement, caller)
+
+
+def _conclusion(cause: Finding) -> str:
+    """What the 403 tells of the one fact that was not known: of a Deny the condition held, of an Allow it did not."""
+    unknown = [item for item in cause.evidence.elements if item.truth is Truth.UNKNOWN] if cause.evidence else []
+    if len(unknown) != 1 or unknown[0].part != "condition" or unknown[0].element != cause.element:
+        return ""
+    item, held = unknown[0], cause.effect == "explicit"
+    if not (item.operator or "").removeprefix("ForAnyValue:").startswith(("String", "Arn", "Bool", "Ip", "NotIp")):
+        return f", so that condition {'held' if held else 'did not hold'}"
+    return f", so {item.key} was {'' if held is not item.negated else 'not '}{quoted(item.expected)}"
+
+
+def _continued(text: str) -> str:
+    """A sentence of ours as what follows a colon."""
+    return text[:1].lower() + text[1:] if text.startswith(("No ", "Explicit ", "The ")) else text
 
 
 def _undecided(judgement: Judgement) -> str:
     """A question that what is known does not decide."""
     facts = ", ".join(dict.fromkeys(fact for item in judgement.candidates for fact in item.unknowns))
-    needed = f"; it depends on what is not known: {_short(facts)}" if facts else ""
+    needed = f"; it depends on what is not known: {short(facts)}" if facts else ""
     return f"Not known: nothing at hand denies it for certain{needed}. If denied: {sentence(judgement.candidates[0])}"
 
 
@@ -329,7 +179,7 @@ def _candidates(judgement: Judgement, caller: Caller) -> str:
     first = sentence(judgement.candidates[0])
     count = len(judgement.candidates)
     facts = ", ".join(dict.fromkeys(fact for item in judgement.candidates for fact in item.unknowns))
-    needed = f" To tell, these facts are needed: {_short(facts)}." if facts else ""
+    needed = f" To tell, these facts are needed: {short(facts)}." if facts else ""
     return f"One of {count} reasons; the most likely: {first}{needed}" if count > 1 else f"Probably: {first}{needed}"
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from denyproxy.explain.evidence import Evidence
+from denyproxy.explain.near_miss_sentences import near_miss_phrase
 from denyproxy.explain.near_misses import first_failing
-from denyproxy.explain.sentences import near_miss_phrase
 from denyproxy.iam.document import PolicyList
 from denyproxy.iam.evidence import StatementEvidence
 from denyproxy.iam.layers import AuthorizationRequest, PolicySet
@@ -97,7 +97,7 @@ def _statement(evidence: StatementEvidence) -> _Node:
         return _Node(text)
     if evidence.truth is Truth.UNKNOWN:
         return _Node(f"{text}: depends on {element.element}")
-    return _Node(f"{text}: {element.element}: {near_miss_phrase(evidence, element)}")
+    return _Node(f"{text}: {element.element}: {near_miss_phrase(element)}")
 
 
 def _refusal(refusal: Refusal) -> str:

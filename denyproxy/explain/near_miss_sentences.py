@@ -1,0 +1,213 @@
+"""Prose for one element of a statement: in plain words, why it does not match."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from denyproxy.explain.near_misses import kind_of
+from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
+from denyproxy.iam.mismatch import Mismatch
+
+Phrase = Callable[[ElementEvidence], str]
+
+
+def near_miss_sentence(evidence: StatementEvidence) -> str:
+    """Why one Allow does not apply, all its failing elements named."""
+    phrases = "; ".join(map(near_miss_phrase, evidence.failing))
+    return f"Statement {evidence.statement.label} of {evidence.policy.name} does not apply: {phrases}."
+
+
+def near_miss_phrase(item: ElementEvidence) -> str:
+    """Why one element does not match."""
+    phrase = _PHRASES.get(item.reason) if item.reason is not None else None
+    return (phrase or _DEFAULTS[kind_of(item.element)])(item)
+
+
+def short(text: str | None, limit: int = 200) -> str:
+    """Cut off where it would be too long for a sentence."""
+    text = text or ""
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def quoted(value: str | None) -> str:
+    """As a value within a sentence."""
+    return f'"{short(value)}"'
+
+
+def condition_written(item: ElementEvidence) -> str:
+    """`StringEquals aws:SourceVpce "vpce-1"`."""
+    return f"{item.operator} {item.key} {quoted(item.expected)}"
+
+
+def _action(item: ElementEvidence) -> str:
+    if item.negated:
+        return f"its NotAction ({short(item.expected)}) leaves out {item.actual}"
+    return f"its Action ({short(item.expected)}) does not include {item.actual}"
+
+
+def _resource(item: ElementEvidence) -> str:
+    if item.negated:
+        return f"its NotResource ({short(item.expected)}) leaves out {item.actual}"
+    return f"its Resource ({short(item.expected)}) does not cover {item.actual}"
+
+
+def _principal(item: ElementEvidence) -> str:
+    """The caller by the kind that the policy names, so that a reader sees the wrong role at once."""
+    role = _role_of(item.actual)
+    if role is not None and item.expected.startswith("arn:") and ":role/" in item.expected:
+        return f"its Principal names {short(item.expected)}, and the caller is signed in as role {role} ({item.actual})"
+    return f"its Principal ({short(item.expected)}) does not name {item.actual or 'this caller'}"
+
+
+def _role_of(arn: str | None) -> str | None:
+    _, found, rest = (arn or "").partition(":assumed-role/")
+    return rest.split("/")[0] if found else None
+
+
+def _condition(item: ElementEvidence) -> str:
+    if item.actual is None:
+        return f"its condition ({condition_written(item)}) needs {item.key}, which this request does not have"
+    return f"its condition ({condition_written(item)}) does not hold: {item.key} is {quoted(item.actual)}"
+
+
+def _name(item: ElementEvidence) -> str:
+    """Of what holds the pattern."""
+    return item.key or "value" if item.part == "condition" else item.part.capitalize()
+
+
+def _bucket(pattern: str) -> str:
+    return pattern.split(", ")[0].rstrip("/")
+
+
+def _wildcard_needed(item: ElementEvidence) -> str:
+    if item.part == "action":
+        return f"its Action ({short(item.expected)}) lacks the name of an action or a * at its end"
+    return f"its {_name(item)} ({short(item.expected)}) lacks a * at its end to cover {item.actual}"
+
+
+def _not_an_arn(item: ElementEvidence) -> str:
+    return f"its {_name(item)} ({short(item.expected)}) is no ARN, so it cannot match {item.actual}"
+
+
+def _absent(item: ElementEvidence) -> str:
+    if item.negated:
+        return f"its condition ({condition_written(item)}) holds where the request has no {item.key}"
+    return _condition(item)
+
+
+def _differs(item: ElementEvidence) -> str:
+    if item.element.startswith("variable:"):
+        return f"with the caller's {item.key} in its place, {short(item.expected)} does not match {item.actual}"
+    return _DEFAULTS[kind_of(item.element)](item)
+
+
+def _session_name(item: ElementEvidence) -> str:
+    element = "NotPrincipal" if item.negated else "Principal"
+    return (
+        f"its {element} ({short(item.expected)}) names one session of the role, and this session has another name "
+        f"({item.actual})"
+    )
+
+
+def _role_not_session(item: ElementEvidence) -> str:
+    if item.negated:
+        return (
+            f"its NotPrincipal ({short(item.expected)}) names the role, but has to name the session as well "
+            f"({item.actual})"
+        )
+    return f"its Principal ({short(item.expected)}) is no ARN of a role session, which is {item.actual}"
+
+
+_DEFAULTS: Mapping[str, Phrase] = {
+    "action": _action,
+    "resource": _resource,
+    "principal": _principal,
+    "notprincipal": lambda item: f"its NotPrincipal ({short(item.expected)}) names this caller",
+    "condition": _condition,
+    "version": lambda item: (
+        f"the document has no Version 2012-10-17, so policy variables in {short(item.expected)} are literal text"
+    ),
+    "variable": lambda item: f"{short(item.expected)} does not match {item.actual}",
+}
+
+_PHRASES: Mapping[Mismatch, Phrase] = {
+    Mismatch.API_NAME_INSTEAD_OF_ACTION: lambda item: (
+        f"{item.expected} is not an IAM action; the action is {item.actual}"
+    ),
+    Mismatch.ACTION_WITHOUT_SERVICE: lambda item: (
+        f"its Action ({short(item.expected)}) lacks the service; the action is {item.actual}"
+    ),
+    Mismatch.BUCKET_ARN_INSTEAD_OF_OBJECT: lambda item: (
+        f"its Resource lists {short(item.expected)}, the bucket; objects are {_bucket(item.expected)}/*"
+    ),
+    Mismatch.OBJECT_ARN_INSTEAD_OF_BUCKET: lambda item: (
+        f"its Resource lists {short(item.expected)}, the objects; this action is authorized on the bucket, "
+        f"{item.actual}"
+    ),
+    Mismatch.TRAILING_SLASH: lambda item: (
+        f"its {_name(item)} ({short(item.expected)}) and {item.actual} differ by a trailing slash"
+    ),
+    Mismatch.CASE_DIFFERS: lambda item: (
+        f"its {_name(item)} ({short(item.expected)}) differs from {item.actual} in upper and lower case"
+    ),
+    Mismatch.COLON_FOR_SLASH: lambda item: (
+        f"its Resource ({short(item.expected)}) has a colon where {item.actual} has a slash"
+    ),
+    Mismatch.PREFIX_LACKS_WILDCARD: _wildcard_needed,
+    Mismatch.WILDCARD_IN_EXACT_OPERATOR: lambda item: (
+        f"the wildcard in its condition ({condition_written(item)}) is literal text to {item.operator}, and {item.key} "
+        f"is {quoted(item.actual)}; only the Like operators have wildcards"
+    ),
+    Mismatch.NOT_AN_ARN: _not_an_arn,
+    Mismatch.OTHER_PARTITION: lambda item: (
+        f"its {_name(item)} ({short(item.expected)}) is of another AWS partition than {item.actual}"
+    ),
+    Mismatch.OTHER_REGION: lambda item: (
+        f"its {_name(item)} ({short(item.expected)}) is of another Region than {item.actual}"
+    ),
+    Mismatch.OTHER_ACCOUNT: lambda item: (
+        f"its {_name(item)} ({short(item.expected)}) names another account than {item.actual}"
+    ),
+    Mismatch.SESSION_NAME_DIFFERS: _session_name,
+    Mismatch.ROLE_NOT_SESSION: _role_not_session,
+    Mismatch.PATH_DIFFERS: lambda item: (
+        f"its Principal ({short(item.expected)}) has another path than the caller, {item.actual}"
+    ),
+    Mismatch.DELETED_PRINCIPAL: lambda item: (
+        f"its Principal ({short(item.expected)}) is the id of a principal that existed before and was deleted; one "
+        "made again under the same name is another principal"
+    ),
+    Mismatch.WILDCARD_IN_PRINCIPAL: lambda item: (
+        f"its Principal ({short(item.expected)}) has a wildcard within an ARN, which matches nobody; aws:PrincipalArn "
+        "in a condition can have one"
+    ),
+    Mismatch.GROUP_AS_PRINCIPAL: lambda item: (
+        f"its Principal ({short(item.expected)}) is a group, which cannot be a principal; name its users"
+    ),
+    Mismatch.ACCOUNT_NOT_LISTED: lambda item: (
+        f"its NotPrincipal ({short(item.expected)}) names the caller, but has to name the caller's account as well"
+    ),
+    Mismatch.PERMISSIONS_BOUNDARY: lambda item: (
+        f"its NotPrincipal ({short(item.expected)}) spares nobody with a permissions boundary, and the caller has one"
+    ),
+    Mismatch.VARIABLE_UNRESOLVED: lambda item: (
+        f"the policy variable in {short(item.expected)} cannot be resolved: this request has no {item.key}"
+    ),
+    Mismatch.VALUE_DIFFERS: _differs,
+    Mismatch.VALUE_UNREADABLE: lambda item: (
+        f"its condition ({condition_written(item)}) has a value that {item.operator} cannot read, so nothing matches"
+    ),
+    Mismatch.UNKNOWN_OPERATOR: lambda item: f"its condition has an operator that is not one of IAM's ({item.operator})",
+    Mismatch.KEY_ABSENT: _absent,
+    Mismatch.KEY_UNKNOWN: lambda item: (
+        f"whether its condition ({condition_written(item)}) holds depends on {item.key}, which is not known"
+    ),
+    Mismatch.SEVERAL_VALUES: lambda item: (
+        f"{item.key} has several values ({short(item.actual)}), and its condition ({condition_written(item)}) has "
+        "neither ForAllValues nor ForAnyValue to say how they compare"
+    ),
+    Mismatch.KEY_PRESENT: lambda item: (
+        f"its condition ({condition_written(item)}) wants no {item.key}, and the request has {quoted(item.actual)}"
+    ),
+}
+"""Reasons that are told in words of their own."""
