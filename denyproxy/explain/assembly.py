@@ -45,7 +45,7 @@ def explanation_of(
         time=call.received,
         verdict=judgement.verdict,
         certain=judgement.certain,
-        summary=summary(judgement, request, caller, asked=call.response is None),
+        summary=summary(judgement, evidence, request, caller, asked=call.response is None),
         operation=request.operation,
         bucket=request.bucket,
         key=request.key,
@@ -66,6 +66,7 @@ def explanation_of(
             caller,
             call,
             snapshot,
+            judgement,
             differences(
                 call.upstream_kind,
                 judgement,

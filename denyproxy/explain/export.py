@@ -15,7 +15,7 @@ from denyproxy.exchange import DeniedCall
 from denyproxy.explain.case import Case
 from denyproxy.explain.evidence import Evidence
 from denyproxy.explain.exported_context import stated_context, values_state
-from denyproxy.explain.exported_state import bucket_state, grants_state, put_object, utc_text
+from denyproxy.explain.exported_state import bucket_state, grants_state, put_object
 from denyproxy.explain.record import kept_headers
 from denyproxy.iam.document import PolicyList
 from denyproxy.iam.layers import PolicySet
@@ -28,7 +28,7 @@ from denyproxy.s3.gates import block_public_access
 from denyproxy.s3.public_access import SETTINGS, effective
 from denyproxy.s3.request import Caller, Role, S3Request
 from denyproxy.s3.snapshot import PolicySnapshot
-from denyproxy.sigv4.wire import SECRET_FIELDS
+from denyproxy.sigv4.wire import SECRET_FIELDS, utc_text
 
 Document = dict[str, Any]
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from denyproxy.iam.truth import UNKNOWN, Unknown
 from denyproxy.s3.snapshot import AclGrant, BucketFacts, ObjectFacts, PolicySnapshot
+from denyproxy.sigv4.wire import utc_text
 
 Document = dict[str, Any]
-
-
-def utc_text(time: datetime) -> str:
-    """`2026-05-01T12:00:00Z`."""
-    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def grants_state(grants: tuple[AclGrant, ...] | Unknown) -> list[Document]:

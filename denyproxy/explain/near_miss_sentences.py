@@ -7,20 +7,57 @@ from collections.abc import Callable, Mapping
 from denyproxy.explain.near_misses import kind_of
 from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
 from denyproxy.iam.mismatch import Mismatch
+from denyproxy.s3.condition_keys import is_never_set
 
 Phrase = Callable[[ElementEvidence], str]
 
 
 def near_miss_sentence(evidence: StatementEvidence) -> str:
     """Why one Allow does not apply, all its failing elements named."""
-    phrases = "; ".join(map(near_miss_phrase, evidence.failing))
-    return f"Statement {evidence.statement.label} of {evidence.policy.name} does not apply: {phrases}."
+    phrases = "; ".join(near_miss_phrase(evidence, item) for item in evidence.failing)
+    label = place(evidence.statement.label)
+    return f"{label[:1].upper()}{label[1:]} of {evidence.policy.name} does not apply: {phrases}."
 
 
-def near_miss_phrase(item: ElementEvidence) -> str:
+def near_miss_phrase(evidence: StatementEvidence, item: ElementEvidence) -> str:
     """Why one element does not match."""
+    if item.reason in (Mismatch.KEY_ABSENT, Mismatch.VARIABLE_UNRESOLVED):
+        return _absent(item, evidence.elements[0].actual or "")
     phrase = _PHRASES.get(item.reason) if item.reason is not None else None
     return (phrase or _DEFAULTS[kind_of(item.element)])(item)
+
+
+def place(label: str) -> str:
+    """A statement by its Sid, or by where it stands."""
+    if label.startswith("Statement["):
+        return label
+    return f'statement "{label}"' if " " in label else f"statement {label}"
+
+
+def who_has(key: str, action: str) -> str:
+    """`, which only IAM users have`: of a condition key that a request does not have; empty where that is plain."""
+    if is_never_set(action, key):
+        return f", which S3 never sets for {action}"
+    name = key.lower()
+    return next((f", which {clause}" for start, clause in _WHO_HAS_IT if name.startswith(start)), "")
+
+
+_WHO_HAS_IT = (
+    ("aws:sourcearn", "only requests by AWS services have"),
+    ("aws:sourceaccount", "only requests by AWS services have"),
+    ("aws:sourceorg", "only requests by AWS services have"),
+    ("aws:multifactorauth", "requests signed with long-term access keys never have"),
+    ("aws:sourcevpc", "only requests through a VPC endpoint have"),
+    ("aws:vpc", "only requests through a VPC endpoint have"),
+    ("aws:sourceip", "requests through a VPC endpoint never have"),
+    ("aws:username", "only IAM users have"),
+    ("aws:principalorg", "only callers of an organization's accounts have"),
+    ("aws:principaltag/", "is a tag that the caller does not have"),
+    ("s3:existingobjecttag/", "is a tag that the object does not have"),
+    ("s3:dataaccesspoint", "only requests through an access point have"),
+    ("s3:accesspointnetworkorigin", "only requests through an access point have"),
+)
+"""Start of a condition key -> which requests have it."""
 
 
 def short(text: str | None, limit: int = 200) -> str:
@@ -34,9 +71,14 @@ def quoted(value: str | None) -> str:
     return f'"{short(value)}"'
 
 
+def wanted(item: ElementEvidence) -> str:
+    """The values of a condition: `"vpce-1" or "vpce-2"`."""
+    return short(" or ".join(f'"{value}"' for value in item.values or (item.expected,)))
+
+
 def condition_written(item: ElementEvidence) -> str:
     """`StringEquals aws:SourceVpce "vpce-1"`."""
-    return f"{item.operator} {item.key} {quoted(item.expected)}"
+    return f"{item.operator} {item.key} {wanted(item)}"
 
 
 def _action(item: ElementEvidence) -> str:
@@ -65,8 +107,6 @@ def _role_of(arn: str | None) -> str | None:
 
 
 def _condition(item: ElementEvidence) -> str:
-    if item.actual is None:
-        return f"its condition ({condition_written(item)}) needs {item.key}, which this request does not have"
     return f"its condition ({condition_written(item)}) does not hold: {item.key} is {quoted(item.actual)}"
 
 
@@ -89,10 +129,14 @@ def _not_an_arn(item: ElementEvidence) -> str:
     return f"its {_name(item)} ({short(item.expected)}) is no ARN, so it cannot match {item.actual}"
 
 
-def _absent(item: ElementEvidence) -> str:
+def _absent(item: ElementEvidence, action: str) -> str:
+    key = f"{item.key}{who_has(item.key or '', action)}"
+    if item.reason is Mismatch.VARIABLE_UNRESOLVED:
+        return f"the policy variable in {short(item.expected)} cannot be resolved: this request has no {key}"
     if item.negated:
-        return f"its condition ({condition_written(item)}) holds where the request has no {item.key}"
-    return _condition(item)
+        return f"its condition ({condition_written(item)}) does not hold where the request has no {key}"
+    absent = "" if "," in key else ", which this request does not have"
+    return f"its condition ({condition_written(item)}) needs {key}{absent}"
 
 
 def _differs(item: ElementEvidence) -> str:
@@ -190,15 +234,11 @@ _PHRASES: Mapping[Mismatch, Phrase] = {
     Mismatch.PERMISSIONS_BOUNDARY: lambda item: (
         f"its NotPrincipal ({short(item.expected)}) spares nobody with a permissions boundary, and the caller has one"
     ),
-    Mismatch.VARIABLE_UNRESOLVED: lambda item: (
-        f"the policy variable in {short(item.expected)} cannot be resolved: this request has no {item.key}"
-    ),
     Mismatch.VALUE_DIFFERS: _differs,
     Mismatch.VALUE_UNREADABLE: lambda item: (
         f"its condition ({condition_written(item)}) has a value that {item.operator} cannot read, so nothing matches"
     ),
     Mismatch.UNKNOWN_OPERATOR: lambda item: f"its condition has an operator that is not one of IAM's ({item.operator})",
-    Mismatch.KEY_ABSENT: _absent,
     Mismatch.KEY_UNKNOWN: lambda item: (
         f"whether its condition ({condition_written(item)}) holds depends on {item.key}, which is not known"
     ),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from denyproxy.exchange import DeniedCall
 from denyproxy.explain.dialects import Difference
+from denyproxy.explain.findings import Finding
 from denyproxy.explain.model import Cause
+from denyproxy.explain.verdict import Judgement, doubts
+from denyproxy.iam.mismatch import Doubt
+from denyproxy.iam.truth import Truth
 from denyproxy.s3.request import Caller, S3Request
 from denyproxy.s3.snapshot import PolicySnapshot
 
@@ -16,6 +20,7 @@ def notes(
     caller: Caller,
     call: DeniedCall,
     snapshot: PolicySnapshot,
+    judgement: Judgement,
     differences: Sequence[Difference] = (),
 ) -> tuple[str, ...]:
     """Remarks that are not the cause but matter to the reader. `differences`: of an upstream that is not AWS."""
@@ -29,6 +34,8 @@ def notes(
             f"denyproxy verified the signature of {client} and signed with credentials of its own: S3 saw "
             f"{caller.principal.arn or 'those'}, and all that is said here is about them."
         )
+    if judgement.cause is not None:
+        remarks.extend(_on_cause(judgement.cause, caller))
     hidden = _HIDDEN_CALLS.get(request.operation or "")
     if hidden is not None:
         remarks.append(hidden)
@@ -38,6 +45,36 @@ def notes(
             f"{len(snapshot.problems)} problem(s) in the policy directory; the first: {first.file}: {first.message}"
         )
     return tuple(remarks)
+
+
+def _on_cause(cause: Finding, caller: Caller) -> Iterator[str]:
+    authorization = cause.authorization
+    for doubt in doubts(cause):
+        yield f"Not certain: AWS's own pages disagree, or do not say, {_DOUBTS[doubt]}."
+    if authorization is not None and authorization.requirement.conflict is not None:
+        requirement = authorization.requirement
+        yield f"Not certain: AWS's own pages disagree on the need for {requirement.action} ({requirement.conflict})."
+    if cause.effect == "implicit" and authorization is not None and authorization.policies.same_account is Truth.NO:
+        yield "Caller and resource are of different accounts: the policies of both have to allow it."
+    if cause.layer == "presigned-expired" and caller.temporary is Truth.YES:
+        yield (
+            "The URL ended by its own lifetime. It was signed with temporary credentials, so that it could not have "
+            "outlived their session either (S3 then says ExpiredToken)."
+        )
+
+
+_DOUBTS: Mapping[Doubt, str] = {
+    Doubt.WILDCARD_CROSSES_COLON: "whether a * runs over the colons of an ARN",
+    Doubt.WILDCARD_IN_SERVICE: "whether the service of an action can have a wildcard",
+    Doubt.ANONYMOUS_AWS_STAR: 'whether {"AWS": "*"} means anonymous callers too, as "*" does',
+    Doubt.NOT_PRINCIPAL_ALLOW: "whether an Allow can have NotPrincipal",
+    Doubt.NARROW_SCP_ALLOW: "whether an SCP's Allow can have conditions or resources",
+    Doubt.BOOL_VARIABLE: "whether a Bool condition can have policy variables",
+    Doubt.NEGATED_FOR_ALL_ABSENT: "whether ForAllValues with a negated operator holds for a key that is absent",
+    Doubt.SEVERAL_VALUES: "how a key with several values compares without ForAllValues or ForAnyValue",
+    Doubt.UNKNOWN_OPERATOR: "what an operator does that is not one of IAM's",
+    Doubt.UNREADABLE_VALUE: "what a value does that its operator cannot read",
+}
 
 
 _DIFFERENCES: Mapping[Difference, str] = {
@@ -66,7 +103,13 @@ _DIFFERENCES: Mapping[Difference, str] = {
 }
 
 
+_LISTING = (
+    "Tools list the bucket, with the key as prefix, to see whether a key exists (exists(), sync, copies of folders); "
+    "that is s3:ListBucket on the bucket."
+)
 _HIDDEN_CALLS: Mapping[str, str] = {
+    "ListObjects": _LISTING,
+    "ListObjectsV2": _LISTING,
     "CreateMultipartUpload": "SDKs send CreateMultipartUpload for large uploads; it needs s3:PutObject.",
     "HeadObject": "SDKs send HeadObject before a download or for exists(); it needs s3:GetObject, and s3:ListBucket "
     "to tell a missing key from a forbidden one.",

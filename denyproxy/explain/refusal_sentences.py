@@ -153,10 +153,12 @@ def _archived(finding: Finding) -> str:
 
 
 def _object_lock(finding: Finding) -> str:
-    state = {"state:legal-hold": ", which is under legal hold", "state:retention": ", which is under retention"}
-    held = state.get(finding.element or "", "")
-    until = f" ({finding.actual})" if finding.actual and finding.element == "state:retention" else ""
-    return f"The object version{held}{until} is protected by Object Lock; policies allow the request"
+    held = ""
+    if finding.element == "state:legal-hold":
+        held = ": the version is under legal hold"
+    elif finding.element == "state:retention":
+        held = f": the version is under retention{f' ({finding.actual})' if finding.actual else ''}"
+    return f"Access Denied because object protected by object lock{held}; policies allow the request"
 
 
 def _expected_owner(finding: Finding) -> str:
@@ -191,7 +193,7 @@ _SETTINGS: Mapping[str, str] = {
     "setting:IgnorePublicAcls": "The ACL would allow it, but the IgnorePublicAcls setting in S3 Block Public Access "
     "ignores public grants",
     "setting:RestrictPublicBuckets": "The bucket policy is public, and the RestrictPublicBuckets setting in S3 Block "
-    "Public Access then shuts out every caller of another account",
+    "Public Access then shuts out everyone but AWS services and the bucket owner's account",
 }
 
 _SENTENCES: Mapping[str, Callable[[Finding], str]] = {
@@ -223,7 +225,7 @@ _BY_PROXY: Mapping[str, Callable[[Finding], str]] = {
         + (
             f"its {f.element} is not what was signed"
             if f.element
-            else "either the secret access key is not the one in denyproxy's table, or the request was changed on its way"
+            else "either the secret access key is not the one in denyproxy's table, or the request was changed since"
         )
     ),
     "unknown-access-key": lambda f: (

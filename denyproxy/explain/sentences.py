@@ -9,11 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from denyproxy.explain.evidence import Evidence
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.model import Verdict
-from denyproxy.explain.near_miss_sentences import condition_written, near_miss_phrase, quoted, short
+from denyproxy.explain.near_miss_sentences import (
+    condition_written,
+    near_miss_phrase,
+    place,
+    quoted,
+    short,
+    wanted,
+    who_has,
+)
 from denyproxy.explain.refusal_sentences import refusal_sentence
 from denyproxy.explain.verdict import Judgement
+from denyproxy.iam.evidence import ElementEvidence
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.request import Caller, S3Request
@@ -80,41 +90,50 @@ def _implicit(finding: Finding, what: str) -> str:
         if finding.unknowns:
             return f"{head}, as far as is known: policies of this layer are not loaded."
         return f"{head}{'' if finding.policy is None else f' ({finding.policy.name} has no Allow for it)'}."
-    element = next((item for item in finding.evidence.elements if item.element == finding.element), None)
-    miss = f": {near_miss_phrase(element)}" if element is not None else ""
+    item = _item(finding)
+    miss = f": {near_miss_phrase(finding.evidence, item)}" if item is not None else ""
     return f"{head}; nearest is {_place(finding)}{miss}."
+
+
+def _item(finding: Finding) -> ElementEvidence | None:
+    """The element that the finding names: a key may stand under several operators."""
+    same = (item for item in finding.evidence.elements if item.element == finding.element) if finding.evidence else ()
+    return next((item for item in same if item.expected == finding.expected), None)
 
 
 def _place(finding: Finding) -> str:
     assert finding.evidence is not None
-    label = finding.evidence.statement.label
+    label = place(finding.evidence.statement.label)
     if finding.layer in ("bucket-policy", "access-point-policy", "kms-key-policy", "vpc-endpoint-policy"):
-        return f"statement {label}"
-    return f"statement {label} of {finding.policy_name}"
+        return label
+    return f"{label} of {finding.policy_name}"
 
 
 def _why_deny_applies(finding: Finding) -> str:
     """Which element of the Deny says most about why it applies, in words; empty where the sentence has said it."""
-    assert finding.evidence is not None
-    item = next((item for item in finding.evidence.elements if item.element == finding.element), None)
-    if item is None:
+    item = _item(finding)
+    if item is None or finding.evidence is None:
         return ""
     if item.part == "condition":
-        actual = f"{item.key} is {quoted(item.actual)}" if item.actual is not None else f"the request has no {item.key}"
         if item.truth is Truth.UNKNOWN and item.actual is None:
             return f" if its condition holds ({condition_written(item)}): {item.key} is not known"
+        actual = f"{item.key} is {quoted(item.actual)}"
+        if item.actual is None:
+            action = finding.evidence.elements[0].actual or ""
+            actual = f"the request has no {item.key}{who_has(item.key or '', action)}"
         return f" because {actual} (its condition: {condition_written(item)})"
     if item.element == "notprincipal":
         if item.reason in _NOT_SPARED:
-            return f": {near_miss_phrase(item)}"
+            return f": {near_miss_phrase(finding.evidence, item)}"
         return f" to everyone but the principals in its NotPrincipal ({item.expected}), which do not name this caller"
     if item.part == "principal":
         return f" to {item.expected}"
     if item.negated:
-        return f", which its Not{item.part.capitalize()} ({short(item.expected)}) does not list"
+        return f" because its Not{item.part.capitalize()} ({short(item.expected)}) does not list it"
     if item.expected == item.actual:
         return ""
-    return f", which its {item.part.capitalize()} ({short(item.expected)}) covers"
+    covers = "includes" if item.part == "action" else "covers"
+    return f" because its {item.part.capitalize()} ({short(item.expected)}) {covers} it"
 
 
 _NOT_SPARED = frozenset(
@@ -133,13 +152,15 @@ def _key_listed(cause: Finding) -> str | None:
     return cause.authorization.requirement.key if cause.authorization is not None else None
 
 
-def summary(judgement: Judgement, request: S3Request, caller: Caller, *, asked: bool = False) -> str:
+def summary(
+    judgement: Judgement, evidence: Evidence, request: S3Request, caller: Caller, *, asked: bool = False
+) -> str:
     """The whole answer in one sentence, the cause first. `asked`: nothing was denied, it is a question."""
     cause = judgement.cause
     if asked and cause is None and judgement.candidates:
         return _undecided(judgement)
     if judgement.verdict is Verdict.ALLOWED:
-        return f"Allowed: every authorization request of {request.operation or 'the request'} is allowed."
+        return _allowed(request, evidence)
     if judgement.missing_key and cause is not None:
         return (
             f"The key {quoted(_key_listed(cause))} is missing, or was just deleted (reading it is allowed), and S3 "
@@ -152,6 +173,14 @@ def summary(judgement: Judgement, request: S3Request, caller: Caller, *, asked: 
     return _WITHOUT_CAUSE[judgement.verdict](judgement, caller)
 
 
+def _allowed(request: S3Request, evidence: Evidence) -> str:
+    needed = [item.requirement for item in evidence.authorizations if item.requirement.needed is Truth.YES]
+    named = " and ".join(f"{item.action} on {item.resource}" for item in needed[:2])
+    more = f" and {len(needed) - 2} more" if len(needed) > 2 else ""
+    what = f"{request.operation} needs " if request.operation else ""
+    return f"Allowed: {what}{named}{more}{', which is allowed' if what else ''}." if named else "Allowed."
+
+
 def _conclusion(cause: Finding) -> str:
     """What the 403 tells of the one fact that was not known: of a Deny the condition held, of an Allow it did not."""
     unknown = [item for item in cause.evidence.elements if item.truth is Truth.UNKNOWN] if cause.evidence else []
@@ -160,7 +189,7 @@ def _conclusion(cause: Finding) -> str:
     item, held = unknown[0], cause.effect == "explicit"
     if not (item.operator or "").removeprefix("ForAnyValue:").startswith(("String", "Arn", "Bool", "Ip", "NotIp")):
         return f", so that condition {'held' if held else 'did not hold'}"
-    return f", so {item.key} was {'' if held is not item.negated else 'not '}{quoted(item.expected)}"
+    return f", so {item.key} was {'' if held is not item.negated else 'not '}{wanted(item)}"
 
 
 def _continued(text: str) -> str:
@@ -179,6 +208,8 @@ def _candidates(judgement: Judgement, caller: Caller) -> str:
     first = sentence(judgement.candidates[0])
     count = len(judgement.candidates)
     facts = ", ".join(dict.fromkeys(fact for item in judgement.candidates for fact in item.unknowns))
+    if all(item.evidence is None and item.unknowns for item in judgement.candidates):
+        return f"S3 does not say why, and nothing that is loaded does; what would is not known here: {short(facts)}."
     needed = f" To tell, these facts are needed: {short(facts)}." if facts else ""
     return f"One of {count} reasons; the most likely: {first}{needed}" if count > 1 else f"Probably: {first}{needed}"
 

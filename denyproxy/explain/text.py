@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from denyproxy.explain.model import Cause, Explanation, Fix, PrincipalSeen
+from denyproxy.s3.request import KnownBy
 
 WIDTH = 80
 _MARGIN = 11
@@ -18,7 +19,7 @@ def to_text(explanation: Explanation, title: str | None = None) -> str:
 
 def _lines(explanation: Explanation, title: str | None) -> Iterator[str]:
     if title:
-        yield from textwrap.wrap(title, WIDTH)
+        yield from textwrap.wrap(printable(title), WIDTH)
     yield from _entry("Request", _request(explanation))
     yield from _entry("As", _principal(explanation.principal))
     if explanation.client is not None:
@@ -31,7 +32,7 @@ def _lines(explanation: Explanation, title: str | None) -> Iterator[str]:
     yield from _entry("Verdict", f"{explanation.verdict.value} ({certainty})")
     yield from _entry("Why", explanation.summary)
     if explanation.cause is not None:
-        yield from _entry("Where", _place(explanation.cause))
+        yield from _entry("Where", _place(explanation.cause, explanation.unknowns))
     for candidate in explanation.candidates if explanation.cause is None else ():
         yield from _entry("Candidate", f"{candidate.sentence} ({candidate.why})")
     for cause in explanation.also_blocking:
@@ -57,7 +58,7 @@ def _standing(fix: Fix) -> Iterator[str]:
 
 
 def _entry(label: str, text: str) -> Iterator[str]:
-    lines = textwrap.wrap(text, WIDTH - _MARGIN, break_on_hyphens=False) or [""]
+    lines = textwrap.wrap(printable(text), WIDTH - _MARGIN, break_on_hyphens=False, break_long_words=False) or [""]
     yield f"{label:<{_MARGIN - 1}} {lines[0]}"
     for line in lines[1:]:
         yield " " * _MARGIN + line
@@ -74,16 +75,38 @@ def _request(explanation: Explanation) -> str:
 
 
 def _principal(principal: PrincipalSeen) -> str:
-    name = principal.arn or principal.type
-    key = f", access key {principal.access_key_id}" if principal.access_key_id else ""
-    return f"{name} ({principal.type}, known by {principal.known_by}{key})"
+    key = f"access key {principal.access_key_id}" if principal.access_key_id else None
+    if principal.arn is None:
+        return f"{principal.type} ({key or 'no access key'})"
+    return f"{principal.arn} ({', '.join(filter(None, (principal.type, _KNOWN_BY[KnownBy(principal.known_by)], key)))})"
 
 
-def _place(cause: Cause) -> str:
+_KNOWN_BY = {
+    KnownBy.ACCESS_KEYS: "by access-keys.json",
+    KnownBy.SETTINGS: "by the settings",
+    KnownBy.IAM: "by IAM's list of keys",
+    KnownBy.UPSTREAM_MESSAGE: "named by S3",
+    KnownBy.PROXY_CREDENTIALS: "the credentials that denyproxy signed with",
+    KnownBy.DECLARED: "as stated",
+    KnownBy.NONE: None,
+}
+
+
+def _place(cause: Cause, unknowns: Collection[str]) -> str:
     path = " > ".join(filter(None, (cause.layer, cause.policy, cause.statement, cause.element)))
-    facts = "; ".join(
-        f"{label} {value}"
-        for label, value in (("expected", cause.expected), ("actual", cause.actual))
-        if value is not None
-    )
-    return f"{path} ({facts})" if facts else path
+    kind, _, key = (cause.element or "").partition(":")
+    actual = cause.actual
+    if actual is None and kind == "condition":
+        actual = "not known" if key in unknowns else "absent"
+    wanted = {"explicit": "denies", "implicit": "allows"}.get(cause.effect, "expected")
+    facts = [
+        f"{label}: {value}" for label, value in ((wanted, cause.expected), ("request", actual)) if value is not None
+    ]
+    return f"{path} ({'; '.join(facts)})" if facts else path
+
+
+def printable(text: str) -> str:
+    """With an escape for each control character: keys and Sids are other people's, and a terminal obeys."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)

@@ -97,7 +97,7 @@ def _statement(evidence: StatementEvidence) -> _Node:
         return _Node(text)
     if evidence.truth is Truth.UNKNOWN:
         return _Node(f"{text}: depends on {element.element}")
-    return _Node(f"{text}: {element.element}: {near_miss_phrase(element)}")
+    return _Node(f"{text}: {element.element}: {near_miss_phrase(evidence, element)}")
 
 
 def _refusal(refusal: Refusal) -> str:

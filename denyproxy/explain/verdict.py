@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.model import EffectOfCause, Verdict
+from denyproxy.iam.mismatch import Doubt
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.authorization import Authorization
 from denyproxy.s3.denial_message import DenialMessage
@@ -152,12 +153,14 @@ def is_unloaded(finding: Finding) -> bool:
 def is_doubtful(finding: Finding) -> bool:
     """Does the finding rest on a rule on which AWS's sources disagree?"""
     conflict = finding.authorization is not None and finding.authorization.requirement.conflict is not None
-    flagged = (
-        finding.effect == "explicit"
-        and finding.evidence is not None
-        and any(item.flags for item in finding.evidence.elements)
-    )
-    return conflict or flagged
+    return conflict or bool(doubts(finding))
+
+
+def doubts(finding: Finding) -> tuple[Doubt, ...]:
+    """The rules in doubt by which a Deny applies."""
+    if finding.effect != "explicit" or finding.evidence is None:
+        return ()
+    return tuple(dict.fromkeys(flag for item in finding.evidence.elements for flag in item.flags))
 
 
 def _by_message(found: tuple[Finding, ...], denial: DenialMessage, missing_key: tuple[Finding, ...]) -> Judgement:

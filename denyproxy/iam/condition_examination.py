@@ -96,6 +96,7 @@ def examine_condition(wording: ConditionWording, context: RequestContext, statem
         part="condition",
         key=key,
         negated=condition.negated,
+        values=condition.values if expected is wording.all_values else (expected,),
     )
 
 

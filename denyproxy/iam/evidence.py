@@ -37,6 +37,8 @@ class ElementEvidence:
     """The condition key concerned, as written; of a variable, the variable's."""
     negated: bool = False
     """NotAction, NotResource, NotPrincipal, or a negated operator."""
+    values: tuple[str, ...] = ()
+    """Of conditions: `expected` value by value."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,6 +210,13 @@ class ActionKeys:
     """`unsupported`, and the keys of `headers`."""
 
 
+def is_never_set(action: str, key: str) -> bool:
+    """Is it a condition key of S3's own that requests for an action cannot have?"""
+    unsupported = keys_of_action(action.lower()).unsupported
+    name, key = key.lower().partition("/")[0], key.lower()
+    return key.startswith("s3:") and (key in unsupported or f"{name}/*" in unsupported)
+
+
 @cache
 def keys_of_action(action: str) -> ActionKeys:
     """The keys of an action (lower case, with its service prefix). Actions of other services have none of these."""

@@ -18,7 +18,7 @@ from denyproxy.s3.error_document import S3Error, errors_in_success, parse_error
 from denyproxy.s3.request import Caller, S3Request
 from denyproxy.sigv4.canonical import canonical_request, first_difference
 from denyproxy.sigv4.credential import SIGV4, SIGV4A, parse_credential
-from denyproxy.sigv4.wire import parse_date
+from denyproxy.sigv4.wire import parse_date, utc_text
 
 __all__ = [
     "DenialMessage",
@@ -136,7 +136,7 @@ def _skew(case: _Case, kind: Kind) -> Kind:
     if server is None or client is None:
         return kind
     seconds = round((client - server).total_seconds())
-    return replace(kind, expected=server.isoformat(), actual=client.isoformat(), seconds=seconds)
+    return replace(kind, expected=utc_text(server), actual=utc_text(client), seconds=seconds)
 
 
 def _expiry(case: _Case, kind: Kind) -> Kind:
@@ -148,7 +148,7 @@ def _expiry(case: _Case, kind: Kind) -> Kind:
     if server is None or expires is None:
         return kind
     seconds = round((server - expires).total_seconds())
-    return replace(kind, expected=expires.isoformat(), actual=server.isoformat(), seconds=seconds)
+    return replace(kind, expected=utc_text(expires), actual=utc_text(server), seconds=seconds)
 
 
 def _end_of_life(request: S3Request) -> datetime | None:
@@ -172,7 +172,7 @@ def _unsigned(case: _Case, kind: Kind) -> Kind:
         return kind
     signed = case.request.signed_headers
     expected = None if signed is None else ";".join(sorted(signed))
-    return replace(kind, element=f"header:{headers[0]}", expected=expected, headers=headers)
+    return replace(kind, element=f"header:{headers[0]}", expected=expected, actual=", ".join(headers))
 
 
 def _storage_class(case: _Case, kind: Kind) -> Kind:

@@ -18,7 +18,7 @@ from denyproxy.s3.request import Caller, S3Request
 from denyproxy.s3.snapshot import AccessPointFacts, BlockPublicAccess, ObjectFacts, PolicySnapshot
 from denyproxy.s3.xml import descendant_text, parse_xml
 from denyproxy.sigv4.credential import SIGV2
-from denyproxy.sigv4.wire import parse_date
+from denyproxy.sigv4.wire import parse_date, utc_text
 
 MAX_CLOCK_SKEW = timedelta(minutes=15)
 
@@ -69,7 +69,7 @@ def clock_skew(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> 
         return
     skew = request.signed_time - request.time
     if abs(skew) > MAX_CLOCK_SKEW:
-        yield Refusal("clock-skew", "date", Truth.YES, request.time.isoformat(), request.signed_time.isoformat())
+        yield Refusal("clock-skew", "date", Truth.YES, utc_text(request.time), utc_text(request.signed_time))
 
 
 def presigned_expired(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
@@ -84,16 +84,17 @@ def presigned_expired(request: S3Request, caller: Caller, snapshot: PolicySnapsh
     else:
         return
     if request.time > expiry:
-        yield Refusal("presigned-expired", f"query:{name}", Truth.YES, expiry.isoformat(), request.time.isoformat())
+        yield Refusal("presigned-expired", f"query:{name}", Truth.YES, utc_text(expiry), utc_text(request.time))
 
 
 def headers_not_signed(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
     """Every x-amz-* header of a request signed with SigV4 must be among its SignedHeaders."""
     if request.signed_headers is None:
         return
-    for name in sorted(request.sent_headers - request.signed_headers):
-        if name.startswith("x-amz-"):
-            yield Refusal("headers-not-signed", f"header:{name}", Truth.YES, ";".join(sorted(request.signed_headers)))
+    signed = ";".join(sorted(request.signed_headers))
+    unsigned = [name for name in sorted(request.sent_headers - request.signed_headers) if name.startswith("x-amz-")]
+    for name in unsigned:
+        yield Refusal("headers-not-signed", f"header:{name}", Truth.YES, signed, ", ".join(unsigned))
 
 
 def expected_bucket_owner(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
@@ -249,7 +250,7 @@ def _retention(request: S3Request, facts: ObjectFacts) -> Refusal | None:
         return None
     until = facts.retain_until
     active = Truth.UNKNOWN if until is None or request.time is None else Truth.of(until > request.time)
-    actual = f"{facts.lock_mode} until {until.isoformat()}" if until else facts.lock_mode
+    actual = f"{facts.lock_mode} until {utc_text(until)}" if until else facts.lock_mode
     return Refusal("object-lock", "state:retention", active, None, actual)
 
 

@@ -96,3 +96,8 @@ def parse_date(text: str | None) -> datetime | None:
         return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
+
+
+def utc_text(time: datetime) -> str:
+    """`2026-01-02T03:04:05Z`."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
