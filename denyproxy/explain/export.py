@@ -28,6 +28,7 @@ from denyproxy.s3.gates import block_public_access
 from denyproxy.s3.public_access import SETTINGS, effective
 from denyproxy.s3.request import Caller, Role, S3Request
 from denyproxy.s3.snapshot import PolicySnapshot
+from denyproxy.sigv4.credential import SIGV2
 from denyproxy.sigv4.wire import SECRET_FIELDS, utc_text
 
 Document = dict[str, Any]
@@ -147,9 +148,9 @@ class _Export:
         return dict(reversed(list(dict(pairs).items())))
 
     def _headers(self) -> dict[str, str]:
-        """Those on the wire: what a presigned URL carries stands in the query."""
+        """Those on the wire: what a presigned URL carries stands in the query, if it still is one."""
         kept = kept_headers(dict(self.request.headers))
-        sent = self.request.sent_headers
+        sent = kept.keys() if self.caller.signature_version == SIGV2 else self.request.sent_headers
         return {name: value for name, value in kept.items() if name in sent and name not in _OMITTED_HEADERS}
 
     def _body(self) -> str | None:
@@ -283,7 +284,16 @@ def _response(call: DeniedCall, request: S3Request) -> Document:
     else:
         error = parse_error(response, call.response_body, call.request.method)
         said |= {"code": error.code, "message": error.message}
+        details = {name: error.elements[name] for name in _TELLING if name in error.elements}
+        if details:
+            parts = {"Code": error.code, "Message": error.message} | details
+            elements = (f"<{name}>{escape(text)}</{name}>" for name, text in parts.items() if text is not None)
+            said["body"] = f"<Error>{''.join(elements)}</Error>"
     return said | {"time": utc_text(call.received)}
+
+
+_TELLING = ("HeadersNotSigned", "Expires", "RequestTime", "ServerTime", "StorageClass", "AccessTier", "AWSAccessKeyId")
+"""What else of an error is evidence, and no secret."""
 
 
 def _errors_inside(errors: tuple[S3Error, ...]) -> str:

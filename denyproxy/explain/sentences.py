@@ -128,9 +128,12 @@ def _why_deny_applies(finding: Finding) -> str:
         return f" to everyone but the principals in its NotPrincipal ({item.expected}), which do not name this caller"
     if item.part == "principal":
         return f" to {item.expected}"
+    if item.part == "action" and item.expected == item.actual:
+        # Who reads the action's own name wants to know of the resource.
+        item = next((other for other in finding.evidence.elements if other.part == "resource"), item)
     if item.negated:
         return f" because its Not{item.part.capitalize()} ({short(item.expected)}) does not list it"
-    if item.expected == item.actual:
+    if item.expected in (item.actual, "*"):
         return ""
     covers = "includes" if item.part == "action" else "covers"
     return f" because its {item.part.capitalize()} ({short(item.expected)}) {covers} it"

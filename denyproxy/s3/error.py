@@ -62,10 +62,6 @@ class Kind:
     element: str | None = None
     expected: str | None = None
     actual: str | None = None
-    seconds: int | None = None
-    """presigned-expired: how long ago; clock-skew: how far the caller's clock is ahead (negative: behind)."""
-    headers: tuple[str, ...] = ()
-    """headers-not-signed: which."""
 
     @property
     def layer(self) -> str | None:
@@ -135,8 +131,7 @@ def _skew(case: _Case, kind: Kind) -> Kind:
     client = parse_date(case.error.elements.get("RequestTime")) or case.request.signed_time
     if server is None or client is None:
         return kind
-    seconds = round((client - server).total_seconds())
-    return replace(kind, expected=utc_text(server), actual=utc_text(client), seconds=seconds)
+    return replace(kind, expected=utc_text(server), actual=utc_text(client))
 
 
 def _expiry(case: _Case, kind: Kind) -> Kind:
@@ -147,8 +142,7 @@ def _expiry(case: _Case, kind: Kind) -> Kind:
     expires = parse_date(case.error.elements.get("Expires")) or _end_of_life(case.request)
     if server is None or expires is None:
         return kind
-    seconds = round((server - expires).total_seconds())
-    return replace(kind, expected=utc_text(expires), actual=utc_text(server), seconds=seconds)
+    return replace(kind, expected=utc_text(expires), actual=utc_text(server))
 
 
 def _end_of_life(request: S3Request) -> datetime | None:
@@ -162,17 +156,20 @@ def _end_of_life(request: S3Request) -> datetime | None:
 
 
 def _unsigned(case: _Case, kind: Kind) -> Kind:
-    named = case.error.elements.get("HeadersNotSigned")
+    named, signed = case.error.elements.get("HeadersNotSigned"), case.request.signed_headers
     if named is not None:
         headers = tuple(name.lower() for name in re.split(r"[,;\s]+", named) if name)
     else:
-        unsigned = case.request.sent_headers - (case.request.signed_headers or frozenset())
+        unsigned = case.request.sent_headers - (_ALWAYS_SIGNED if signed is None else signed)
         headers = tuple(sorted(name for name in unsigned if name.startswith("x-amz-")))
-    if not headers:
+    if not headers or (signed is None and named is None and len(headers) > 1):
         return kind
-    signed = case.request.signed_headers
     expected = None if signed is None else ";".join(sorted(signed))
     return replace(kind, element=f"header:{headers[0]}", expected=expected, actual=", ".join(headers))
+
+
+_ALWAYS_SIGNED = frozenset({"x-amz-content-sha256", "x-amz-date", "x-amz-security-token"})
+"""By every client, where it is not known what was signed."""
 
 
 def _storage_class(case: _Case, kind: Kind) -> Kind:

@@ -38,10 +38,10 @@ from tests.explain.test_explainer import (
     world,
 )
 
-NO_SCENARIO = {"sig-f06"}
-"""A preflight request, which is no operation."""
-COMPARED_WITH_THE_WIRE = {"sig-f09", "sig-f10", "sig-f11", "sig-f12"}
-"""Which line of a canonical request differs is not kept: canonical requests hold session tokens."""
+NO_SCENARIO = {"cors-b01", "sig-f06"}
+"""Preflight requests, which are no operation."""
+COMPARED_WITH_THE_WIRE = {"sig-b01", "sig-b02", "sig-b04", "sig-f09", "sig-f10", "sig-f11", "sig-f12"}
+"""Which line of a canonical request differs is not kept (they hold session tokens), nor which fields were signed."""
 
 
 def exported(found: Explained) -> dict[str, Any]:

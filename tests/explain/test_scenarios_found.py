@@ -20,7 +20,7 @@ from tests.explain.test_scenarios import COMPARED, acceptable, agrees, asked, ex
 FILES = sorted((Path(__file__).parent.parent / "scenarios_found").glob("*.json"))
 SCENARIOS: dict[str, dict[str, Any]] = {path.stem: json.loads(path.read_text()) for path in FILES}
 
-DOUBTFUL = {"act-f13", "kms-f02"}
+DOUBTFUL = {"act-f13", "kms-b02", "kms-f02", "scp-b02", "tls-b01"}
 """AWS's pages disagree on what these operations need, so the cause is right but not certain."""
 
 PLACES: dict[str, tuple[str, list[Any] | None]] = {
@@ -41,7 +41,7 @@ PLACES: dict[str, tuple[str, list[Any] | None]] = {
 def test_there_are_many_in_every_family() -> None:
     families = {name.partition("-")[0] for name in SCENARIOS}
     assert len(SCENARIOS) >= 80
-    assert len(families) == 26
+    assert len(families) >= 26
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

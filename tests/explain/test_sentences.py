@@ -1,0 +1,418 @@
+"""What users read: every reason has plain words of its own, and S3's own refusals are told in S3's words."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from denyproxy.explain.model import Explanation
+from denyproxy.explain.refusal_sentences import duration
+from denyproxy.explain.text import printable
+from tests.explain.test_scenarios import explain
+
+ALICE = "arn:aws:iam::111122223333:user/alice"
+SESSION = "arn:aws:sts::111122223333:assumed-role/node/i-1"
+FOREIGN = "arn:aws:sts::444455556666:assumed-role/node/i-1"
+READ = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}
+
+
+def statement(**elements: Any) -> dict[str, Any]:
+    return {"Version": elements.pop("Version", "2012-10-17"), "Statement": [{"Sid": "S", **READ, **elements}]}
+
+
+def case(principal: str = ALICE, *, method: str = "GET", operation: str = "GetObject", **more: Any) -> dict[str, Any]:
+    """A denied read of s3://b/a/k.txt in account 111122223333, by alice."""
+    account = principal.split(":")[4] if principal.startswith("arn:") else None
+    request: dict[str, Any] = {
+        "operation": operation,
+        "method": method,
+        "bucket": "b",
+        "key": "a/k.txt",
+        "query": {},
+        "headers": {},
+        "region": "us-east-1",
+        "principal": principal,
+        "principal_account": account,
+        "resource_account": "111122223333",
+        "context": {},
+    }
+    request |= more.pop("request", {})
+    response = {"status": 403, "code": "AccessDenied", "message": "Access Denied"} | more.pop("response", {})
+    return {
+        "id": "t",
+        "title": "t",
+        "source": "https://example.com",
+        "request": request,
+        "resource_state": more.pop("resource_state", {}),
+        "policies": more.pop("policies", {}),
+        "response": response,
+        **more,
+    }
+
+
+def by_identity(document: dict[str, Any], **more: Any) -> Explanation:
+    return explain(case(policies={"identity": [{"name": "P", "document": document}]}, **more))
+
+
+def by_bucket(document: dict[str, Any], principal: str, **policies: Any) -> Explanation:
+    allowed = {"identity": [{"name": "all", "document": statement(Action="s3:*", Resource="*")}]}
+    return explain(case(principal, policies=allowed | {"bucket_policy": document} | policies))
+
+
+@pytest.mark.parametrize(
+    ("elements", "phrase"),
+    [
+        ({"Action": "s3:PutObject"}, "its Action (s3:PutObject) does not include s3:GetObject"),
+        ({"Action": "GetObject"}, "its Action (GetObject) lacks the service; the action is s3:GetObject"),
+        ({"Action": "s3:"}, "its Action (s3:) lacks the name of an action or a * at its end"),
+        ({"Action": "s3:HeadObject"}, "s3:HeadObject is not an IAM action; the action is s3:GetObject"),
+        ({"Resource": "arn:aws:s3:::b"}, "its Resource lists arn:aws:s3:::b, the bucket; objects are arn:aws:s3:::b/*"),
+        (
+            {"Resource": "arn:aws:s3:::b:*"},
+            "its Resource (arn:aws:s3:::b:*) has a colon where arn:aws:s3:::b/a/k.txt has a slash",
+        ),
+        (
+            {"Resource": "arn:aws:s3:::b/A/*"},
+            "its Resource (arn:aws:s3:::b/A/*) differs from arn:aws:s3:::b/a/k.txt in upper and lower case",
+        ),
+        (
+            {"Resource": "arn:aws:s3:::b/a/k.txt/"},
+            "its Resource (arn:aws:s3:::b/a/k.txt/) and arn:aws:s3:::b/a/k.txt differ by a trailing slash",
+        ),
+        (
+            {"Resource": "arn:aws:s3:::b/a/"},
+            "its Resource (arn:aws:s3:::b/a/) lacks a * at its end to cover arn:aws:s3:::b/a/k.txt",
+        ),
+        (
+            {"Resource": "arn:aws:s3:eu-west-1::b/*"},
+            "its Resource (arn:aws:s3:eu-west-1::b/*) is of another Region than arn:aws:s3:::b/a/k.txt",
+        ),
+        (
+            {"Resource": "arn:aws:s3::111122223333:b/*"},
+            "its Resource (arn:aws:s3::111122223333:b/*) names another account than arn:aws:s3:::b/a/k.txt",
+        ),
+        (
+            {"Resource": "arn:aws-cn:s3:::b/*"},
+            "its Resource (arn:aws-cn:s3:::b/*) is of another AWS partition than arn:aws:s3:::b/a/k.txt",
+        ),
+        ({"Resource": "b/*"}, "its Resource (b/*) is no ARN, so it cannot match arn:aws:s3:::b/a/k.txt"),
+        (
+            {"Resource": "arn:aws:s3:::${aws:PrincipalTag/team}/*"},
+            "the policy variable in arn:aws:s3:::${aws:PrincipalTag/team}/* cannot be resolved: this request has no "
+            "aws:PrincipalTag/team, which is a tag that the caller does not have",
+        ),
+        (
+            {"Resource": "arn:aws:s3:::b/${aws:username}/*"},
+            "with the caller's aws:username in its place, arn:aws:s3:::b/${aws:username}/* does not match "
+            "arn:aws:s3:::b/a/k.txt",
+        ),
+        (
+            {"Version": "2008-10-17", "Resource": "arn:aws:s3:::b/${s3:prefix, 'a'}/*"},
+            "the document has no Version 2012-10-17, so policy variables in "
+            "arn:aws:s3:::b/${s3:prefix, 'a'}/* are literal "
+            "text",
+        ),
+        (
+            {"Condition": {"StringEquals": {"s3:prefix": ["", "home/"]}}},
+            'its condition (StringEquals s3:prefix "" or "home/") needs s3:prefix, which S3 never '
+            "sets for s3:GetObject",
+        ),
+        (
+            {"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:sns:*:*:t"}}},
+            'its condition (ArnLike aws:SourceArn "arn:aws:sns:*:*:t") needs aws:SourceArn, which only requests by AWS '
+            "services have",
+        ),
+        (
+            {"Condition": {"StringEquals": {"aws:SourceVpce": "vpce-1"}}},
+            'its condition (StringEquals aws:SourceVpce "vpce-1") needs aws:SourceVpce, which only requests through a '
+            "VPC endpoint have",
+        ),
+        (
+            {"Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}},
+            'its condition (Bool aws:MultiFactorAuthPresent "true") needs aws:MultiFactorAuthPresent, which requests '
+            "signed with long-term access keys never have",
+        ),
+        (
+            {"Condition": {"StringEquals": {"s3:ExistingObjectTag/team": "blue"}}},
+            'its condition (StringEquals s3:ExistingObjectTag/team "blue") needs s3:ExistingObjectTag/team, which is a '
+            "tag that the object does not have",
+        ),
+        (
+            {"Condition": {"StringEquals": {"aws:username": "ali*"}}},
+            'the wildcard in its condition (StringEquals aws:username "ali*") is literal text to StringEquals, and '
+            'aws:username is "alice"; only the Like operators have wildcards',
+        ),
+        (
+            {"Condition": {"StringEquals": {"aws:username": ["bob", "carla"]}}},
+            'its condition (StringEquals aws:username "bob" or "carla") does not hold: aws:username is "alice"',
+        ),
+        (
+            {"Condition": {"Null": {"aws:username": "true"}}},
+            'its condition (Null aws:username "true") wants no aws:username, and the request has "alice"',
+        ),
+        (
+            {"Condition": {"DateLessThan": {"aws:CurrentTime": "tomorrow"}}},
+            'its condition (DateLessThan aws:CurrentTime "tomorrow") has a value that DateLessThan cannot read, so '
+            "nothing matches",
+        ),
+    ],
+)
+def test_why_a_statement_of_the_caller_does_not_allow(elements: dict[str, Any], phrase: str) -> None:
+    summary = by_identity(statement(**elements)).summary
+    assert summary == (
+        f"No identity-based policy allows s3:GetObject on arn:aws:s3:::b/a/k.txt; nearest is "
+        f"statement S of P: {phrase}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("named", "phrase"),
+    [
+        (
+            {"AWS": "arn:aws:iam::444455556666:role/pod"},
+            f"its Principal names arn:aws:iam::444455556666:role/pod, and the caller is signed in as "
+            f"role node ({FOREIGN})",
+        ),
+        (
+            {"AWS": "AROAEXAMPLEID"},
+            "its Principal (AROAEXAMPLEID) is the id of a principal that existed before and was "
+            "deleted; one made again "
+            "under the same name is another principal",
+        ),
+        (
+            {"AWS": "arn:aws:iam::444455556666:role/no*"},
+            "its Principal (arn:aws:iam::444455556666:role/no*) has a wildcard within an ARN, which matches nobody; "
+            "aws:PrincipalArn in a condition can have one",
+        ),
+        (
+            {"AWS": "arn:aws:iam::444455556666:group/nodes"},
+            "its Principal (arn:aws:iam::444455556666:group/nodes) is a group, which cannot be a "
+            "principal; name its users",
+        ),
+        (
+            {"AWS": "arn:aws:iam::444455556666:role/apps/node"},
+            f"its Principal (arn:aws:iam::444455556666:role/apps/node) has another path than the caller, {FOREIGN}",
+        ),
+        (
+            {"AWS": "arn:aws:sts::444455556666:assumed-role/node/i-2"},
+            "its Principal (arn:aws:sts::444455556666:assumed-role/node/i-2) names one session of the role, and this "
+            f"session has another name ({FOREIGN})",
+        ),
+        ({"AWS": "777788889999"}, f"its Principal (777788889999) names another account than {FOREIGN}"),
+    ],
+)
+def test_why_a_statement_of_the_bucket_does_not_name_the_caller(named: dict[str, str], phrase: str) -> None:
+    explanation = by_bucket(statement(Principal=named), FOREIGN)
+    assert explanation.summary == (
+        "No resource-based policy (the bucket policy) allows s3:GetObject on arn:aws:s3:::b/a/k.txt; nearest is "
+        f"statement S: {phrase}."
+    )
+    assert "Caller and resource are of different accounts: the policies of both have to allow it." in explanation.notes
+
+
+@pytest.mark.parametrize(
+    ("elements", "why"),
+    [
+        (
+            {"Principal": "*", "Condition": {"StringNotEquals": {"aws:SourceVpce": ["vpce-1", "vpce-2"]}}},
+            " because the request has no aws:SourceVpce, which only requests through a VPC endpoint "
+            "have (its condition: "
+            'StringNotEquals aws:SourceVpce "vpce-1" or "vpce-2")',
+        ),
+        ({"Principal": "*", "Resource": "arn:aws:s3:::b/a/*"}, " because its Resource (arn:aws:s3:::b/a/*) covers it"),
+        (
+            {"Principal": "*", "NotAction": "s3:PutObject", "Resource": "*"},
+            " because its NotAction (s3:PutObject) does not list it",
+        ),
+        (
+            {"Principal": "*", "Action": "s3:*", "NotResource": "arn:aws:s3:::b/public/*"},
+            " because its NotResource (arn:aws:s3:::b/public/*) does not list it",
+        ),
+        ({"Principal": "*", "Action": "s3:Get*", "Resource": "*"}, " because its Action (s3:Get*) includes it"),
+        (
+            {"NotPrincipal": {"AWS": ["arn:aws:iam::111122223333:role/node", "111122223333"]}},
+            ": its NotPrincipal (arn:aws:iam::111122223333:role/node, 111122223333) names the role, "
+            "but has to name the "
+            f"session as well ({SESSION})",
+        ),
+    ],
+)
+def test_why_a_deny_applies(elements: dict[str, Any], why: str) -> None:
+    deny = statement(**elements, Effect="Deny")
+    if "NotAction" in elements:
+        del deny["Statement"][0]["Action"]
+    if "NotResource" in elements:
+        del deny["Statement"][0]["Resource"]
+    assert by_bucket(deny, SESSION).summary == (
+        "Explicit deny in a resource-based policy (the bucket policy): statement S denies s3:GetObject on "
+        f"arn:aws:s3:::b/a/k.txt{why}."
+    )
+
+
+def test_an_operator_that_is_not_one_is_named() -> None:
+    summary = by_identity(statement(Condition={"StringEquls": {"aws:username": "alice"}})).summary
+    assert "its condition has an operator that is not one of IAM's (StringEquls)" in summary
+
+
+def test_of_two_conditions_on_one_key_the_one_that_fails_is_told() -> None:
+    conditions = {
+        "ForAllValues:StringEquals": {"aws:PrincipalTag/team": "blue"},
+        "Null": {"aws:PrincipalTag/team": "false"},
+    }
+    assert (
+        'its condition (Null aws:PrincipalTag/team "false") needs'
+        in by_identity(statement(Condition=conditions)).summary
+    )
+
+
+def test_sids_with_spaces_are_quoted_and_statements_without_one_are_counted() -> None:
+    document = statement(Action="s3:PutObject")
+    document["Statement"][0]["Sid"] = "Write to it"
+    assert 'nearest is statement "Write to it" of P' in by_identity(document).summary
+    del document["Statement"][0]["Sid"]
+    assert "nearest is Statement[0] of P" in by_identity(document).summary
+
+
+def test_a_cause_by_elimination_tells_what_the_403_shows() -> None:
+    deny = statement(
+        Effect="Deny", Principal="*", Condition={"StringNotEquals": {"aws:SourceVpce": ["vpce-1", "vpce-2"]}}
+    )
+    policies = {
+        "identity": [{"name": "all", "document": statement(Action="s3:*", Resource="*")}],
+        "bucket_policy": deny,
+    }
+    explanation = explain(case(policies=policies, unknown=["aws:SourceVpce"], resource_state={"object": {}}))
+    assert not explanation.certain
+    assert explanation.summary == (
+        "By elimination: Explicit deny in a resource-based policy (the bucket policy): statement S "
+        "denies s3:GetObject on "
+        'arn:aws:s3:::b/a/k.txt if its condition holds (StringNotEquals aws:SourceVpce "vpce-1" or "vpce-2"): '
+        'aws:SourceVpce is not known, so aws:SourceVpce was not "vpce-1" or "vpce-2".'
+    )
+    allow = statement(Condition={"StringEquals": {"aws:SourceVpce": "vpce-1"}})
+    explanation = explain(
+        case(
+            policies={"identity": [{"name": "P", "document": allow}]},
+            unknown=["aws:SourceVpce"],
+            resource_state={"object": {}},
+        )
+    )
+    assert explanation.summary.endswith(', so aws:SourceVpce was not "vpce-1".')
+
+
+def test_a_rule_in_doubt_is_named() -> None:
+    deny = statement(
+        Effect="Deny", Principal="*", Condition={"ForAllValues:StringNotEquals": {"aws:PrincipalTag/team": "blue"}}
+    )
+    explanation = by_bucket(deny, ALICE)
+    assert not explanation.certain
+    assert explanation.notes == (
+        "Not certain: AWS's own pages disagree, or do not say, whether ForAllValues with a negated "
+        "operator holds for a "
+        "key that is absent.",
+    )
+
+
+def test_a_missing_key_is_told_in_one_sentence() -> None:
+    explanation = by_identity(statement(), resource_state={"object": None})
+    assert explanation.summary == (
+        'The key "a/k.txt" is missing, or was just deleted (reading it is allowed), and S3 says 404 '
+        "only to callers who "
+        "may list the bucket: no identity-based policy allows s3:ListBucket on arn:aws:s3:::b; "
+        "nearest is statement S of "
+        "P: its Action (s3:GetObject) does not include s3:ListBucket."
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "elements", "summary"),
+    [
+        (
+            "RequestTimeTooSkewed",
+            "The difference between the request time and the current time is too large.",
+            {"RequestTime": "20260501T120000Z", "ServerTime": "2026-05-01T12:16:01Z"},
+            "The difference between the request time and the current time is too large: the clock that signed it is 16 "
+            "minutes 1 second behind S3's (signed at 2026-05-01T12:00:00Z, received at "
+            "2026-05-01T12:16:01Z); no policy "
+            "was evaluated.",
+        ),
+        (
+            "InvalidAccessKeyId",
+            "The AWS Access Key Id you provided does not exist in our records.",
+            {"AWSAccessKeyId": "ASIAGONE"},
+            "The AWS Access Key Id you provided does not exist in our records: S3 does not know ASIAGONE (it is a "
+            "temporary one: is its session token sent?); no policy was evaluated.",
+        ),
+        (
+            "SignatureDoesNotMatch",
+            "The request signature we calculated does not match the signature you provided.",
+            {},
+            "The request signature we calculated does not match the signature you provided: the secret access key is "
+            "wrong, or the request was changed after it was signed; no policy was evaluated.",
+        ),
+        (
+            "InvalidObjectState",
+            "The operation is not valid for the object's storage class",
+            {"StorageClass": "GLACIER"},
+            "The operation is not valid for the object's storage class (GLACIER): the object is archived and must be "
+            "restored before it can be read; policies allow the read.",
+        ),
+        (
+            "AllAccessDisabled",
+            "All access to this object has been disabled",
+            {},
+            "S3 refuses it for a reason of the account or the resource, AllAccessDisabled: All "
+            "access to this object has "
+            "been disabled; no policy is the reason.",
+        ),
+        (
+            "AccessDenied",
+            "Invalid according to Policy: Policy expired.",
+            {},
+            "Invalid according to Policy: Policy expired; it is the form's own POST policy document, no IAM policy.",
+        ),
+        (
+            "AccessDenied",
+            "There were headers present in the request which were not signed",
+            {"HeadersNotSigned": "x-amz-acl, x-amz-tagging"},
+            "There were headers present in the request which were not signed: x-amz-acl, x-amz-tagging; no policy was "
+            "evaluated.",
+        ),
+        (
+            "AccessDenied",
+            "Mfa Authentication must be used for this request",
+            {},
+            "Mfa Authentication must be used for this request: the bucket has MFA delete.",
+        ),
+    ],
+)
+def test_what_no_policy_decides_is_told_in_the_words_of_s3(
+    code: str, message: str, elements: dict[str, str], summary: str
+) -> None:
+    body = "".join(f"<{name}>{text}</{name}>" for name, text in elements.items())
+    document = f"<Error><Code>{code}</Code><Message>{message}</Message>{body}</Error>"
+    explanation = explain(case(response={"code": code, "message": message, "body": document}))
+    assert (explanation.verdict.value, explanation.certain) == ("not-policy", True)
+    assert explanation.summary == summary
+
+
+@pytest.mark.parametrize(
+    ("span", "text"),
+    [
+        (timedelta(seconds=0), "0 seconds"),
+        (timedelta(seconds=1), "1 second"),
+        (timedelta(seconds=-61), "1 minute 1 second"),
+        (timedelta(hours=15, minutes=18, seconds=57), "15 hours 18 minutes"),
+        (timedelta(days=2, minutes=5), "2 days"),
+        (timedelta(days=1, hours=1, minutes=5), "1 day 1 hour"),
+    ],
+)
+def test_durations(span: timedelta, text: str) -> None:
+    assert duration(span) == text
+
+
+def test_a_terminal_is_sent_no_control_characters_of_others() -> None:
+    assert printable("a\x1b[2Jb\x9b\u202e\n") == "a\\x1b[2Jb\\x9b\\x202e\n"
+    assert printable("plain, é and 日本") == "plain, é and 日本"
