@@ -34,6 +34,7 @@ STATEMENTS = st.fixed_dictionaries(
                 {"StringEquals": {"s3:prefix": "home/", "aws:SourceVpce": "vpce-1"}},
                 {"StringEquals": {"aws:SourceVpce": "vpce-1"}},
                 {"StringEquals": {"s3:prefix": "x"}, "Bool": {"aws:SecureTransport": "true"}},
+                {"Bool": {"aws:PrincipalIsAWSService": "true"}},
             ]
         )
     },
@@ -71,3 +72,13 @@ def test_what_is_far_off_is_not_examined(count: int) -> None:
     far = {"Effect": "Allow", "Action": "sqs:*", "Resource": "arn:aws:sqs:::q", "Principal": "*"}
     found = ranked(REQUEST, policies([far] * count + [near] * 3), most=3)
     assert [miss.statement.index for miss in found] == [count, count + 1, count + 2]
+
+
+def test_a_statement_for_services_is_not_the_one_that_was_meant_for_others() -> None:
+    written = [
+        {"Sid": "Services", "Condition": {"Bool": {"aws:PrincipalIsAWSService": "true"}}},
+        {"Sid": "Own", "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1", "aws:ResourceOrgID": "o-1"}}},
+    ]
+    each = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
+    nearest = ranked(REQUEST, policies([each | statement for statement in written]))
+    assert [miss.statement.label for miss in nearest] == ["Own", "Services"]
