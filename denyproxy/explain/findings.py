@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from denyproxy.explain.model import Cause, EffectOfCause, Mismatch, NearMiss
 from denyproxy.explain.near_misses import (
@@ -53,7 +53,6 @@ class Finding:
     """Facts that would decide it."""
     near_misses: tuple[StatementEvidence, ...] = ()
     level: int | None = None
-    notes: tuple[str, ...] = field(default=())
     by_proxy: bool = False
     """denyproxy itself refused for this reason; S3 was not asked."""
     stands_for: Finding | None = None

@@ -220,7 +220,9 @@ _RULES: tuple[tuple[str, str | None, Kind, _Details | None], ...] = (
             "CrossLocationLoggingProhibitted",
             "InvalidPayer",
             "InvalidRegion",
+            "LambdaPermissionError",
             "NotSignedUp",
+            "StsNotAuthorizedError",
             "UnauthorizedAccessError",
             "UnexpectedIPError",
         )

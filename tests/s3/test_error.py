@@ -195,6 +195,8 @@ DENIED = 'User: arn:aws:iam::1:user/u is not authorized to perform: s3:PutObject
         ("AccountProblem", "x", Family.ACCOUNT_PROBLEM, "AccountProblem"),
         ("AllAccessDisabled", "x", Family.ACCOUNT_PROBLEM, "AllAccessDisabled"),
         ("NotSignedUp", "x", Family.ACCOUNT_PROBLEM, "NotSignedUp"),
+        ("LambdaPermissionError", "x", Family.ACCOUNT_PROBLEM, "LambdaPermissionError"),
+        ("StsNotAuthorizedError", "x", Family.ACCOUNT_PROBLEM, "StsNotAuthorizedError"),
         ("InvalidPayer", "x", Family.ACCOUNT_PROBLEM, "InvalidPayer"),
         ("CrossLocationLoggingProhibitted", "x", Family.ACCOUNT_PROBLEM, "CrossLocationLoggingProhibitted"),
         ("AccessForbidden", "CORSResponse: CORS is not enabled for this bucket.", Family.CORS, "AccessForbidden"),
