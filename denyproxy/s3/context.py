@@ -8,16 +8,24 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from denyproxy.exchange import DeniedCall
 from denyproxy.iam.context import RequestContext, Values
-from denyproxy.iam.truth import UNKNOWN
+from denyproxy.iam.truth import UNKNOWN, Unknown
 from denyproxy.s3.arn import bucket_arn, dns_suffix, object_arn
 from denyproxy.s3.condition_keys import ActionKeys, keys_of_action
 from denyproxy.s3.condition_values import RETENTION_DAYS_MARGIN, SIGNATURE_AGE_MARGIN
-from denyproxy.s3.principal_keys import principal_keys, principal_tags
+from denyproxy.s3.principal_keys import (
+    SERVICE_KEYS,
+    SESSION_KEYS,
+    principal_keys,
+    principal_tags,
+    service_keys,
+    session_keys,
+)
 from denyproxy.s3.request import Caller, Requirement, Role, S3Request
 from denyproxy.s3.snapshot import PolicySnapshot
 from denyproxy.s3.view import Family, Value, View, one
@@ -51,39 +59,56 @@ class Contexts:
 
     def __init__(self, request: S3Request, caller: Caller, call: DeniedCall, snapshot: PolicySnapshot) -> None:
         self._parts = (request, caller, call, snapshot)
+        self._declared: Mapping[str, Values | None] = _lower(call.declared.context)
+        self._unknown: Mapping[str, Value] = dict.fromkeys(call.declared.unknown, UNKNOWN)
         self._common: _Context | None = None
 
     def of(self, requirement: Requirement) -> RequestContext:
         """The context of one requirement."""
         view = View(requirement, *self._parts)
         if self._common is None:
-            self._common = _common(view)
+            self._common = _common(view, self._declared)
         context = self._common.copy()
         kms = requirement.role is Role.KMS
         context.put(_resource_keys(view))
-        context.put({name.lower(): value for name, value in _kms_keys(view).items()} if kms else _direct_keys(view))
+        if kms:
+            context.put(_lower(_kms_keys(view)))
+        else:
+            context.put(_direct_keys(view))
+            context.put_all(_CALLED_VIA, None)
         keys = keys_of_action(requirement.action.lower())
         context.put_headers(keys, view.request.headers)
         context.put({key.name: key.derive(view) for key in keys.keys})
         for family in keys.families:
             context.put_family(family.name, family.derive(view))
-        declared = view.call.declared
-        context.state(view.declared)
+        if self._declared:
+            context.state(self._declared)
         if kms:
-            context.state(_forwarded_keys(view))
-            context.state({name.lower(): (value,) for name, value in declared.kms_context.items()})
-        context.state(dict.fromkeys(declared.unknown, UNKNOWN))
+            context.state(_forwarded_keys(view, self._declared))
+            context.state(_lower({name: (value,) for name, value in view.call.declared.kms_context.items()}))
+        if self._unknown:
+            context.state(self._unknown)
         return context.finish(view)
 
 
-def _common(view: View) -> _Context:
+_V = TypeVar("_V")
+
+
+def _lower(keys: Mapping[str, _V]) -> dict[str, _V]:
+    """With the names in lower case."""
+    return {name.lower(): value for name, value in keys.items()}
+
+
+def _common(view: View, declared: Mapping[str, Values | None]) -> _Context:
     """What does not depend on the requirement."""
     context = _Context()
     context.put(principal_keys(view))
+    context.put_all(SERVICE_KEYS, service_keys(view))
+    context.put_all(SESSION_KEYS, session_keys(view))
     context.put_family("aws:principaltag", principal_tags(view))
     context.put(time_keys(view.request.time))
-    context.put(dict.fromkeys(_MCP_KEYS, None))
-    context.put(_network_keys(view))
+    context.put_all(_MCP_KEYS, None)
+    _put_network_keys(context, view, declared)
     return context
 
 
@@ -112,6 +137,10 @@ class _Context:
                 self.unknown.add(key)
             else:
                 self.present[key] = value
+
+    def put_all(self, keys: Iterable[str], value: Unknown | None) -> None:
+        """Keys in lower case that are not there yet: all of them unknown, or all absent."""
+        (self.absent if value is None else self.unknown).update(keys)
 
     def put_headers(self, keys: ActionKeys, headers: Mapping[str, str]) -> None:
         """The keys that are header fields as sent. Those that the action does not support are absent too."""
@@ -169,22 +198,21 @@ def time_keys(time: datetime | None) -> Mapping[str, Value]:
     if time is None:
         return {"aws:currenttime": UNKNOWN, "aws:epochtime": UNKNOWN}
     return {
-        "aws:currenttime": (time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),),
+        "aws:currenttime": (time.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),),
         "aws:epochtime": (str(int(time.timestamp())),),
     }
 
 
-def _network_keys(view: View) -> Mapping[str, Value]:
+def _put_network_keys(context: _Context, view: View, declared: Mapping[str, Values | None]) -> None:
     """What only the network between caller and S3 knows, as far as something here tells it."""
-    request, declared = view.request, view.declared
-    through = request.vpc_endpoint is not None or any(declared.get(key) is not None for key in _ENDPOINT_KEYS)
+    request = view.request
+    through = request.vpc_endpoint is not None or any([declared.get(key) is not None for key in _ENDPOINT_KEYS])
     elsewhere = view.call.upstream_kind != "aws" or declared.get("aws:sourceip") is not None
     direct = not through and (elsewhere or declared.get("aws:sourcevpce", ()) is None)
-    keys: dict[str, Value] = dict.fromkeys(_ENDPOINT_KEYS, None if direct else view.unsaid)
-    keys["aws:sourceip"] = None if through else view.unsaid
+    context.put_all(_ENDPOINT_KEYS, None if direct else view.unsaid)
+    context.put({"aws:sourceip": None if through else view.unsaid})
     if request.vpc_endpoint is not None:
-        keys["aws:sourcevpce"] = (request.vpc_endpoint,)
-    return keys
+        context.state({"aws:sourcevpce": (request.vpc_endpoint,)})
 
 
 def _direct_keys(view: View) -> Mapping[str, Value]:
@@ -197,7 +225,6 @@ def _direct_keys(view: View) -> Mapping[str, Value]:
         "aws:referer": one(request.header("referer")),
         "aws:requestedregion": _region(view),
         "aws:viaawsservice": ("false",),
-        **dict.fromkeys(_CALLED_VIA, None),
         **({"iam:passedtoservice": ("s3.amazonaws.com",)} if view.requirement.action == "iam:PassRole" else {}),
     }
 
@@ -214,11 +241,11 @@ def _region(view: View) -> Value:
     return (request.region,)
 
 
-def _forwarded_keys(view: View) -> Mapping[str, Value]:
+def _forwarded_keys(view: View, declared: Mapping[str, Values | None]) -> Mapping[str, Value]:
     """Of the call that S3 makes to KMS with the caller's identity (forward access session).
 
     Whether it carries the caller's address and transport is documented both ways."""
-    stated = {key for key, values in view.declared.items() if values is not None}
+    stated = {key for key, values in declared.items() if values is not None}
     if view.request.vpc_endpoint is not None:
         stated.add("aws:sourcevpce")
     keys: dict[str, Value] = {key: UNKNOWN for key in (*_ENDPOINT_KEYS, "aws:sourceip") if key in stated}

@@ -27,10 +27,9 @@ SERVICE_KEYS = (
     "aws:sourceorgid",
     "aws:sourceorgpaths",
     "aws:sourceowner",
-    "aws:principalservicename",
     "aws:principalservicenameslist",
 )
-"""Present only where the principal of an AWS service calls."""
+"""Present only where the principal of an AWS service calls, as is aws:PrincipalServiceName."""
 
 SESSION_KEYS = (
     "aws:multifactorauthpresent",
@@ -62,7 +61,7 @@ def principal_keys(view: View) -> Mapping[str, Value]:
     anonymous = principal.type is PrincipalType.ANONYMOUS
     service = principal.type is PrincipalType.SERVICE
     account = view.snapshot.account(principal.account)
-    keys: dict[str, Value] = {
+    return {
         "aws:principaltype": one(_TYPES.get(principal.type, UNKNOWN)),
         "aws:principalaccount": ("anonymous",) if anonymous else one(principal.account or UNKNOWN),
         "aws:principalarn": _arn(view),
@@ -71,16 +70,17 @@ def principal_keys(view: View) -> Mapping[str, Value]:
         "aws:username": _user_name(view),
         "aws:principalorgid": None if anonymous else _of_account(view, account.organization_id),
         "aws:principalorgpaths": None if anonymous else _of_account(view, account.organization_path),
+        "aws:principalservicename": one(principal.arn or UNKNOWN) if service else None,
     }
-    keys.update(dict.fromkeys(SERVICE_KEYS, view.unsaid if service else None))
-    if service:
-        keys["aws:principalservicename"] = one(principal.arn or UNKNOWN)
-    keys.update(dict.fromkeys(SESSION_KEYS, _session(view)))
-    return keys
 
 
-def _session(view: View) -> Value:
-    """Absent for long-term credentials, and on servers that know no such sessions."""
+def service_keys(view: View) -> Unknown | None:
+    """What all SERVICE_KEYS are that nothing else tells."""
+    return view.unsaid if view.caller.principal.type is PrincipalType.SERVICE else None
+
+
+def session_keys(view: View) -> Unknown | None:
+    """What all SESSION_KEYS are: absent for long-term credentials, and on servers that know no such sessions."""
     long_term = view.caller.temporary is Truth.NO
     return None if long_term or view.call.upstream_kind != "aws" else view.unsaid
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from xml.etree.ElementTree import Element
 
@@ -27,30 +26,23 @@ def one(value: str | Unknown | None) -> Value:
     return (value,) if isinstance(value, str) else value
 
 
-@dataclass(frozen=True)
 class View:
-    """One requirement of a call, with all that its condition keys follow from."""
+    """One requirement of a call, with all that its condition keys follow from. Never changed after."""
 
-    requirement: Requirement
-    request: S3Request
-    caller: Caller
-    call: DeniedCall
-    snapshot: PolicySnapshot
-
-    @property
-    def closed(self) -> bool:
+    def __init__(
+        self, requirement: Requirement, request: S3Request, caller: Caller, call: DeniedCall, snapshot: PolicySnapshot
+    ) -> None:
+        self.requirement = requirement
+        self.request = request
+        self.caller = caller
+        self.call = call
+        self.snapshot = snapshot
+        self.closed = call.declared.closed
         """A closed world: what is not said is absent."""
-        return self.call.declared.closed
-
-    @property
-    def unsaid(self) -> Unknown | None:
+        self.unsaid: Unknown | None = None if self.closed else UNKNOWN
         """The value of a key that nothing here tells: absent in a closed world, unknown in an open one."""
-        return None if self.closed else UNKNOWN
-
-    @cached_property
-    def declared(self) -> Mapping[str, Values | None]:
-        """The declared condition keys by lower-case name."""
-        return {name.lower(): values for name, values in self.call.declared.context.items()}
+        self.resource_account = _resource_account(requirement, caller, call, snapshot)
+        """The account that owns the resource."""
 
     @cached_property
     def body(self) -> Element | None:
@@ -67,16 +59,17 @@ class View:
         """The access point that this requirement is authorized on, where the snapshot has it."""
         return self.snapshot.access_points.get(self.requirement.via_access_point or "")
 
-    @cached_property
-    def resource_account(self) -> str | Unknown:
-        """The account that owns the resource."""
-        requirement, declared = self.requirement, self.call.declared.resource_account
-        if requirement.role is Role.KMS:
-            key = self.snapshot.kms_key(requirement.kms_key).account
-            parts = requirement.resource.split(":")
-            return parts[4] if key is UNKNOWN and len(parts) > 4 and parts[4].isdigit() else key
-        if requirement.bucket is None or requirement.action in _ACCOUNT_LEVEL:
-            return declared or self.caller.principal.account or UNKNOWN
-        if declared is not None and not requirement.source:
-            return declared
-        return self.snapshot.bucket(requirement.bucket).account
+
+def _resource_account(
+    requirement: Requirement, caller: Caller, call: DeniedCall, snapshot: PolicySnapshot
+) -> str | Unknown:
+    declared = call.declared.resource_account
+    if requirement.role is Role.KMS:
+        key = snapshot.kms_key(requirement.kms_key).account
+        parts = requirement.resource.split(":")
+        return parts[4] if key is UNKNOWN and len(parts) > 4 and parts[4].isdigit() else key
+    if requirement.bucket is None or requirement.action in _ACCOUNT_LEVEL:
+        return declared or caller.principal.account or UNKNOWN
+    if declared is not None and not requirement.source:
+        return declared
+    return snapshot.bucket(requirement.bucket).account
