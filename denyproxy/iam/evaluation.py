@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import NamedTuple
 
 from denyproxy.iam.assessment import (
@@ -57,15 +58,18 @@ def decide(request: AuthorizationRequest, policies: PolicySet) -> frozenset[Deci
     """The decisions that are possible, without the evidence."""
     if is_service_linked(request.principal) is UNSURE:
         # Layers may turn out not to apply, so that a Deny in one does not settle the rest.
-        return _possible(request, policies, assess(request, policies, hear, hear_resource))
-    return _possible(request, policies, assess(request, policies, judge, judge_resource))
+        said = assess(request, policies, hear, hear_resource)
+    else:
+        said = assess(request, policies, judge, judge_resource)
+    return _possible(request, policies, said, _side(said.resource))
 
 
 def evaluate(request: AuthorizationRequest, policies: PolicySet) -> Evaluation:
     """The decisions that are possible, and what each layer has to do with it."""
     said = assess(request, policies, hear, hear_resource)
-    objections = (*_explicit(policies, said), *_implicit(request, policies, said))
-    return Evaluation(request, _possible(request, policies, said), _layers(policies, said), objections)
+    side = _side(said.resource)
+    objections = (*_explicit(policies, said), *_implicit(request, policies, said, side))
+    return Evaluation(request, _possible(request, policies, said, side), objections, partial(_layers, policies, said))
 
 
 # All layers together
@@ -147,14 +151,16 @@ def _cases(request: AuthorizationRequest, policies: PolicySet) -> tuple[bool, ..
     return (True,) if same is YES else (True, False)
 
 
-def _possible(request: AuthorizationRequest, policies: PolicySet, said: Assessment) -> frozenset[Decision]:
+def _possible(
+    request: AuthorizationRequest, policies: PolicySet, said: Assessment, side: _Side
+) -> frozenset[Decision]:
     deny = _denied(said)
     if deny is YES:
         return _POSSIBLE[YES, NO]
-    side = _side(said.resource)
     delegated = policies.resource_must_delegate
-    result: frozenset[Decision] = frozenset()
-    for own in _cases(request, policies):
+    first, *others = _cases(request, policies)
+    result = _POSSIBLE[deny, _allowed(said, side, own=first, delegated=delegated)]
+    for own in others:
         result |= _POSSIBLE[deny, _allowed(said, side, own=own, delegated=delegated)]
     return result
 
@@ -163,7 +169,7 @@ def _possible(request: AuthorizationRequest, policies: PolicySet, said: Assessme
 
 
 def _explicit(policies: PolicySet, said: Assessment) -> Iterator[Objection]:
-    resource = ((layer.layer, granted.deny) for layer, granted in zip(policies.resource, said.resource, strict=True))
+    resource = [(layer.layer, granted[0]) for layer, granted in zip(policies.resource, said.resource, strict=True)]
     for layer, truth in (
         ("scp", _deny_of(said.scp)),
         ("rcp", _deny_of(said.rcp)),
@@ -178,33 +184,37 @@ def _explicit(policies: PolicySet, said: Assessment) -> Iterator[Objection]:
 
 
 def _deny_of(levels: Iterable[Said]) -> Truth:
-    return max((level.deny for level in levels), default=NO)
+    deny = NO
+    for level in levels:
+        if level[0] > deny:
+            deny = level[0]
+    return deny
 
 
-def _implicit(request: AuthorizationRequest, policies: PolicySet, said: Assessment) -> Iterator[Objection]:
-    cases = [_standing(policies, said, own=own) for own in _cases(request, policies)]
-    for row, (layer, level, truth) in enumerate(cases[0]):
-        if len(cases) > 1 and cases[1][row][2] is not truth:
-            truth = UNSURE
-        if truth is not NO:
-            yield Objection(layer, Blocks.IMPLICIT, truth, level)
+def _implicit(request: AuthorizationRequest, policies: PolicySet, said: Assessment, side: _Side) -> Iterator[Objection]:
+    cases = [_standing(policies, said, side, own=own) for own in _cases(request, policies)]
+    for row, (layer, level, allow) in enumerate(cases[0]):
+        if len(cases) > 1 and cases[1][row][2] is not allow:
+            allow = UNSURE
+        if allow is not YES:
+            yield Objection(layer, Blocks.IMPLICIT, ~allow, level)
 
 
-def _standing(policies: PolicySet, said: Assessment, *, own: bool) -> list[tuple[str, int | None, Truth]]:
-    """Every layer, with whether it withholds an Allow that is needed whatever the others say."""
-    side = _side(said.resource)
-    rows: list[tuple[str, int | None, Truth]] = []
-    rows.extend(("scp", level, ~one.allow) for level, one in enumerate(said.scp))
-    rows.append(("vpc-endpoint-policy", None, ~said.vpc_endpoint.allow))
+def _standing(
+    policies: PolicySet, said: Assessment, side: _Side, *, own: bool
+) -> list[tuple[str, int | None, Truth]]:
+    """Every layer, with whether it grants the Allow that is needed whatever the others say."""
     needed = not own or policies.resource_must_delegate
+    rows: list[tuple[str, int | None, Truth]] = [("scp", level, one.allow) for level, one in enumerate(said.scp)]
+    rows.append(("vpc-endpoint-policy", None, said.vpc_endpoint.allow))
     if not policies.resource:
-        rows.append(("resource-policy", None, Truth.of(needed)))
+        rows.append(("resource-policy", None, NO if needed else YES))
     for layer, one in zip(policies.resource, said.resource, strict=True):
-        rows.append((layer.layer, None, ~max(one.direct, one.issuer, one.account) if needed else NO))
-    rows.append(("identity", None, ~max(said.identity.allow, side.issuer if own else NO)))
-    spared = side.direct if own else NO
-    rows.append(("permissions-boundary", None, ~max(said.boundary.allow, spared)))
-    rows.append(("session-policy", None, ~max(said.session.allow, spared)))
+        rows.append((layer.layer, None, max(one.direct, one.issuer, one.account) if needed else YES))
+    issuer, direct = (side.issuer, side.direct) if own else (NO, NO)
+    rows.append(("identity", None, max(said.identity.allow, issuer)))
+    rows.append(("permissions-boundary", None, max(said.boundary.allow, direct)))
+    rows.append(("session-policy", None, max(said.session.allow, direct)))
     return rows
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from denyproxy.iam.context import RequestContext
 from denyproxy.iam.document import NO_POLICIES, Policy, PolicyList
@@ -117,8 +117,7 @@ class Objection:
     """For implicit objections of SCPs: the organization level (index, root first) that lacks an Allow."""
 
 
-@dataclass(frozen=True, slots=True)
-class LayerEvaluation:
+class LayerEvaluation(NamedTuple):
     """What one layer says. `allow` of a layer with nothing to say (no boundary ...) is YES; of no policy at all NO."""
 
     layer: str
@@ -137,10 +136,15 @@ class Evaluation:
     request: AuthorizationRequest
     possible: frozenset[Decision]
     """A sound superset of the decisions still possible given the unknowns; a singleton is a certainty."""
-    layers: Mapping[str, LayerEvaluation]
     objections: tuple[Objection, ...]
     """Every layer that denies or may deny: explicit ones first, then implicit, each in the order
     scp, rcp, vpc-endpoint-policy, resource layers, identity, permissions-boundary, session-policy."""
+    by_layer: Callable[[], Mapping[str, LayerEvaluation]] = field(repr=False, compare=False)
+
+    @property
+    def layers(self) -> Mapping[str, LayerEvaluation]:
+        """What each layer says. Put together when it is asked for."""
+        return self.by_layer()
 
     @property
     def decision(self) -> Decision | None:

@@ -210,6 +210,9 @@ class _Switches:
     restrict_public_buckets: bool = False
 
 
+_ALL_OFF = _Switches()
+_NOTHING_GRANTED = Grant()
+
 _ELEMENTS = {
     "foreign_object": ("acl", "state:object-owner"),
     "ignore_public_acls": ("block-public-access", "setting:IgnorePublicAcls"),
@@ -241,17 +244,18 @@ class _Bucket:
         self.side = side
         self.endpoint = endpoint
         self.rcp = snapshot.account(self.owner).rcp
-        self.places = block_public_access(requirement.bucket, self.access_point, snapshot)
+        ownership = self.facts.object_ownership
+        self.acls_enabled = Truth.UNKNOWN if ownership is UNKNOWN else Truth.of(ownership != "BucketOwnerEnforced")
 
     def decide(self, request: AuthorizationRequest) -> frozenset[Decision]:
         """What is possible; without the evidence, where no rule of S3's own takes grants away."""
         if self._taken_away() or any(self._network_origin(request.context)):
             return self.authorize(request).possible
-        return decide(request, self._policy_set(_Switches()))
+        return decide(request, self._policy_set(_ALL_OFF))
 
     def authorize(self, request: AuthorizationRequest) -> Authorization:
         truths = self._taken_away()
-        lenient = self._policy_set(_Switches())
+        lenient = self._policy_set(_ALL_OFF)
         evaluation = evaluate(request, lenient)
         possible = evaluation.possible
         refusals: list[Refusal] = []
@@ -283,11 +287,11 @@ class _Bucket:
 
     def _taken_away(self) -> dict[str, Truth]:
         """S3's rules that take grants away, or may."""
-        truths = {
-            "foreign_object": self._foreign_object(),
-            "ignore_public_acls": self._ignores_public_acls(),
-            "restrict_public_buckets": self._restricts(),
-        }
+        truths: dict[str, Truth] = {}
+        if self.acls_enabled is not Truth.NO:
+            truths["foreign_object"] = self._foreign_object()
+            truths["ignore_public_acls"] = self._ignores_public_acls()
+        truths["restrict_public_buckets"] = self._restricts()
         return {name: truth for name, truth in truths.items() if truth is not Truth.NO}
 
     def _refusal(self, name: str, truth: Truth) -> Refusal:
@@ -329,10 +333,6 @@ class _Bucket:
 
     # ACLs and Object Ownership
 
-    def _acls_enabled(self) -> Truth:
-        ownership = self.facts.object_ownership
-        return Truth.UNKNOWN if ownership is UNKNOWN else Truth.of(ownership != "BucketOwnerEnforced")
-
     def _grants(self) -> tuple[AclGrant, ...] | Unknown:
         """The ACL that bears on this action: the object's, or for bucket actions and writes the bucket's."""
         if self.action in BUCKET_PERMISSIONS:
@@ -343,9 +343,9 @@ class _Bucket:
         return () if facts is None else facts.grants
 
     def _acl_grant(self, switches: _Switches) -> Grant:
-        enabled = self._acls_enabled()
+        enabled = self.acls_enabled
         if enabled is Truth.NO or needed_permission(self.action) is None:
-            return Grant()
+            return _NOTHING_GRANTED
         canonical = self.snapshot.account(self.caller.principal.account).canonical_id
         grant = grant_by_acl(
             self.action,
@@ -357,7 +357,7 @@ class _Bucket:
         return Grant(min(enabled, grant.direct), min(enabled, grant.issuer), min(enabled, grant.account))
 
     def _permission_in_acl(self) -> str | None:
-        used = self._acls_enabled() is not Truth.NO and self._grants() != ()
+        used = self.acls_enabled is not Truth.NO and self._grants() != ()
         return needed_permission(self.action) if used else None
 
     def _object_owner(self) -> str | Unknown:
@@ -374,24 +374,29 @@ class _Bucket:
             return Truth.NO
         owner = self._object_owner()
         unknown = owner is UNKNOWN or self.owner is UNKNOWN
-        return min(self._acls_enabled(), Truth.UNKNOWN if unknown else Truth.of(owner != self.owner))
+        return min(self.acls_enabled, Truth.UNKNOWN if unknown else Truth.of(owner != self.owner))
 
     # Block Public Access
+
+    def _effective(self, setting: str) -> Truth:
+        return effective(setting, block_public_access(self.requirement.bucket, self.access_point, self.snapshot))
 
     def _ignores_public_acls(self) -> Truth:
         grants = self._grants()
         public = Truth.UNKNOWN
         if grants is not UNKNOWN:
             public = Truth.of(any(grant.grantee in PUBLIC_GROUPS for grant in grants))
-        return min(self._acls_enabled(), public, effective("IgnorePublicAcls", self.places))
+        return min(self.acls_enabled, public, self._effective("IgnorePublicAcls"))
 
     def _restricts(self) -> Truth:
         """Does RestrictPublicBuckets shut out this caller, for a policy that is public?"""
         if self.caller.principal.type is PrincipalType.SERVICE:
             return Truth.NO
         foreign = ~same_account(self.caller, self.owner)
-        restricted = effective("RestrictPublicBuckets", self.places)
-        if foreign is Truth.NO or restricted is Truth.NO:
+        if foreign is Truth.NO:
+            return Truth.NO
+        restricted = self._effective("RestrictPublicBuckets")
+        if restricted is Truth.NO:
             return Truth.NO
         return min(foreign, restricted, max(is_public(self.facts), _access_point_is_public(self.access_point)))
 
