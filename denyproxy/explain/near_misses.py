@@ -63,33 +63,29 @@ def _by_nearness(
 ) -> list[tuple[Rank, int, Statement]]:
     """The Allow statements by what can be said without examining them: the best rank that each can have."""
     action, place = request.action.lower(), request.resource if resource is None else resource
-    rows = []
-    order = 0
+    context, principal = request.context, request.principal
+    rows: list[tuple[Rank, int, Statement]] = []
     for policy in policies.policies:
-        relevant = policy.relevant(action)
-        for statement in policy.statements:
-            if statement.effect == "Allow":
-                covered = statement in relevant.allows
-                # What does not apply fails in the resource, or a condition, or both.
-                applies = statement.applies(place, request.context) is not Truth.NO
-                named = statement.principal is None or statement.names(request.principal).truth is not Truth.NO
-                failing, preference = _AT_LEAST[covered, applies, named]
-                other_service = int(statement.index not in relevant.of_service)
-                rows.append(((failing, preference, 0, failing, other_service), order, statement))
-            order += 1
-    rows.sort(key=_by_rank)
+        for statement, covers, of_service in policy.allows(action):
+            # What does not apply fails in the resource, or a condition, or both.
+            applies = statement.applies(place, context) is not Truth.NO
+            named = statement.principal is None or statement.names(principal).truth is not Truth.NO
+            failing, preference = _AT_LEAST[covers, applies, named]
+            rows.append(((failing, preference, 0, failing, 0 if of_service else 1), len(rows), statement))
+    # No two are of the same order, so that statements are never compared.
+    rows.sort()
     return rows
 
 
-def _by_rank(row: tuple[Rank, int, Statement]) -> tuple[Rank, int]:
-    return row[:2]
-
-
 def _rank(evidence: StatementEvidence, action: str) -> Rank:
-    parts = {element.part for element in evidence.failing}
-    for_services = int(any((item.key or "").lower().startswith(_EXEMPTIONS) for item in evidence.failing))
-    other_service = int(not evidence.statement.is_of_service(action))
-    return len(parts), _preference(parts), for_services, len(evidence.failing), other_service
+    failing = evidence.failing
+    parts = {element.part for element in failing}
+    for_services = 0
+    for item in failing:
+        if item.key is not None and item.key.lower().startswith(_EXEMPTIONS):
+            for_services = 1
+    other_service = 0 if evidence.statement.is_of_service(action) else 1
+    return len(parts), _preference(parts), for_services, len(failing), other_service
 
 
 def _preference(parts: Iterable[str]) -> int:

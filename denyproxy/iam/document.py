@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 from urllib.parse import unquote
 
 from denyproxy.iam.condition import Condition
@@ -37,10 +37,18 @@ class Relevant(NamedTuple):
     all: tuple[Statement, ...]
     denies: tuple[Statement, ...]
     allows: tuple[Statement, ...]
-    of_service: frozenset[int]
-    """Indices of all statements that speak of the action's service, whether or not they cover the action."""
 
 
+class Meant(NamedTuple):
+    """An Allow, by what it has to do with an action."""
+
+    statement: Statement
+    covers: bool
+    of_service: bool
+    """Does it speak of the action's service at all?"""
+
+
+_Indexed = TypeVar("_Indexed")
 _INDEX_BOUND = 4096
 _NOTHING_COMPILED: Mapping[int, Statement] = {}
 
@@ -58,6 +66,7 @@ class Policy:
     keys: tuple[str, ...] = field(default=(), compare=False)
     """The condition keys (lower case) of all conditions and variables."""
     _index: dict[str, Relevant] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _meant: dict[str, tuple[Meant, ...]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def parse(
@@ -123,17 +132,29 @@ class Policy:
         """The statements whose Action or NotAction covers an action (lower case). Looked up once per action."""
         found = self._index.get(action)
         if found is None:
-            statements = tuple(statement for statement in self.statements if statement.concerns(action))
+            statements = tuple([statement for statement in self.statements if statement.concerns(action)])
             found = Relevant(
                 statements,
-                tuple(statement for statement in statements if statement.effect == "Deny"),
-                tuple(statement for statement in statements if statement.effect == "Allow"),
-                frozenset(statement.index for statement in self.statements if statement.is_of_service(action)),
+                tuple([statement for statement in statements if statement.effect == "Deny"]),
+                tuple([statement for statement in statements if statement.effect == "Allow"]),
             )
-            if len(self._index) >= _INDEX_BOUND:
-                self._index.clear()
-            self._index[action] = found
+            _remember(self._index, action, found)
         return found
+
+    def allows(self, action: str) -> tuple[Meant, ...]:
+        """Every Allow, with what it has to do with an action (lower case). Looked up once per action."""
+        found = self._meant.get(action)
+        if found is None:
+            allows = [statement for statement in self.statements if statement.effect == "Allow"]
+            found = tuple([Meant(item, item.concerns(action), item.is_of_service(action)) for item in allows])
+            _remember(self._meant, action, found)
+        return found
+
+
+def _remember(index: dict[str, _Indexed], action: str, found: _Indexed) -> None:
+    if len(index) >= _INDEX_BOUND:
+        index.clear()
+    index[action] = found
 
 
 @dataclass(frozen=True, slots=True)

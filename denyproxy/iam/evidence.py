@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from denyproxy.iam.mismatch import Doubt, Mismatch
 from denyproxy.iam.truth import Truth
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
     from denyproxy.iam.statement import Statement
 
 
-@dataclass(frozen=True, slots=True)
-class ElementEvidence:
+class ElementEvidence(NamedTuple):
     """One element of a statement against a request."""
 
     element: str
@@ -41,8 +39,7 @@ class ElementEvidence:
     """Of conditions: `expected` value by value."""
 
 
-@dataclass(frozen=True, slots=True)
-class StatementEvidence:
+class StatementEvidence(NamedTuple):
     """All elements of a statement against a request: action, resource, principal, then conditions as written."""
 
     policy: Policy

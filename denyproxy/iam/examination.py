@@ -33,28 +33,31 @@ def examine(
     statement: Statement, request: AuthorizationRequest, resource: str | None, api_names: Mapping[str, str]
 ) -> StatementEvidence:
     """Evaluate every element of a statement."""
+    wording, context = statement.wording, request.context
     elements = [_action(statement, request.action, api_names)]
     if statement.resources is not None:
-        elements.append(_resource(statement, request.resource if resource is None else resource, request.context))
+        elements.append(_resource(statement, request.resource if resource is None else resource, context))
     if statement.principal is not None:
         elements.append(_principal(statement, request.principal))
-    elements += [examine_condition(item, request.context, statement) for item in statement.wording.conditions]
+    for item in wording.conditions:
+        elements.append(examine_condition(item, context, statement))
     truth = min([element.truth for element in elements])
-    failing = tuple([element for element in elements if element.truth is NO])
+    failing = tuple([element for element in elements if element.truth is NO]) if truth is NO else ()
     return StatementEvidence(statement.policy, statement, truth, tuple(elements), failing)
 
 
 def _action(statement: Statement, action: str, api_names: Mapping[str, str]) -> ElementEvidence:
-    lower, wording = action.lower(), statement.wording
-    covering = next((text for text, covers in wording.actions if covers(lower)), None)
-    truth = Truth.of((covering is None) is statement.not_action)
+    wording, negated = statement.wording, statement.not_action
+    lower = action.lower()
+    covering = wording.covering(lower)
+    truth = YES if (covering is None) is negated else NO
     expected, reason = covering or wording.all_actions, None
-    if statement.not_action:
+    if negated:
         reason = Mismatch.ACTION_EXCLUDED if covering else None
     elif covering is None:
         near = _api_name(statement, lower, api_names) or nearest(wording.near_actions, action)
         expected, reason = near or (expected, Mismatch.ACTION_NOT_LISTED)
-    return ElementEvidence("action", truth, expected, action, reason, part="action", negated=statement.not_action)
+    return ElementEvidence("action", truth, expected, action, reason, part="action", negated=negated)
 
 
 def _api_name(statement: Statement, action: str, api_names: Mapping[str, str]) -> tuple[str, Mismatch] | None:
@@ -67,7 +70,10 @@ def _api_name(statement: Statement, action: str, api_names: Mapping[str, str]) -
 def _resource(statement: Statement, resource: str, context: RequestContext) -> ElementEvidence:
     wording, negated = statement.wording, statement.not_resource
     matches = [(pattern, pattern.match(resource, context)) for pattern in wording.resources]
-    best_pattern, best = max(matches, key=lambda item: item[1].truth)
+    best_pattern, best = matches[0]
+    for pattern, match in matches:
+        if match.truth > best.truth:
+            best_pattern, best = pattern, match
     truth = ~best.truth if negated else best.truth
     element, expected, reason, key = "resource", best_pattern.text, best.reason, best.key
     flags: tuple[Doubt, ...] = ()

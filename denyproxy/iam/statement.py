@@ -56,6 +56,7 @@ class Statement:
         "principal",
         "resource_templates",
         "resources",
+        "services",
         "sid",
         "substitutes",
     )
@@ -86,6 +87,8 @@ class Statement:
         self.effect = effect
         self.actions = actions
         """Patterns of Action or NotAction, as written."""
+        self.services = frozenset([pattern.partition(":")[0].lower() for pattern in actions])
+        """What stands before the colon in them."""
         self.not_action = not_action
         self.resources = resources
         """Patterns of Resource or NotResource, as written; None: neither element is there (role trust policies)."""
@@ -144,7 +147,7 @@ class Statement:
     def is_of_service(self, action: str) -> bool:
         """Does it speak of the action's service at all?"""
         services = (action.partition(":")[0].lower(), "*")
-        return self.not_action or any(pattern.partition(":")[0].lower() in services for pattern in self.actions)
+        return self.not_action or not self.services.isdisjoint(services)
 
     def applies(self, resource: str, context: RequestContext) -> Truth:
         """Do Resource and Condition match, Action and Principal aside?"""

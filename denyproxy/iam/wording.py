@@ -57,6 +57,13 @@ class Wording:
         self.all_principals = ", ".join(entry.text for entry in entries)
         self.conditions = tuple(map(ConditionWording, statement.conditions))
 
+    def covering(self, action: str) -> str | None:
+        """The first pattern, as written, that covers an action (lower case)."""
+        for text, covers in self.actions:
+            if covers(action):
+                return text
+        return None
+
     @cached_property
     def near_actions(self) -> Near:
         """By which an action is nearly covered."""
