@@ -132,8 +132,11 @@ def explain(
     denyproxy explain --policies DIR --as ARN --action s3:GetObject --resource ARN
 
     A question takes for granted that TLS is used and (unless --context says otherwise) no VPC endpoint, that a role's
-    session has no session policy, and that the object is an ordinary one. Any other condition key that does not
-    follow from the request, and whatever the policy directory does not tell, is not known.
+    session has no session policy, and that an object (of a copy: its source too) is an ordinary one: it is there, in
+    S3 Standard and so not archived, not locked, belongs to the owner of its bucket, has no ACL grants to others, no
+    tags (unless --context says otherwise), and is encrypted as its bucket does by default. Any other condition key
+    that does not follow from the request, and whatever the policy directory does not tell, is not known; the answer
+    then names what would decide. The resource policies of services other than S3 and KMS are never known.
 
     Exit status of files and ids: 0 explained, 2 no such denial or not a scenario. Of questions: 0 allowed, 1 denied or
     not known to be allowed, 2 usage.

@@ -384,3 +384,207 @@ def test_help_names_every_form_and_the_exit_status() -> None:
     text = " ".join(out.split())
     for part in ("FILE...", "ID --log FILE", "--operation PutObject", "--resource ARN", "Exit status"):
         assert part in text
+
+
+# Resources of other services, whose own policies nobody loads
+
+APP = f"arn:aws:sts::{ACCOUNT}:assumed-role/app/s1"
+FOREIGN_QUEUE = "arn:aws:sqs:us-east-1:444455556666:q"
+
+
+@pytest.fixture
+def any_service(directory: Path) -> Path:
+    """The directory, whose role may do everything."""
+    path = directory / "iam" / "one.json"
+    details = json.loads(path.read_text())
+    statement = {"Sid": "All", "Effect": "Allow", "Action": "*", "Resource": "*"}
+    details["RoleDetailList"][0]["RolePolicyList"][0]["PolicyDocument"]["Statement"] = [statement]
+    path.write_text(json.dumps(details))
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "implicit"),
+    [
+        ("sqs:SendMessage", FOREIGN_QUEUE, True),
+        ("dynamodb:GetItem", "arn:aws:dynamodb:us-east-1:444455556666:table/t", True),
+        ("sqs:SendMessage", f"arn:aws:sqs:us-east-1:{ACCOUNT}:q", False),
+        ("execute-api:Invoke", "arn:aws:apigateway:us-east-1::/restapis/x", True),
+        ("sts:AssumeRole", f"arn:aws:iam::{ACCOUNT}:role/other", True),
+    ],
+)
+def test_a_resource_policy_that_is_not_loaded_leaves_it_open(
+    any_service: Path, action: str, resource: str, implicit: bool
+) -> None:
+    status, out, _ = ask(any_service, "--as", APP, "--action", action, "--resource", resource, "--json")
+    told = json.loads(out)
+    assert (status, told["verdict"], told["certain"]) == (1, "policies-missing", False)
+    assert "resource-policy" in told["unknowns"]
+    effects = {item["effect"] for item in told["candidates"] if item["layer"] == "resource-policy"}
+    assert effects == ({"explicit", "implicit"} if implicit else {"explicit"})
+
+
+def test_an_access_point_that_is_not_loaded_leaves_it_open(any_service: Path) -> None:
+    point = "arn:aws:s3:us-east-1:444455556666:accesspoint/ap/object/k"
+    status, out, _ = ask(any_service, "--as", APP, "--action", "s3:GetObject", "--resource", point, "--json")
+    told = json.loads(out)
+    assert (status, told["certain"]) == (1, False)
+    assert {"access-point-policy", "bucket-policy"} <= set(told["unknowns"])
+
+
+@pytest.mark.parametrize(
+    ("action", "resource", "allowed"),
+    [
+        ("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/x", True),
+        ("iam:PassRole", "arn:aws:iam::444455556666:role/x", False),
+        ("s3:ListAllMyBuckets", "*", True),
+        ("s3:DescribeJob", f"arn:aws:s3:us-east-1:{ACCOUNT}:job/1", True),
+        ("s3:DescribeJob", "arn:aws:s3:us-east-1:444455556666:job/1", False),
+    ],
+)
+def test_what_has_no_policy_of_its_own_is_decided(any_service: Path, action: str, resource: str, allowed: bool) -> None:
+    status, out, _ = ask(any_service, "--as", APP, "--action", action, "--resource", resource, "--json")
+    told = json.loads(out)
+    assert told["certain"]
+    assert (status, told["verdict"]) == ((0, "allowed") if allowed else (1, "implicit-deny"))
+
+
+def test_the_account_of_the_resource_is_that_of_its_arn(any_service: Path) -> None:
+    details = json.loads((any_service / "iam" / "one.json").read_text())
+    deny = {"Sid": "OwnOnly", "Effect": "Deny", "Action": "*", "Resource": "*"}
+    deny["Condition"] = {"StringNotEquals": {"aws:ResourceAccount": ACCOUNT}}  # type: ignore[assignment]
+    details["RoleDetailList"][0]["RolePolicyList"][0]["PolicyDocument"]["Statement"].append(deny)
+    (any_service / "iam" / "one.json").write_text(json.dumps(details))
+    status, out, _ = ask(any_service, "--as", APP, "--action", "sqs:SendMessage", "--resource", FOREIGN_QUEUE, "--json")
+    assert (status, json.loads(out)["cause"]["statement"]) == (1, "OwnOnly")
+
+
+def test_a_question_of_another_service_as_a_scenario_stays_open(any_service: Path, tmp_path: Path) -> None:
+    question = ("--as", APP, "--action", "sqs:SendMessage", "--resource", FOREIGN_QUEUE)
+    _, out, _ = ask(any_service, *question, "--scenario")
+    document = json.loads(out)
+    assert "resource-policy" in document["unknown"]
+    path = tmp_path / "question.json"
+    path.write_text(out)
+    assert json.loads(run("--json", str(path))[1])["verdict"] == "policies-missing"
+    del document["unknown"]
+    path.write_text(json.dumps(document))
+    # A scenario is a closed world: a layer that is not given is absent.
+    assert json.loads(run("--json", str(path))[1])["verdict"] == "allowed"
+
+
+# What a question takes for granted of the object
+
+
+def change(directory: Path, name: str, **members: Any) -> None:
+    """Change members of a file; ...: leave it out."""
+    path = directory / name
+    document = json.loads(path.read_text()) | members
+    path.write_text(json.dumps({key: value for key, value in document.items() if value is not ...}))
+
+
+@pytest.fixture
+def with_access_point(directory: Path) -> Path:
+    (directory / "access-points").mkdir()
+    facts = {
+        "Name": "ap",
+        "Bucket": "b",
+        "Alias": "ap-x-s3alias",
+        "AccessPointArn": f"arn:aws:s3:us-east-1:{ACCOUNT}:accesspoint/ap",
+        "NetworkOrigin": "Internet",
+        "Policy": None,
+    }
+    (directory / "access-points" / "ap.json").write_text(json.dumps(facts))
+    return directory
+
+
+@pytest.mark.parametrize("bucket", [f"arn:aws:s3:us-east-1:{ACCOUNT}:accesspoint/ap", "ap-x-s3alias"])
+def test_the_object_is_an_ordinary_one_through_an_access_point_too(with_access_point: Path, bucket: str) -> None:
+    question = ("--as", f"arn:aws:iam::{ACCOUNT}:role/app", "--operation", "GetObject", "--bucket", bucket)
+    status, out, _ = ask(with_access_point, *question, "--key", "k")
+    assert (status, "Verdict    allowed (certain)" in out) == (0, True)
+
+
+def test_an_action_through_an_access_point(with_access_point: Path) -> None:
+    resource = f"arn:aws:s3:us-east-1:{ACCOUNT}:accesspoint/ap/object/k"
+    status, _, _ = ask(
+        with_access_point,
+        "--as",
+        f"arn:aws:iam::{ACCOUNT}:role/app",
+        "--action",
+        "s3:GetObject",
+        "--resource",
+        resource,
+    )
+    assert status == 0
+
+
+def test_the_source_of_a_copy_is_an_ordinary_object(directory: Path) -> None:
+    question = ("--as", f"arn:aws:iam::{ACCOUNT}:role/app", "--operation", "CopyObject", "--bucket", "b", "--key", "k")
+    status, out, _ = ask(directory, *question, "--header", "x-amz-copy-source: b/other")
+    assert (status, "Verdict    allowed (certain)" in out) == (0, True)
+
+
+def test_an_ordinary_object_has_no_tags_unless_they_are_given(directory: Path) -> None:
+    tagged = {"Sid": "Tagged", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject"}
+    tagged |= {"Resource": "arn:aws:s3:::b/*", "Condition": {"StringEquals": {"s3:ExistingObjectTag/class": "secret"}}}  # type: ignore[dict-item]
+    change(directory, "buckets/b.json", Policy={"Version": "2012-10-17", "Statement": [tagged]})
+    question = ("--as", ALICE, "--operation", "GetObject", "--bucket", "b", "--key", "k")
+    assert ask(directory, *question)[0] == 0
+    status, out, _ = ask(directory, *question, "--context", "s3:ExistingObjectTag/class=secret", "--json")
+    assert (status, json.loads(out)["cause"]["statement"]) == (1, "Tagged")
+
+
+def test_what_is_not_known_of_the_bucket_is_named(directory: Path) -> None:
+    change(directory, "buckets/b.json", OwnershipControls=..., ServerSideEncryptionConfiguration=...)
+    question = ("--as", ALICE, "--operation", "PutObject", "--bucket", "b", "--key", "k", "--json")
+    status, out, _ = ask(directory, *question)
+    told = json.loads(out)
+    assert (status, told["verdict"], told["certain"]) == (1, "candidates", False)
+    first = told["candidates"][0]
+    assert (first["layer"], first["action"]) == ("identity", "s3:PutObject")
+    assert first["unknowns"] == ["object ownership of bucket b", "ACL of bucket b"]
+    assert "default encryption of bucket b" in told["unknowns"]
+    assert "object ownership of bucket b" in told["summary"]
+
+
+def test_a_bucket_policy_that_is_not_loaded_is_what_an_allow_may_stand_in(directory: Path) -> None:
+    change(directory, "buckets/b.json", Policy=...)
+    question = ("--as", ALICE, "--operation", "PutObject", "--bucket", "b", "--key", "k", "--json")
+    told = json.loads(ask(directory, *question)[1])
+    assert [item["unknowns"] for item in told["candidates"]] == [["bucket-policy"]] * 2
+
+
+def test_once_object_ownership_is_known_a_write_is_decided(directory: Path) -> None:
+    change(directory, "buckets/b.json", ServerSideEncryptionConfiguration=...)
+    question = ("--as", ALICE, "--operation", "PutObject", "--bucket", "b", "--key", "k", "--json")
+    assert json.loads(ask(directory, *question)[1])["certain"]
+
+
+def test_an_acl_that_is_known_and_grants_nothing_leaves_nothing_open(directory: Path) -> None:
+    change(directory, "buckets/b.json", OwnershipControls={"Rules": [{"ObjectOwnership": "ObjectWriter"}]}, Grants=[])
+    question = ("--as", ALICE, "--operation", "PutObject", "--bucket", "b", "--key", "k", "--json")
+    assert json.loads(ask(directory, *question)[1])["certain"]
+
+
+def test_a_bucket_whose_owner_is_not_known_is_named(directory: Path) -> None:
+    change(directory, "buckets/b.json", Account=...)
+    question = ("--as", f"arn:aws:iam::{ACCOUNT}:role/app", "--operation", "ListObjectsV2", "--bucket", "b", "--json")
+    status, out, _ = ask(directory, *question)
+    assert status == 1
+    assert "owner of bucket b" in json.loads(out)["unknowns"]
+
+
+def test_whether_versions_are_deleted_depends_on_versioning(directory: Path) -> None:
+    deny = {"Sid": "Keep", "Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObjectVersion"}
+    deny["Resource"] = "arn:aws:s3:::b/*"
+    change(directory, "buckets/b.json", Policy={"Version": "2012-10-17", "Statement": [deny]}, Versioning=...)
+    question = ("--as", f"arn:aws:iam::{ACCOUNT}:role/app", "--operation", "DeleteObject", "--bucket", "b")
+    status, out, _ = ask(directory, *question, "--key", "k", "--json")
+    assert (status, json.loads(out)["unknowns"]) == (1, ["versioning of bucket b"])
+
+
+def test_the_help_says_what_a_question_takes_for_granted() -> None:
+    text = " ".join(run("--help")[1].split())
+    for part in ("is there", "not archived", "not locked", "no tags", "encrypted as its bucket", "owner of its bucket"):
+        assert part in text
