@@ -12,9 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from denyproxy.cli import app
+from denyproxy.explain.scenario import Scenario
 from denyproxy.explain.schemas import schemas
 from tests.explain.remedied import SCENARIOS, SCHEMA
-from tests.explain.test_explainer import ALLOW_ALL, EXPLAINER, READ_ONLY, call, head, policies, world
+from tests.explain.test_explainer import ALLOW_ALL, EXPLAINER, NOW, READ_ONLY, call, head, policies, world
 
 FOLDER = Path(__file__).parent.parent / "scenarios"
 ACCOUNT = "111122223333"
@@ -63,8 +64,31 @@ def test_standard_input() -> None:
     [
         ("{", "not JSON"),
         ("[]", "the document"),
-        ('{"request": {}}', "policies"),
-        ('{"request": {"x": 1}, "policies": {}}', "request.x"),
+        ('{"request": {}}', "policies: is missing"),
+        ('{"policies": {}}', "request: is missing"),
+        ('{"request": {"buckt": "b"}, "policies": {}}', "request.buckt: no such member; did you mean bucket?"),
+        (
+            '{"request": {}, "policies": {}, "foo": 1}',
+            "foo: no such member; there are allowed_if, expect, id, policies",
+        ),
+        (
+            '{"request": {}, "policies": {"scp": [[{"name": "n", "docment": {}}]]}}',
+            "policies.scp.0.0.docment: no such member; did you mean document?",
+        ),
+        ('{"request": [], "policies": {}}', "request: should be an object"),
+        (
+            '{"request": {"operation": "GetObjekt"}, "policies": {}}',
+            "request.operation: GetObjekt is no operation of Amazon S3; did you mean GetObject?",
+        ),
+        (
+            '{"request": {"operation": "s3:GetObject"}, "policies": {}}',
+            "request.operation: s3:GetObject is an action, not an API operation; give request.action",
+        ),
+        ('{"request": {"principal": "ann"}, "policies": {}}', "request.principal: ann is neither an ARN of IAM or STS"),
+        (
+            '{"request": {"principal": "arn:aws:iam::1:group/g"}, "policies": {}}',
+            "request.principal: arn:aws:iam::1:group/g has an account id of 1 digits",
+        ),
     ],
 )
 def test_a_bad_file_is_named_and_the_rest_explained(tmp_path: Path, text: str, complaint: str) -> None:
@@ -72,9 +96,9 @@ def test_a_bad_file_is_named_and_the_rest_explained(tmp_path: Path, text: str, c
     bad.write_text(text)
     status, out, err = run(str(bad), file("act-02"), str(tmp_path / "none.json"))
     assert status == 2
-    assert f"{bad}: " in err
+    assert f"denyproxy explain: {bad}: " in err
     assert complaint in err
-    assert "none.json" in err
+    assert "none.json: no such file; to look up the id of a denial give --log FILE\n" in err
     assert "ListMultipartUploads" in out
 
 
@@ -137,6 +161,12 @@ def test_the_scenario_of_a_file() -> None:
     document = json.loads(out)
     assert [error.message for error in SCHEMA.iter_errors(document)] == []
     assert document["policies"]["kms_key_policy"] == SCENARIOS["kms-01"]["policies"]["kms_key_policy"]
+
+
+def test_operations_that_only_the_wire_knows_are_known(tmp_path: Path) -> None:
+    path = tmp_path / "post.json"
+    path.write_text(json.dumps({"request": {"operation": "PostObject", "bucket": "b"}, "policies": {}}))
+    assert run(str(path))[0] == 0
 
 
 # The log
@@ -355,9 +385,11 @@ QUESTION = ("--as", ALICE, "--operation", "GetObject", "--bucket", "b", "--key",
         ((*QUESTION, "--header", "x-amz-acl"), "not NAME:VALUE"),
         ((*QUESTION, "--context", "aws:SourceIp"), "not NAME=VALUE"),
         ((*QUESTION, "x.json"), "neither files nor --log"),
-        ((*QUESTION, "--json", "--fix"), "--json stands alone"),
+        ((*QUESTION, "--json", "--fix"), "--json has the patches of all fixes in it: leave out --fix"),
+        ((*QUESTION, "--json", "--trace"), "--trace is text only: leave out --json"),
+        ((*QUESTION, "--json", "--scenario"), "--scenario stands alone"),
         (("--log", "denials.log"), "needs the id"),
-        (("ID", "--log", "/none/denials.log"), "No such file"),
+        (("ID", "--log", "/none/denials.log"), "--log: /none/denials.log: no such file"),
     ],
 )
 def test_usage(directory: Path, arguments: tuple[str, ...], complaint: str) -> None:
@@ -588,3 +620,197 @@ def test_the_help_says_what_a_question_takes_for_granted() -> None:
     text = " ".join(run("--help")[1].split())
     for part in ("is there", "not archived", "not locked", "no tags", "encrypted as its bucket", "owner of its bucket"):
         assert part in text
+
+
+# Questions that make no sense
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--action", "s3:GetObjekt"), "--action: s3:GetObjekt is no action of Amazon S3; did you mean s3:GetObject?"),
+        (("--action", "getobject"), "--action: getobject names no service; did you mean s3:GetObject?"),
+        (("--action", "frobnicate"), "--action: frobnicate is not SERVICE:ACTION, such as s3:GetObject"),
+        (("--action", "s3:ListObjectsV2"), "s3:ListObjectsV2 is not an IAM action but the name of an API operation"),
+        (("--action", "s3:ListObjectsV2"), "which needs s3:ListBucket"),
+        (("--action", "s3:Get*"), "--action: s3:Get* has a wildcard"),
+    ],
+)
+def test_actions_that_are_none(directory: Path, arguments: tuple[str, ...], complaint: str) -> None:
+    status, out, err = ask(directory, "--as", ALICE, *arguments, "--resource", "arn:aws:s3:::b/k")
+    assert (status, out) == (2, "")
+    assert complaint in err
+
+
+@pytest.mark.parametrize(
+    ("resource", "complaint"),
+    [
+        ("b/k", "--resource: b/k is no ARN, such as arn:aws:s3:::BUCKET/KEY"),
+        ("s3://b/k", "--resource: s3://b/k is no ARN; give it as arn:aws:s3:::b/k"),
+        ("arn:aws:s3:::b/*", "--resource: arn:aws:s3:::b/* has a wildcard"),
+        ("*", "--resource: * stands for every resource"),
+        ("arn:aws:sqs:us-east-1:111122223333:q", "is a resource of sqs, but s3:GetObject is an action of Amazon S3"),
+        ("arn:aws:s3:us-east-1:11112222333:accesspoint/a/object/k", "has an account id of 11 digits"),
+    ],
+)
+def test_resources_that_are_none(directory: Path, resource: str, complaint: str) -> None:
+    status, out, err = ask(directory, "--as", ALICE, "--action", "s3:GetObject", "--resource", resource)
+    assert (status, out) == (2, "")
+    assert complaint in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--operation", "GetObjekt"), "--operation: GetObjekt is no operation of Amazon S3; did you mean GetObject?"),
+        (
+            ("--operation", "s3:GetObject"),
+            "--operation: s3:GetObject is that of an action, not of an API operation; ask about it with "
+            "--action s3:GetObject --resource ARN",
+        ),
+        (("--operation", "GetObject", "--key", "k"), "--operation GetObject needs --bucket"),
+        (("--operation", "GetObject", "--bucket", "b"), "--operation GetObject needs --key"),
+        (
+            ("--operation", "ListObjectsV2", "--bucket", "b", "--key", "docs/"),
+            "--operation ListObjectsV2 takes no key; to list what begins with it, give --query prefix=docs/",
+        ),
+        (("--operation", "ListBuckets", "--bucket", "b"), "--operation ListBuckets takes no bucket"),
+        (
+            ("--operation", "CopyObject", "--bucket", "b", "--key", "k"),
+            "--operation CopyObject needs its source: --header x-amz-copy-source:BUCKET/KEY",
+        ),
+        (
+            ("--operation", "CopyObject", "--bucket", "b", "--key", "k", "--header", "x-amz-copy-source:b"),
+            "--header x-amz-copy-source: b is not BUCKET/KEY",
+        ),
+        (("--operation", "ListObjectsV2", "--bucket", "s3://b"), "--bucket: s3://b is not a name; give --bucket b"),
+        (("--operation", "GetObject", "--bucket", "b/x"), "--bucket: b/x is not a name; give --bucket b --key x"),
+        (("--operation", "ListObjectsV2", "--bucket", "arn:aws:s3:::b"), "is an ARN; give the bucket's name, b"),
+        ((*QUESTION[2:], "--region", "virginia"), "--region: virginia is no region, such as us-east-1"),
+        (
+            (*QUESTION[2:], "--context", "aws:SourceIP4=1.2.3.4"),
+            "--context: aws:SourceIP4 is no condition key; did you mean aws:SourceIp?",
+        ),
+        (
+            (*QUESTION[2:], "--context", "s3:prefixx=a"),
+            "--context: s3:prefixx is no condition key; did you mean s3:prefix?",
+        ),
+        ((*QUESTION[2:], "--context", "s3:ExistingObjectTag=a"), "needs the tag's key: s3:ExistingObjectTag/KEY"),
+    ],
+)
+def test_operations_that_lack_something(directory: Path, arguments: tuple[str, ...], complaint: str) -> None:
+    status, out, err = ask(directory, "--as", ALICE, *arguments)
+    assert (status, out) == (2, "")
+    assert complaint in err
+
+
+@pytest.mark.parametrize(
+    "key", ["aws:PrincipalTag/team=x", "aws:sourceip=1.2.3.4", "kms:EncryptionContext:a=b", "kms:ViaService=x"]
+)
+def test_condition_keys_that_there_are(directory: Path, key: str) -> None:
+    status, _, err = ask(directory, *QUESTION, "--context", key)
+    assert (status, err) == (0, "")
+
+
+def test_a_condition_key_of_another_service_is_a_warning(directory: Path) -> None:
+    status, _, err = ask(directory, *QUESTION, "--context", "saml:sub=x")
+    assert status == 0
+    assert "--context: saml:sub is not one of the keys of S3, KMS or AWS" in err
+
+
+@pytest.mark.parametrize(
+    ("principal", "complaint"),
+    [
+        ("arn:aws:iam:::user/alice", "has no account id"),
+        ("arn:aws:iam::11112222333:user/alice", "has an account id of 11 digits, but an account id has 12"),
+        (
+            f"arn:aws:sts::{ACCOUNT}:assumed-role/app",
+            f"is not assumed-role/ROLE/SESSION; for any session of the role give arn:aws:iam::{ACCOUNT}:role/app",
+        ),
+        (f"arn:aws:iam::{ACCOUNT}:group/devs", "is a group, and a group sends no requests"),
+        (f"arn:aws:iam::{ACCOUNT}:user/*", "has a wildcard"),
+        (f"arn:aws:iam::{ACCOUNT}:user/", "names no user"),
+    ],
+)
+def test_callers_that_are_none(directory: Path, principal: str, complaint: str) -> None:
+    status, out, err = ask(directory, "--as", principal, *QUESTION[2:])
+    assert (status, out) == (2, "")
+    assert f"--as: {principal} {complaint}" in err
+
+
+@pytest.fixture
+def with_paths(directory: Path) -> Path:
+    """Whose role is below a path."""
+    path = directory / "iam" / "one.json"
+    path.write_text(path.read_text().replace("role/app", "role/jobs/app"))
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("principal", "complaint"),
+    [
+        (f"arn:aws:iam::{ACCOUNT}:role/app", f"has no role app; did you mean arn:aws:iam::{ACCOUNT}:role/jobs/app?"),
+        (f"arn:aws:iam::{ACCOUNT}:user/alicia", f"has no user alicia; did you mean arn:aws:iam::{ACCOUNT}:user/alice?"),
+        (f"arn:aws:sts::{ACCOUNT}:assumed-role/nobody/s", "has no role nobody\n"),
+    ],
+)
+def test_a_caller_that_a_loaded_account_does_not_have(with_paths: Path, principal: str, complaint: str) -> None:
+    status, out, err = ask(with_paths, "--as", principal, *QUESTION[2:])
+    assert (status, out) == (2, "")
+    assert f"--as: {with_paths}/iam: account {ACCOUNT} {complaint}" in err
+
+
+def test_a_session_does_not_show_the_path_of_its_role(with_paths: Path) -> None:
+    assert ask(with_paths, "--as", f"arn:aws:sts::{ACCOUNT}:assumed-role/app/s", *QUESTION[2:])[0] == 0
+
+
+def test_a_caller_of_an_account_that_is_not_loaded_is_merely_unknown(directory: Path) -> None:
+    status, out, _ = ask(directory, "--as", "arn:aws:iam::444455556666:user/eve", *QUESTION[2:])
+    assert status == 1
+    assert "identity" in out
+
+
+def test_a_caller_who_may_stand_in_what_is_broken_is_merely_unknown(directory: Path) -> None:
+    path = directory / "iam" / "one.json"
+    details = json.loads(path.read_text())
+    details["UserDetailList"].append({"UserName": "eve"})
+    path.write_text(json.dumps(details))
+    status, _, err = ask(directory, "--as", f"arn:aws:iam::{ACCOUNT}:user/eve", *QUESTION[2:])
+    assert status == 1
+    assert "UserDetailList[1].Arn" in err
+
+
+# What is told of past denials
+
+
+def test_an_id_in_lower_case(log: Path) -> None:
+    status, out, _ = run("01denied", "--log", str(log))
+    assert (status, "PutObject s3://b/k" in out) == (0, True)
+
+
+def test_a_past_denial_says_when_it_was_and_by_which_policies(log: Path, directory: Path) -> None:
+    _, out, _ = run("01DENIED", "--log", str(log))
+    assert " ".join(out.split()).startswith("Denied at 2026-05-01 12:00:00Z, id 01DENIED, ")
+    assert "id 01DENIED, policy revision r1." in out
+    _, out, _ = run("01DENIED", "--log", str(log), "--policies", str(directory))
+    assert f"explained by today's policies ({directory})" in " ".join(out.split())
+
+
+def test_how_the_caller_was_known_survives_the_policies_of_today(log: Path, directory: Path) -> None:
+    before = json.loads(run("01DENIED", "--log", str(log), "--json")[1])
+    after = json.loads(run("01DENIED", "--log", str(log), "--json", "--policies", str(directory))[1])
+    assert after["principal"] == before["principal"]
+    assert after["principal"]["known_by"] == "access-keys"
+    assert after["upstream"]["request_id"] == before["upstream"]["request_id"]
+
+
+def test_a_fix_of_the_request_needs_no_policies(tmp_path: Path) -> None:
+    document = SCENARIOS["sse-01"]
+    scenario = Scenario.validate_document(document)
+    found = EXPLAINER(scenario.denied_call(NOW), scenario.snapshot(), document)
+    assert found is not None
+    path = tmp_path / "denials.log"
+    path.write_text(found.record.model_copy(update={"id": "01FIX"}).to_json() + "\n")
+    status, out, err = run("01FIX", "--log", str(path), "--fix")
+    assert (status, err) == (0, "")
+    assert '+    "x-amz-server-side-encryption": "AES256"' in out
