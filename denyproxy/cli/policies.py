@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from denyproxy.cli.output import reason, say
 from denyproxy.policies.directory import load_directory, one_line
 from denyproxy.s3.snapshot import PolicySnapshot
 
@@ -24,9 +25,9 @@ def policies(
     try:
         snapshot = load_directory(directory)
     except OSError as error:
-        typer.echo(f"{directory}: cannot be read: {error.strerror or error}", err=True)
+        typer.echo(f"denyproxy policies: {directory}: cannot be read: {reason(error)}", err=True)
         raise typer.Exit(2) from None
-    typer.echo(_json(directory, snapshot) if as_json else _text(directory, snapshot))
+    say(_json(directory, snapshot) if as_json else _text(directory, snapshot))
     raise typer.Exit(1 if snapshot.problems else 0)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -814,3 +816,14 @@ def test_a_fix_of_the_request_needs_no_policies(tmp_path: Path) -> None:
     status, out, err = run("01FIX", "--log", str(path), "--fix")
     assert (status, err) == (0, "")
     assert '+    "x-amz-server-side-encryption": "AES256"' in out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+@pytest.mark.parametrize("arguments", [("explain", file("act-02")), ("policies", "config/policies")])
+def test_output_that_cannot_be_written(arguments: tuple[str, ...]) -> None:
+    root = Path(__file__).parents[2]
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "denyproxy", *arguments]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=root)
+    assert ended.returncode == 2
+    assert ended.stderr == "denyproxy: standard output cannot be written: no space left on device\n"

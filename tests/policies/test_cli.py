@@ -71,4 +71,4 @@ def test_a_directory_that_cannot_be_read(tmp_path: Path) -> None:
     status, out, err = run(str(tmp_path / "nowhere"))
     assert (status, out) == (2, "")
     assert str(tmp_path / "nowhere") in err
-    assert "No such file" in err
+    assert "no such file" in err
