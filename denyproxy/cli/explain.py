@@ -243,12 +243,15 @@ def _explained(call: DeniedCall, snapshot: PolicySnapshot) -> _Answer | str:
 
 
 def _snapshot(directory: Path) -> PolicySnapshot:
-    from denyproxy.policies.directory import load_directory, one_line
+    from denyproxy.policies.directory import holds_nothing, load_directory, one_line
 
     try:
         snapshot = load_directory(directory)
     except OSError as error:
         raise Usage(f"--policies: {directory}: cannot be read: {reason(error)}") from None
+    nothing = holds_nothing(snapshot)
+    if nothing is not None:
+        typer.echo(f"denyproxy explain: {directory}: {nothing}", err=True)
     for problem in snapshot.problems:
         typer.echo(f"denyproxy explain: {directory}: {one_line(problem)}", err=True)
     return snapshot

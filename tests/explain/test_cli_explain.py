@@ -412,6 +412,12 @@ def test_an_unreadable_directory(tmp_path: Path) -> None:
     assert "cannot be read" in err
 
 
+def test_an_empty_directory_is_told(tmp_path: Path) -> None:
+    status, _, err = run("--policies", str(tmp_path), *QUESTION)
+    assert status == 1
+    assert f"denyproxy explain: {tmp_path}: nothing was found; a policy directory consists of iam/, " in err
+
+
 def test_help_names_every_form_and_the_exit_status() -> None:
     status, out, _ = run("--help")
     assert status == 0
