@@ -143,7 +143,7 @@ def resource_problem(action: str, text: str) -> str | None:
         place = text.removeprefix("s3://")
         hint = f"arn:aws:s3:::{place}" if text.startswith("s3://") else "such as arn:aws:s3:::BUCKET/KEY"
         return f"is no ARN; give it as {hint}" if text.startswith("s3://") else f"is no ARN, {hint}"
-    if "*" in text or "?" in text:
+    if ("*" in text or "?" in text) and resource_type(action) != "*":
         return (
             "has a wildcard, but a question is about one resource (a key that holds * or ? can be asked about with "
             "--operation, --bucket and --key)"

@@ -478,6 +478,7 @@ def test_an_access_point_that_is_not_loaded_leaves_it_open(any_service: Path) ->
         ("iam:PassRole", f"arn:aws:iam::{ACCOUNT}:role/x", True),
         ("iam:PassRole", "arn:aws:iam::444455556666:role/x", False),
         ("s3:ListAllMyBuckets", "*", True),
+        ("s3:ListAllMyBuckets", "arn:aws:s3:::*", True),
         ("s3:DescribeJob", f"arn:aws:s3:us-east-1:{ACCOUNT}:job/1", True),
         ("s3:DescribeJob", "arn:aws:s3:us-east-1:444455556666:job/1", False),
     ],
