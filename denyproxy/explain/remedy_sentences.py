@@ -28,14 +28,17 @@ def listed(items: Sequence[str], most: int = 3) -> str:
     return " and ".join(map(shown, known))
 
 
-def caller_in_words(principal: Principal) -> str:
-    """`role app`, `user alice`, `everyone`."""
-    arn = principal.issuer if principal.type is PrincipalType.ROLE_SESSION else principal.arn
+def caller_in_words(principal: Principal, unsigned: str = "everyone") -> str:
+    """`role app`, `user alice`; for those who did not sign as given."""
+    arn = principal.issuer if principal.type is PrincipalType.ROLE_SESSION else None
+    arn = arn or principal.arn
     if principal.type is PrincipalType.ANONYMOUS or arn is None:
-        return "everyone"
+        return unsigned
     kind, _, name = arn.rpartition(":")[2].partition("/")
     if kind == "root":
         return f"the root user of account {principal.account}"
+    if kind == "assumed-role":
+        return f"role {name.partition('/')[0]}"
     return f"{kind} {name}" if name else arn
 
 
@@ -48,10 +51,25 @@ def new_policy(layer: str) -> str:
     return kinds.get(layer, "a new inline policy")
 
 
-def grant(actions: Sequence[str], resources: Sequence[str], policy: str, to: str | None) -> str:
-    """Add an Allow."""
+def grant(
+    actions: Sequence[str], resources: Sequence[str], policy: str, to: str | None, limits: Mapping[str, str | None]
+) -> str:
+    """Add an Allow. `limits`: condition keys that it demands, with their values; None: that there is none."""
     whom = f" to {to}" if to is not None else ""
-    return f"allow {listed(actions)} on {listed(resources)}{whom} in {policy}"
+    return f"allow {listed(actions)} on {listed(resources)}{limited(limits)}{whom} in {policy}"
+
+
+THROUGH_ACCESS_POINT = ", for requests through the access point alone"
+
+
+def source_condition(block: Mapping[str, Mapping[str, str]]) -> str:
+    """A service acts for many customers: what limits it to this one's request."""
+    for key, value in (pair for keys in block.values() for pair in keys.items()):
+        return f", where {key} is {shown(value)}"
+    return (
+        " (a condition on aws:SourceArn or aws:SourceAccount belongs there too, lest the service do it for others; "
+        "the request shows neither)"
+    )
 
 
 def missing_key_grant(words: str) -> str:
@@ -64,9 +82,10 @@ def public_grant(words: str) -> str:
     return f"only if the object is meant to be public: {words}"
 
 
-def wider(element: str, value: str, statement: str) -> str:
-    """What would do as well, and let through more."""
-    return f" (or add {shown(value)} to the {element} of statement {statement}, for all that it covers)"
+def wider(element: str, value: str, statement: str, policy: str | None) -> str:
+    """What would do as well, and let through more. `policy`: where it is another one."""
+    where = f" in {policy}" if policy is not None else ""
+    return f" (or add {shown(value)} to the {element} of statement {statement}{where}, for all that it covers)"
 
 
 def extend(element: str, value: str, statement: str, policy: str) -> str:
@@ -89,10 +108,47 @@ def set_version(policy: str) -> str:
     return f'set "Version": "2012-10-17" in {policy}, so that policy variables are replaced in all its statements'
 
 
-def exempt(actions: Sequence[str], resources: Sequence[str], who: str | None, statement: str, policy: str) -> str:
-    """Narrow a Deny."""
+def exempt(
+    actions: Sequence[str],
+    resources: Sequence[str],
+    who: str | None,
+    statement: str,
+    policy: str,
+    limits: Mapping[str, str | None],
+) -> str:
+    """Narrow a Deny. `limits`: condition keys that the requests have that are let through, with their values."""
     whom = f" by {who}" if who is not None else ""
-    return f"exempt {listed(actions)} on {listed(resources)}{whom} from the Deny of statement {statement} in {policy}"
+    what = f"{listed(actions)} on {listed(resources)}{limited(limits)}"
+    return f"exempt {what}{whom} from the Deny of statement {statement} in {policy}"
+
+
+_LIMITS = {
+    "s3:prefix": "with prefix",
+    "aws:sourcevpce": "through VPC endpoint",
+    "aws:sourcevpc": "from VPC",
+    "aws:sourceip": "from address",
+}
+
+
+def limited(limits: Mapping[str, str | None]) -> str:
+    """` with prefix finance/ and without s3:delimiter`."""
+    found = [
+        f"without {key}" if value is None else f"{_LIMITS.get(key.lower(), f'with {key}')} {shown(value) or '(empty)'}"
+        for key, value in limits.items()
+    ]
+    return f" {' and '.join(found)}" if found else ""
+
+
+def freed_whole(resources: Sequence[str]) -> str:
+    """The Deny cannot be narrowed to a resource."""
+    return f" (all of it: no statement can leave out {listed(resources)} alone)"
+
+
+def named_today(patterns: Sequence[str]) -> str:
+    """Actions in the place of a pattern."""
+    if not patterns:
+        return ""
+    return f" (what else {listed(patterns)} covers is then denied by name: actions that AWS adds later are not)"
 
 
 def root_may(account: str | None) -> str:

@@ -15,6 +15,7 @@ from denyproxy.explain.remedies.places import (
     Path,
     document_path,
     is_aws_managed,
+    naming_of,
     policy_in_words,
     statement_place,
     target,
@@ -30,7 +31,9 @@ from denyproxy.explain.remedy_sentences import (
     by_principal_arn,
     caller_in_words,
     exempt,
+    freed_whole,
     label,
+    named_today,
     only_if_present,
     other_policy,
     root_may,
@@ -62,16 +65,30 @@ def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
         scope = replace(scope, others={})
     if len(findings) == 1:
         scope = replace(scope, unless=tuple(_other_requests(finding)))
-    lessened = deny_less(statement, scope, container_of(finding))
-    who = caller_in_words(case.caller.principal) if PLACES[finding.layer].naming != "none" else None
+    sids = {item.sid for item in finding.evidence.policy.statements if item.sid}
+    lessened = deny_less(statement, scope, container_of(finding), sids)
+    who = caller_in_words(case.caller.principal, unsigned="unsigned requests") if naming_of(finding) != "none" else None
     resources = [item.authorization.requirement.resource for item in findings if item.authorization]
-    words = exempt(scope.actions, resources, who, label(finding), policy)
+    # Of other services no list of actions is at hand.
+    actions = [*scope.actions, *(text for text in lessened.named if not text.startswith("s3:"))]
+    limits = dict(_limits(scope.unless))
+    words = exempt(actions, lessened.instead or resources, who, label(finding), policy, limits)
+    if lessened.instead:
+        words += freed_whole(resources)
+    words += named_today([text for text in lessened.named if text.startswith("s3:")])
     if finding.layer == "bucket-policy" and any(action.lower() in ROOT_KEEPS for action in scope.actions):
         words += root_may(case.caller.principal.account)
     narrowest = Part(
         owner, target(finding, case), words, _replacing(path, statement, lessened.statements), exact and lessened.exact
     )
     return [narrowest, *_slips(finding, path, statement, case)]
+
+
+def _limits(unless: Sequence[Condition]) -> Iterator[tuple[str, str | None]]:
+    """What requests that are let through have: key, and value or None for none."""
+    for condition in unless:
+        for operator, keys in condition.items():
+            yield from ((key, None if operator == "Null" else value) for key, value in keys.items())
 
 
 def _other_requests(finding: Finding) -> Iterator[Condition]:
