@@ -25,7 +25,8 @@ def listed(items: Sequence[str], most: int = 3) -> str:
     known = list(dict.fromkeys(items))
     if len(known) > most:
         return f"{', '.join(map(shown, known[:most]))} and {len(known) - most} more"
-    return " and ".join(map(shown, known))
+    *others, last = map(shown, known or ("",))
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def caller_in_words(principal: Principal, unsigned: str = "everyone") -> str:
@@ -174,14 +175,19 @@ def other_policy(policy: str, what: str) -> str:
 # The request and its surroundings
 
 
-def field_changes(changes: Sequence[tuple[str, str | None, bool]]) -> str:
-    """(name, value or None to leave it out, is it a query parameter?)."""
-    return " and ".join(_field_change(*change) for change in changes)
+def field_changes(changes: Sequence[tuple[str, str | None, bool]], *, presigned: bool = False) -> str:
+    """(name, value or None to leave it out, is it a query parameter?). `presigned`: the URL is signed."""
+    left_out = [name for name, value, _ in changes if value is None]
+    said = [_field_change(name, value, query) for name, value, query in changes if value is not None]
+    if presigned:
+        carried = " and ".join(f"{name}={shown(value)}" for name, value, _ in changes if value is not None)
+        parts = [f"with {carried} in its query"] if carried else []
+        parts += [f"without {listed(left_out)}"] if left_out else []
+        return f"sign a new URL {' and '.join(parts)}"
+    return " and ".join([*said, *([f"leave out {listed(left_out)}"] if left_out else [])])
 
 
 def _field_change(name: str, value: str | None, query: bool) -> str:
-    if value is None:
-        return f"leave out {name}"
     if query:
         return f"send the query parameter {name}={value}" + ("" if value else " (empty)")
     return f"send {name}: {shown(value)}"
@@ -193,41 +199,80 @@ def field_pattern(name: str, condition: Condition, statement: str) -> str:
     return f"send {name} with a value that statement {statement} accepts ({condition.operator_text} {values})"
 
 
+_CREATE_IN = (
+    "create the bucket in a region that statement {statement} lets through ({operator} {values}), such as {value}"
+)
+
 _SURROUNDINGS: Mapping[str, str] = {
     "aws:securetransport": "send the request over TLS: use an https:// endpoint",
-    "s3:tlsversion": "connect with TLS {value} or as statement {statement} demands",
+    "s3:tlsversion": "connect with TLS {value} or later",
     "aws:multifactorauthpresent": "use session credentials that were obtained with MFA "
     "(aws sts get-session-token --serial-number ... --token-code ...)",
     "aws:multifactorauthage": "sign in with MFA again (aws sts get-session-token --serial-number ... --token-code ...)",
     "aws:tokenissuetime": "get new session credentials: those issued before {value} are revoked",
-    "aws:sourcevpce": "send the request through the VPC endpoint {value}",
-    "aws:sourcevpc": "send the request from the VPC {value}, through its endpoint for S3",
+    "aws:sourcevpce": "send the request through the VPC endpoint {any}",
+    "aws:sourcevpc": "send the request from the VPC {any}, through its endpoint for S3",
     "aws:vpcsourceip": "send the request from an address that statement {statement} {lists} ({values})",
     "aws:sourceip": "send the request from an address that statement {statement} {lists} ({values})",
-    "s3:authtype": "sign the request otherwise (REST-HEADER: Authorization header; REST-QUERY-STRING: presigned URL): "
-    "as {value}",
+    "s3:authtype": "use {auth}",
     "s3:signatureversion": "sign the request with {value}",
     "s3:signatureage": "sign the request anew: statement {statement} finds its signature too old",
     "s3:x-amz-content-sha256": "sign the payload too: statement {statement} refuses this x-amz-content-sha256",
-    "s3:dataaccesspointarn": "send the request through the access point {value}",
-    "s3:dataaccesspointaccount": "send the request through an access point of account {value}",
-    "s3:accesspointnetworkorigin": "send the request through an access point with network origin {value}",
-    "aws:principaltag": "tag the caller with {key} = {value}, as statement {statement} demands",
-    "s3:existingobjecttag": "tag the object with {key} = {value}, as statement {statement} demands",
-    "s3:buckettag": "tag the bucket with {key} = {value}, as statement {statement} demands",
-    "aws:resourcetag": "tag the bucket with {key} = {value}, as statement {statement} demands",
+    "s3:dataaccesspointarn": "send the request through the access point {any}",
+    "s3:dataaccesspointaccount": "send the request through an access point of account {any}",
+    "s3:accesspointnetworkorigin": "send the request through an access point with network origin {any}",
+    "aws:requestedregion": _CREATE_IN,
+    "s3:locationconstraint": _CREATE_IN,
+    "aws:principaltag": "only if the caller truly is {key} = {value}, tag it so, as statement {statement} demands",
+    "s3:existingobjecttag": "only if the object truly is {key} = {value}, have it tagged so, as statement {statement} "
+    "demands, by whoever attests that",
+    "s3:buckettag": "only if the bucket truly is {key} = {value}, tag it so, as statement {statement} demands",
+    "aws:resourcetag": "only if the bucket truly is {key} = {value}, tag it so, as statement {statement} demands",
 }
 """Condition key or family (lower case) -> what gives it another value."""
 
+_AUTH = {
+    "REST-HEADER": "an Authorization header instead of a presigned URL",
+    "REST-QUERY-STRING": "a presigned URL instead of an Authorization header",
+}
 
-def surroundings_change(condition: Condition, value: str | None, statement: str) -> str:
-    """What gives a condition key another value."""
+
+def surroundings_change(condition: Condition, value: str | None, statement: str, endpoint: str | None = None) -> str:
+    """What gives a condition key another value. `endpoint`: the VPC endpoint that then must not be used."""
     key = condition.lower_key
     family, _, member = condition.key.partition("/")
     template = _SURROUNDINGS.get(key) or _SURROUNDINGS[family.lower()]
     values = shown(", ".join(condition.values))
-    lists = "lists" if _is_listed(condition, value) else "does not list"
-    return template.format(value=shown(value), values=values, statement=statement, key=member, lists=lists)
+    listed_there = _is_listed(condition, value)
+    known = condition.values if listed_there and value in condition.values else (value or "",)
+    words = template.format(
+        value=shown(value),
+        any=shown(" or ".join(known)),
+        values=values,
+        statement=statement,
+        key=member,
+        lists="lists" if listed_there else "does not list",
+        auth=_AUTH.get(value or "", f"s3:authType {value}"),
+        operator=condition.operator_text,
+    )
+    if endpoint is not None and key == "aws:sourceip":
+        words += f", and not through the VPC endpoint {endpoint}: through one there is no aws:SourceIp"
+    return words
+
+
+def either(choices: Sequence[str]) -> str:
+    """Any of them is enough."""
+    return f"{', or '.join(dict.fromkeys(choices))}: either is enough"
+
+
+ATTESTED = "a tag attests something: whether it would be true of this one is not known here"
+ACCESS_POINT = "whether there is such an access point, and whether its policy allows the caller, is not known"
+PATTERN = "which of the values that fit is right is not known"
+SIGNER = "who would sign, and whether that one is allowed, is not known"
+STAYS_MISSING = "the key is missing, so that there is nothing to allow"
+BLOCKED_POLICY = "Block Public Access (BlockPublicPolicy) refuses such a policy while it is on"
+NOT_TRIED = "not tried: no patch of policies or request can say it"
+NO_SCENARIO = "not tried: this call cannot be written as a scenario to try it on"
 
 
 def _is_listed(condition: Condition, value: str | None) -> bool:
@@ -253,6 +298,9 @@ ACCOUNT_PROBLEM = "ask the owner of the account, or AWS Support, to enable it ag
 CORS = "allow this origin, method and headers in the bucket's CORS configuration"
 POST_POLICY = "send form fields that meet the form's own policy, or sign a policy that allows them"
 REQUESTER_PAYS = "send x-amz-request-payer: requester, and so agree to pay for the request"
+REQUESTER_PAYS_PRESIGNED = (
+    "sign a new URL with x-amz-request-payer=requester in its query, and so agree to pay for the request"
+)
 REQUESTER_PAYS_ANONYMOUS = "sign the request, and send x-amz-request-payer: requester: nobody pays for anonymous ones"
 ARCHIVED = "restore the object (RestoreObject, s3:RestoreObject) and read it once the copy is there"
 LEGAL_HOLD = "lift the legal hold of the version (PutObjectLegalHold, s3:PutObjectLegalHold), if it is no longer needed"
@@ -264,13 +312,20 @@ MFA_DELETE = (
     "send the request as the root user of the bucket's account, with x-amz-mfa (serial number and code of its MFA "
     "device)"
 )
-SSE_C = "leave out the SSE-C headers: let S3 or KMS keep the key (SSE-S3, SSE-KMS)"
+PRIVATE_ACL = (
+    "send a private ACL (x-amz-acl: private), or do not make this call: Block Public Access refuses a public one"
+)
 PUBLIC_ACL = "leave out the public ACL: Block Public Access refuses it"
 PUBLIC_POLICY = "put a policy that is not public: name principals, or fix them by conditions such as aws:PrincipalOrgID"
 IGNORED_ACL = "grant the access in the bucket policy to named principals rather than in an ACL to a public group"
 ENFORCE_OWNERSHIP = (
     "set Object Ownership to BucketOwnerEnforced: the bucket owner then owns all objects, and ACLs no longer count"
 )
+
+
+def sse_c(headers: Sequence[str]) -> str:
+    """Encryption with a key of one's own."""
+    return f"leave out {listed(headers)}: let S3 or KMS keep the key (SSE-S3, SSE-KMS)"
 
 
 def leave_out(headers: Sequence[str], action: str) -> str:
@@ -306,9 +361,15 @@ def expected_owner(header: str, owner: str | None, said: str | None) -> str:
     return f"send {header}: {owner}, if that account is the one that you mean; else the bucket is not yours"
 
 
-def retention(actual: str | None) -> str:
-    """COMPLIANCE mode, or one that is not known."""
-    return f"wait until the retention ends ({actual or 'Object Lock'}): nobody can shorten COMPLIANCE mode"
+def retention(actual: str) -> str:
+    """Of a mode that does not yield."""
+    return f"wait until the retention ends ({actual}): nobody can shorten COMPLIANCE mode"
+
+
+LOCK_NOT_KNOWN = (
+    "find out what protects the version (GetObjectRetention, GetObjectLegalHold), which is not known here: a retention "
+    "ends by itself, a legal hold has to be lifted"
+)
 
 
 def switch_off(setting: str) -> str:

@@ -14,6 +14,7 @@ from denyproxy.explain.remedies.places import (
     PLACES,
     Path,
     document_path,
+    endpoint_of,
     is_aws_managed,
     naming_of,
     policy_in_words,
@@ -97,6 +98,9 @@ def _other_requests(finding: Finding) -> Iterator[Condition]:
     assert finding.authorization is not None
     context = finding.authorization.evaluation.request.context
     for condition, _ in conditions(finding.evidence):
+        endpoint = endpoint_of(context) if condition.lower_key == "aws:sourceip" else None
+        if endpoint is not None and context.lookup("aws:sourceip") is None:
+            yield {"StringNotEquals": {"aws:SourceVpce": endpoint}}
         asks_for_others = condition.negated or (condition.name is not None and condition.name.stem == NULL)
         if not asks_for_others or not condition.lower_key.startswith("s3:") or surrounding(condition.lower_key):
             continue

@@ -29,7 +29,9 @@ from denyproxy.explain.remedies.requests import unsigned, without_headers
 from denyproxy.explain.remedies.scopes import principal_element, says_only, scope_of
 from denyproxy.explain.remedies.statements import Json, allow, merged
 from denyproxy.explain.remedy_sentences import (
+    BLOCKED_POLICY,
     SIGN,
+    SIGNER,
     THROUGH_ACCESS_POINT,
     caller_in_words,
     extend,
@@ -44,6 +46,9 @@ from denyproxy.explain.remedy_sentences import (
 from denyproxy.iam.document import SUBSTITUTING_VERSION
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.principal import PrincipalType
+from denyproxy.iam.truth import Truth
+from denyproxy.s3.gates import block_public_access
+from denyproxy.s3.public_access import effective
 
 NEW_POLICY = "additional-permissions"
 """What a policy is called that a fix adds."""
@@ -61,7 +66,7 @@ def grants(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> lis
         return repaired
     extended = _extension(finding, case) if single else None
     added = extended or _addition(findings, case, missing_key=missing_key)
-    parts = [Part("caller", "the request", SIGN)] if anonymous else []
+    parts = [Part("caller", "the request", SIGN, open=SIGNER)] if anonymous else []
     parts += [added] if added is not None else []
     return [*parts, *repaired, *unsigned(finding, case), *without_headers(finding, case)]
 
@@ -108,7 +113,15 @@ def _addition(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> 
         elif listing is not None:
             _add_policy(draft, listing, statement)
 
-    return Part(PLACES[finding.layer].owner, where, words, edit, exact)
+    refused = BLOCKED_POLICY if finding.layer == "bucket-policy" and anonymous and _blocks_public(case) else ""
+    return Part(PLACES[finding.layer].owner, where, words, edit, exact, open=refused)
+
+
+def _blocks_public(case: Case) -> bool:
+    """Does Block Public Access refuse to store a public bucket policy?"""
+    point = case.snapshot.access_points.get(case.request.access_point or "")
+    places = block_public_access(case.request.bucket, point, case.snapshot)
+    return effective("BlockPublicPolicy", places) is Truth.YES
 
 
 def _place_of_addition(finding: Finding) -> tuple[Path | None, Path | None]:
