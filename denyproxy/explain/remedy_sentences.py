@@ -386,11 +386,10 @@ def restricted(account: str | None) -> str:
     )
 
 
-def object_acl(owner: str | None, permission: str, account: str, resource: str, *, own: bool) -> str:
+def object_acl(owner: str | None, permission: str, account: str, resource: str) -> str:
     """An object of another account."""
-    canned = " (put-object-acl --acl bucket-owner-read)" if own and permission == "READ" else ""
-    whose = f"account {owner}, which owns the object," if owner is not None else "the account that owns the object"
-    return f"have {whose} grant {permission} on {shown(resource)} to account {account} in its ACL{canned}"
+    whose = f"the object owner, account {owner}," if owner is not None else "the account that owns the object"
+    return f"have {whose} grant {permission} on {shown(resource)} to account {account} in its ACL"
 
 
 def from_vpc(vpc: str | None) -> str:

@@ -14,7 +14,6 @@ from denyproxy.explain.remedies.grants import grants
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.sending import OF_SSE_C, SSE_C, Sent, is_presigned, sending
 from denyproxy.iam.principal import PrincipalType
-from denyproxy.iam.truth import UNKNOWN
 from denyproxy.s3.acl import needed_permission
 
 _Remedy = Callable[[Finding, Case], list[Part]]
@@ -133,15 +132,13 @@ def _foreign_object(finding: Finding, case: Case) -> list[Part]:
     assert finding.authorization is not None
     requirement, account = finding.authorization.requirement, case.caller.principal.account
     permission = needed_permission(requirement.action)
-    owner = case.snapshot.bucket(requirement.bucket or "").account
-    own = account is not None and owner is not UNKNOWN and account == owner
     parts: list[Part] = []
     if permission is not None and account is not None:
 
         def grant(draft: Draft) -> None:
             draft.append({"grantee": account, "permission": permission}, "policies", "acl", "object_grants")
 
-        words = say.object_acl(finding.actual, permission, account, requirement.resource, own=own)
+        words = say.object_acl(finding.actual, permission, account, requirement.resource)
         parts.append(Part("bucket owner", f"ACL of {requirement.resource}", words, grant))
 
     def enforce(draft: Draft) -> None:
