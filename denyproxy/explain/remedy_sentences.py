@@ -136,6 +136,7 @@ def limited(limits: Mapping[str, str | None]) -> str:
     found = [
         f"without {key}" if value is None else f"{_LIMITS.get(key.lower(), f'with {key}')} {shown(value) or '(empty)'}"
         for key, value in limits.items()
+        if key.lower() != "aws:principalarn"
     ]
     return f" {' and '.join(found)}" if found else ""
 

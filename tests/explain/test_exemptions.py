@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.explain.remedied import SCENARIOS, Document, decided, fixes_of, patched
 from tests.explain.test_fixes import ALL, document, first, identity, scenario
 
@@ -76,6 +78,35 @@ def test_a_group_keeps_its_deny_for_all_other_members() -> None:
 def test_a_condition_that_limits_the_exemption_is_named() -> None:
     (fix,) = fixes_of(SCENARIOS["pfx-f04"])
     assert " with prefix finance/ by user bob " in fix.summary
+
+
+@pytest.mark.parametrize(
+    ("context", "left", "words"),
+    [
+        (
+            {"aws:SourceAccount": "111122223333"},
+            {"aws:SourceAccount": "111122223333"},
+            " with aws:SourceAccount 111122223333 by cloudtrail.amazonaws.com from the Deny of statement No in the "
+            "bucket policy.",
+        ),
+        ({}, None, "(a condition on aws:SourceArn or aws:SourceAccount belongs there too, lest the service do it for "),
+    ],
+)
+def test_a_service_is_exempt_for_the_source_of_the_request_alone(
+    context: dict[str, str], left: dict[str, str] | None, words: str
+) -> None:
+    service = {"Service": "cloudtrail.amazonaws.com"}
+    deny = {"Sid": "No", "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/k"}
+    allow = {"Effect": "Allow", "Principal": service, "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}
+    request = {"principal": "cloudtrail.amazonaws.com", "principal_account": None, "context": context}
+    case = scenario(request=request, policies={"bucket_policy": document(deny, allow)})
+    fix = first(case)
+    assert words in fix.summary
+    assert fix.least_privilege is (left is not None)
+    conditions = [item.get("Condition") for item in patched(case, fix)["policies"]["bucket_policy"]["Statement"]]
+    others = {"StringNotEquals": {"aws:PrincipalServiceName": "cloudtrail.amazonaws.com"}}
+    assert others in conditions
+    assert ({"StringNotEquals": left} in conditions) is (left is not None)
 
 
 def test_other_requests_of_the_same_caller_stay_denied() -> None:

@@ -98,6 +98,16 @@ def test_a_service_whose_source_is_not_known_is_let_in_with_a_warning(
     assert fix.least_privilege is (condition is not None)
 
 
+def test_a_source_that_the_statement_asks_for_anyway_is_asked_for_once() -> None:
+    fix = first(SCENARIOS["prn-f16"])
+    distribution = "arn:aws:cloudfront::111122223333:distribution/EDFDVBD6EXAMPLE"
+    assert only_value(fix)["Condition"] == {"StringEquals": {"AWS:SourceArn": distribution}}
+    assert fix.summary == (
+        f"Allow s3:GetObject on arn:aws:s3:::site/index.html with AWS:SourceArn {distribution} to "
+        "cloudfront.amazonaws.com in the bucket policy."
+    )
+
+
 def test_a_bucket_opened_to_an_access_point_is_not_opened_directly() -> None:
     case = SCENARIOS["ap-f02"]
     fix = first(case)

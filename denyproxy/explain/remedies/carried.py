@@ -21,6 +21,7 @@ _PINNED_BY = {"IpAddress": "IpAddress", "NotIpAddress": "IpAddress", "Bool": "Bo
 
 
 Block = dict[str, dict[str, Any]]
+_NOTHING: Block = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +83,36 @@ def _pinned(condition: Condition, context: RequestContext) -> tuple[str, str, st
     return _PINNED_BY.get(condition.name.stem, "StringEquals"), condition.key, values[0]
 
 
-def of_the_service(finding: Finding, principal: Principal) -> Carried:
-    """What limits an Allow to the request that a service makes for this customer: against the confused deputy.
+_WANTING = ("StringEquals", "StringLike", "ArnEquals", "ArnLike")
+_SOURCES = ("aws:SourceArn", "aws:SourceAccount")
+
+
+def of_the_service(finding: Finding, principal: Principal, block: Block = _NOTHING) -> Carried:
+    """What limits a statement to the request that a service makes for this customer: against the confused deputy.
+    `block`: the conditions that it has anyway.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html"""
     assert finding.authorization is not None
-    if principal.type is not PrincipalType.SERVICE:
+    if principal.type is not PrincipalType.SERVICE or any(_asks_for(block, key) for key in _SOURCES):
         return Carried()
     context = finding.authorization.evaluation.request.context
-    for key in ("aws:SourceArn", "aws:SourceAccount"):
+    for key in _SOURCES:
         values = context.lookup(key)
         if isinstance(values, tuple) and len(values) == 1:
             return Carried({"StringEquals": {key: values[0]}})
     return Carried(complete=False)
 
 
-def of_the_access_point(finding: Finding) -> Carried:
+def of_the_access_point(finding: Finding, block: Block = _NOTHING) -> Carried:
     """What keeps the bucket's own name shut where its policy has to let an access point through.
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-policies.html"""
     assert finding.authorization is not None
     point = finding.authorization.requirement.via_access_point
-    if finding.layer != "bucket-policy" or point is None:
+    if finding.layer != "bucket-policy" or point is None or _asks_for(block, "s3:DataAccessPointArn"):
         return Carried()
     return Carried({"StringEquals": {"s3:DataAccessPointArn": point}})
+
+
+def _asks_for(block: Block, key: str) -> bool:
+    """Does a condition want the key to be something?"""
+    wanting = (keys for operator, keys in block.items() if operator.split(":")[-1].startswith(_WANTING))
+    return any(name.lower() == key.lower() for keys in wanting for name in keys)

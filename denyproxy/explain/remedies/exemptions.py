@@ -9,6 +9,7 @@ from typing import Any
 from denyproxy.explain.case import Case
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.patches import Draft
+from denyproxy.explain.remedies.carried import of_the_service
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import (
     PLACES,
@@ -38,6 +39,7 @@ from denyproxy.explain.remedy_sentences import (
     only_if_present,
     other_policy,
     root_may,
+    source_condition,
 )
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.operators import NULL
@@ -66,6 +68,10 @@ def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
         scope = replace(scope, others={})
     if len(findings) == 1:
         scope = replace(scope, unless=tuple(_other_requests(finding)))
+    sourced = of_the_service(finding, case.caller.principal)
+    for keys in sourced.block.values():
+        scope = replace(scope, unless=(*scope.unless, {"StringNotEquals": keys}))
+    exact = exact and sourced.complete
     sids = {item.sid for item in finding.evidence.policy.statements if item.sid}
     lessened = deny_less(statement, scope, container_of(finding), sids)
     who = caller_in_words(case.caller.principal, unsigned="unsigned requests") if naming_of(finding) != "none" else None
@@ -76,6 +82,7 @@ def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
     words = exempt(actions, lessened.instead or resources, who, label(finding), policy, limits)
     if lessened.instead:
         words += freed_whole(resources)
+    words += "" if sourced.complete else source_condition({})
     words += named_today([text for text in lessened.named if text.startswith("s3:")])
     if finding.layer == "bucket-policy" and any(action.lower() in ROOT_KEEPS for action in scope.actions):
         words += root_may(case.caller.principal.account)

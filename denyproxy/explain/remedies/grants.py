@@ -78,7 +78,8 @@ def _addition(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> 
     new = path is None
     scope, exact = scope_of(findings, case, own=new and finding.layer in _LISTS)
     carried, principal = carried_conditions(finding), case.caller.principal
-    sourced, through = of_the_service(finding, principal), of_the_access_point(finding)
+    sourced = of_the_service(finding, principal, carried.block)
+    through = of_the_access_point(finding, carried.block)
     whom = caller_in_words(principal)
     if _names_accounts(finding) and principal.type is PrincipalType.ROOT:
         # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html: the account.
