@@ -19,6 +19,7 @@ from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import PLACES
 from denyproxy.explain.remedies.requests import compliance, signing
 from denyproxy.explain.remedies.states import state_remedies
+from denyproxy.explain.state_remedy_sentences import MANAGED_KEY, MISSING_KEY_PUBLIC, STAYS_MISSING
 from denyproxy.explain.trial import tried
 from denyproxy.explain.verdict import Judgement
 from denyproxy.iam.principal import PrincipalType
@@ -74,11 +75,11 @@ def _options(group: Sequence[Finding], judgement: Judgement, case: Case) -> list
         return state_remedies(finding, case)
     missing_key = judgement.missing_key and finding is judgement.cause
     if missing_key and case.caller.principal.type is PrincipalType.ANONYMOUS:
-        return [Part("caller", "the request", say.MISSING_KEY_PUBLIC, open=say.STAYS_MISSING)]
+        return [Part("caller", "the request", MISSING_KEY_PUBLIC, open=STAYS_MISSING)]
     if finding.layer not in PLACES:
         return []
     if _is_managed_key(finding):
-        return [Part("bucket owner", "encryption of the object", say.MANAGED_KEY)]
+        return [Part("bucket owner", "encryption of the object", MANAGED_KEY)]
     complied = compliance(finding, case)
     parts = [complied.part] if complied is not None else []
     if complied is not None and complied.within_reach and (finding.effect == "explicit" or not complied.part.open):

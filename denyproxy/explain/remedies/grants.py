@@ -30,8 +30,6 @@ from denyproxy.explain.remedies.scopes import principal_element, says_only, scop
 from denyproxy.explain.remedies.statements import Json, allow, merged
 from denyproxy.explain.remedy_sentences import (
     BLOCKED_POLICY,
-    SIGN,
-    SIGNER,
     THROUGH_ACCESS_POINT,
     caller_in_words,
     extend,
@@ -43,6 +41,7 @@ from denyproxy.explain.remedy_sentences import (
     source_condition,
     wider,
 )
+from denyproxy.explain.state_remedy_sentences import SIGN, SIGNER
 from denyproxy.iam.document import SUBSTITUTING_VERSION
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.principal import PrincipalType

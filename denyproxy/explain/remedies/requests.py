@@ -14,18 +14,15 @@ from denyproxy.explain.remedies.places import endpoint_of
 from denyproxy.explain.remedies.sending import OF_SSE_C, SSE, SSE_C, SSE_KEY, Sent, is_presigned, sending
 from denyproxy.explain.remedies.surroundings import WITHOUT_ENDPOINT, Surrounding, surrounding
 from denyproxy.explain.remedies.turning import accepted, conditions, turning_values
-from denyproxy.explain.remedy_sentences import (
+from denyproxy.explain.remedy_sentences import label
+from denyproxy.explain.request_remedy_sentences import (
     PATTERN,
-    SIGN,
-    SIGNER,
-    UNSIGNED,
     either,
     field_changes,
     field_pattern,
-    label,
-    leave_out,
     surroundings_change,
 )
+from denyproxy.explain.state_remedy_sentences import SIGN, SIGNER, UNSIGNED, leave_out
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.iam.statement import Statement

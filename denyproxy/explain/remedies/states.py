@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from denyproxy.explain import remedy_sentences as say
+from denyproxy.explain import state_remedy_sentences as say
 from denyproxy.explain.case import Case
 from denyproxy.explain.findings import Finding, layer_policies
 from denyproxy.explain.patches import Draft

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from denyproxy.explain.remedies.part import Owner
-from denyproxy.explain.remedy_sentences import ACCESS_POINT, ATTESTED
+from denyproxy.explain.request_remedy_sentences import ACCESS_POINT, ATTESTED
 
 
 @dataclass(frozen=True, slots=True)
