@@ -113,7 +113,10 @@ def restricted(account: str | None) -> str:
 def object_acl(owner: str | None, permission: str, account: str, resource: str) -> str:
     """An object of another account."""
     whose = f"the object owner, account {owner}," if owner is not None else "the account that owns the object"
-    return f"have {whose} grant {permission} on {shown(resource)} to account {account} in its ACL"
+    return (
+        f"have {whose} grant {permission} on {shown(resource)} to account {account} in its ACL (which names accounts, "
+        "not users or roles)"
+    )
 
 
 def from_vpc(vpc: str | None) -> str:

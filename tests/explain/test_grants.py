@@ -117,6 +117,15 @@ def test_a_bucket_opened_to_an_access_point_is_not_opened_directly() -> None:
     assert fix.summary.endswith(" to user bob in the bucket policy, for requests through the access point alone.")
 
 
+def test_the_owner_of_an_object_grants_to_an_account_and_the_fix_says_so() -> None:
+    fix = first(SCENARIOS["own-01"])
+    assert not fix.least_privilege
+    assert fix.summary == (
+        "Have the object owner, account 444455556666, grant READ on arn:aws:s3:::deploy-bkt/builds/1.tgz to account "
+        "111122223333 in its ACL (which names accounts, not users or roles)."
+    )
+
+
 def test_where_the_policy_names_accounts_the_account_is_named() -> None:
     fix = first(SCENARIOS["prn-f18"])
     assert " to account 127311923021 in the bucket policy" in fix.summary

@@ -139,7 +139,7 @@ def _foreign_object(finding: Finding, case: Case) -> list[Part]:
             draft.append({"grantee": account, "permission": permission}, "policies", "acl", "object_grants")
 
         words = say.object_acl(finding.actual, permission, account, requirement.resource)
-        parts.append(Part("bucket owner", f"ACL of {requirement.resource}", words, grant))
+        parts.append(Part("bucket owner", f"ACL of {requirement.resource}", words, grant, exact=False))
 
     def enforce(draft: Draft) -> None:
         draft.put("BucketOwnerEnforced", "policies", "object_ownership")
