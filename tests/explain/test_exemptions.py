@@ -109,6 +109,24 @@ def test_a_service_is_exempt_for_the_source_of_the_request_alone(
     assert ({"StringNotEquals": left} in conditions) is (left is not None)
 
 
+def test_a_slip_in_whom_a_deny_spares_is_corrected_for_all_of_them() -> None:
+    role = "arn:aws:iam::111122223333:role/app"
+    other = "arn:aws:iam::111122223333:role/other"
+    deny = {
+        "Sid": "No",
+        "Effect": "Deny",
+        "NotPrincipal": {"AWS": role},
+        "Action": "s3:GetObject",
+        "Resource": "arn:aws:s3:::b/*",
+        "Condition": {"ArnNotEquals": {"aws:PrincipalArn": other}},
+    }
+    request = {"principal": "arn:aws:sts::111122223333:assumed-role/app/s", "principal_role": role}
+    case = scenario(request=request, policies={"identity": identity(ALL), "bucket_policy": document(deny)})
+    _, meant = fixes_of(case)
+    (statement,) = patched(case, meant)["policies"]["bucket_policy"]["Statement"]
+    assert statement["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": [other, role]}}
+
+
 def test_other_requests_of_the_same_caller_stay_denied() -> None:
     deny = {
         "Sid": "No",

@@ -47,6 +47,7 @@ CONDITIONS: tuple[Json, ...] = (
     {},
     {"Condition": {"StringEquals": {"aws:RequestedRegion": "us-east-1"}}},
     {"Condition": {"ArnNotEquals": {"aws:SourceArn": "arn:aws:sns:us-east-1:1:t"}}},
+    {"Condition": {"ArnNotEquals": {"aws:PrincipalArn": BOB}}},
 )
 PRINCIPALS: tuple[Json, ...] = ({"Principal": "*"}, {"NotPrincipal": {"AWS": BOB}})
 
@@ -179,6 +180,29 @@ def test_patterns_of_actions_stay_patterns_where_they_can(
     assert [item["Action"] for item in lessened.statements] == [left]
     assert lessened.named == named
     assert lessened.exact is not bool(named)
+
+
+@pytest.mark.parametrize("key", ["aws:PrincipalArn", "AWS:principalarn"])
+def test_who_was_spared_before_is_spared_still(key: str) -> None:
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": BUCKET + "/*",
+        "Condition": {"ArnNotEquals": {key: BOB}},
+    }
+    scope = Scope(("s3:GetObject",), (KEY,), others=SPARED, literal=(KEY,))
+    lessened = deny_less(statement, scope, BUCKET)
+    assert lessened.statements[0]["Condition"] == {"ArnNotEquals": {key: [BOB, ALICE]}}
+    assert not any(denies(lessened.statements, BOB, "s3:GetObject", place) for place in (KEY, KEY + "2"))
+
+
+def test_a_deny_of_unsigned_requests_alone_has_nobody_else_to_deny() -> None:
+    null = {"Null": {"aws:PrincipalArn": "true"}}
+    statement = {"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*", "Condition": null}
+    others = {"Null": {"aws:PrincipalArn": "false"}}
+    lessened = deny_less(statement, Scope(("s3:GetObject",), (KEY,), others=others, literal=(KEY,)), None)
+    assert lessened.statements == ({"Effect": "Deny", "Action": "s3:GetObject", "NotResource": KEY, "Condition": null},)
 
 
 def test_a_deny_of_one_services_actions_denies_no_others() -> None:

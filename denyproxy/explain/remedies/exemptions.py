@@ -25,7 +25,7 @@ from denyproxy.explain.remedies.places import (
 )
 from denyproxy.explain.remedies.requests import is_possible
 from denyproxy.explain.remedies.scopes import container_of, says_only, scope_of
-from denyproxy.explain.remedies.statements import Condition, Json, deny_less, one_or_all, texts, with_conditions
+from denyproxy.explain.remedies.statements import Condition, Json, and_also, deny_less, one_or_all, texts
 from denyproxy.explain.remedies.surroundings import surrounding
 from denyproxy.explain.remedies.turning import conditions
 from denyproxy.explain.remedy_sentences import (
@@ -163,9 +163,11 @@ def _slips(finding: Finding, path: Path, statement: Json, case: Case) -> Iterato
             yield Part(place.owner, where, words, _replacing(path, statement, (new,)), exact=False)
             return
     for key in _vacuous(finding):
-        new = with_conditions(statement, {"Null": {key: "false"}})
+        with_key = and_also(statement, {"Null": {key: "false"}})
+        if with_key is None:
+            continue
         words = only_if_present(key, label(finding), policy)
-        yield Part(place.owner, where, words, _replacing(path, statement, (new,)), exact=False)
+        yield Part(place.owner, where, words, _replacing(path, statement, (with_key,)), exact=False)
         return
 
 
@@ -182,7 +184,8 @@ def _spare_by_arn(finding: Finding, statement: Json) -> tuple[Json, list[str]] |
     new: dict[str, Any] = {}
     for name, value in statement.items():
         new["Principal" if name == "NotPrincipal" else name] = "*" if name == "NotPrincipal" else value
-    return with_conditions(new, {"ArnNotEquals": {_ARN: one_or_all(arns)}}), arns
+    spared_too = and_also(new, {"ArnNotEquals": {_ARN: one_or_all(arns)}})
+    return None if spared_too is None else (spared_too, arns)
 
 
 def _principal_arn(text: str) -> str:
@@ -206,8 +209,9 @@ def _principal_for_source(finding: Finding, statement: Json, case: Case) -> tupl
             arns = [_principal_arn(text) for text in texts(values)]
             if key.lower() == "aws:sourcearn" and all(":iam::" in arn for arn in arns):
                 rest = {name: text for name, text in keys.items() if name != key}
-                condition = {**block, operator: {**rest, _ARN: one_or_all(arns)}}
-                return {**statement, "Condition": condition}, arns
+                without = {**statement, "Condition": {**block, operator: rest}}
+                new = and_also(without, {operator: {_ARN: one_or_all(arns)}})
+                return None if new is None else (new, arns)
     return None
 
 

@@ -75,17 +75,19 @@ def with_conditions(statement: Json, conditions: Condition) -> Json:
     return {**statement, "Condition": together} if together else statement
 
 
-def and_also(statement: Json, conditions: Condition) -> Json:
-    """The statement with further negated conditions: of two on the same operator and key, the values together."""
-    block = statement.get("Condition", {})
-    both = {
-        operator: {
-            key: one_or_all([*texts(block[operator][key]), *texts(value)]) if key in block.get(operator, {}) else value
-            for key, value in keys.items()
-        }
-        for operator, keys in conditions.items()
-    }
-    return with_conditions(statement, both)
+def and_also(statement: Json, conditions: Condition) -> Json | None:
+    """The statement with further negated conditions: of two on the same operator and key, the values together. None:
+    with them it never applies."""
+    block = {operator: dict(keys) for operator, keys in statement.get("Condition", {}).items()}
+    for operator, keys in conditions.items():
+        there = block.setdefault(operator, {})
+        for key, value in keys.items():
+            written = next((known for known in there if known.lower() == key.lower()), None)
+            values = list(dict.fromkeys([*texts(there[written]), *texts(value)])) if written else texts(value)
+            if operator == "Null" and len(values) > 1:
+                return None
+            there[written or key] = one_or_all(values)
+    return {**statement, "Condition": block}
 
 
 def texts(value: Any) -> list[str]:
@@ -122,14 +124,19 @@ def deny_less(statement: Json, scope: Scope, container: str | None, sids: Collec
     elsewhere = _elsewhere(statement, scope, container)
     here = list(scope.resources) if elsewhere is not None else None
     same_action = _with(statement, "Action", {"Action": one_or_all(scope.actions)})
-    parts = [with_conditions(statement, scope.others)] if scope.others else []
+    parts = _all_with(statement, [scope.others] if scope.others else [])
     parts += elsewhere or ()
-    parts += [_on(and_also(same_action, condition), here) for condition in scope.unless]
+    parts += _all_with(_on(same_action, here), scope.unless)
     rest, named = _other_actions(statement, scope, bounded=here is not None or _is_of_service(statement, scope))
     if rest is not None:
         parts.append(_on(_with(statement, "Action", rest), here))
     instead = () if elsewhere is not None else tuple(_covering(texts(statement.get("Resource")), scope.literal))
     return Lessened(tuple(_labelled(parts, statement.get("Sid"), sids)), instead, named)
+
+
+def _all_with(statement: Json, conditions: Sequence[Condition]) -> list[Json]:
+    """The statement with each of further conditions."""
+    return [part for condition in conditions if (part := and_also(statement, condition)) is not None]
 
 
 def _labelled(parts: Sequence[Json], sid: str | None, taken: Collection[str]) -> Iterator[Json]:
