@@ -284,4 +284,5 @@ def _instructions(answer: _Answer) -> str:
         return fixes_of_request(answer.explanation)
     if answer.scenario is None and any(item.patch for item in fixes):
         raise Usage(NO_SCENARIO)
-    return all_instructions(fixes, answer.scenario or {"request": {}, "policies": {}})
+    scenario = answer.scenario or {"request": {}, "policies": {}}
+    return all_instructions(fixes, scenario, answer.explanation.policies.revision)
