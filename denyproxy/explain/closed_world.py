@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any
 
 from denyproxy.exchange import RequestHead
@@ -20,7 +19,6 @@ from denyproxy.explain.scenario_format import (
     StoredObject,
 )
 from denyproxy.iam.document import UNKNOWN_POLICIES, Policy, PolicyError, PolicyList
-from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import UNKNOWN, Unknown
 from denyproxy.s3.addressing import parse_address
 from denyproxy.s3.arn import Arn
@@ -66,11 +64,6 @@ class ClosedWorld:
         self.policies = policies
         self.unknown = frozenset(unknown)
         self.bucket, self.key = _addressed(request)
-
-    @cached_property
-    def statements(self) -> Mapping[int, Statement]:
-        """Those of `compiled`, by the id of their JSON."""
-        return {place: item for policy in self.compiled.values() for place, item in policy.compiled().items()}
 
     def snapshot(self) -> PolicySnapshot:
         """The facts of the scenario, as a snapshot."""
@@ -247,8 +240,10 @@ class ClosedWorld:
         known = self.compiled.get(id(document.get("Statement")))
         if known is not None and known.name == name and known.arn == arn and known.document == document:
             return known
+        before = (policy for policy in self.compiled.values() if policy.name == name and policy.arn == arn)
+        statements = {place: item for policy in before for place, item in policy.compiled().items()}
         try:
-            return Policy.parse(document, name=name, arn=arn, compiled=self.statements)
+            return Policy.parse(document, name=name, arn=arn, compiled=statements)
         except PolicyError as error:
             raise ScenarioError(f"policies, {layer} {name!r}: {error}") from None
 

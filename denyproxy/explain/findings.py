@@ -172,7 +172,7 @@ def _explicit(authorization: Authorization, objection: Objection) -> Iterator[Fi
     """A finding for each Deny that applies or may, and one for the policies of the layer that are not known."""
     policies, resource = layer_policies(authorization.policies, objection.layer)
     request = authorization.evaluation.request
-    for policy, statement, truth in authorization.evaluation.layers[objection.layer].statements:
+    for policy, statement, truth in authorization.evaluation.statements(objection.layer):
         if statement.effect != "Deny" or truth is Truth.NO:
             continue
         evidence = statement.examine(request, resource)

@@ -74,8 +74,9 @@ def _to_the_same(case: Case, snapshot: PolicySnapshot, assumed: Surroundings) ->
         asked.append(evidence.missing_key_authorization)
     remaining = []
     for authorization in asked:
-        context = _assuming(authorization.evaluation.request.context, assumed)
-        again = (authorization.requirement, context, case.caller, snapshot, declared)
+        before = authorization.evaluation
+        context = _assuming(before.request.context, assumed)
+        again = (authorization.requirement, context, case.caller, snapshot, declared, None if assumed else before)
         if not is_allowed(*again):
             remaining.append(authorize(*again))
     return len(asked), tuple(remaining), _gates(case, snapshot)

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import is_
 from typing import NamedTuple
 
 from denyproxy.iam.document import Policy, PolicyList
@@ -99,6 +100,50 @@ def assess(request: AuthorizationRequest, policies: PolicySet, ask: Judge, ask_r
     elif linked is UNSURE:
         scp, rcp, boundary = tuple(map(_weakened, scp)), tuple(map(_weakened, rcp)), _weakened(boundary)
     return Assessment(scp, rcp, vpc_endpoint, resource, identity, boundary, session)
+
+
+def remembering(
+    policies: PolicySet, said: Assessment, ask: Judge, ask_resource: ResourceJudge
+) -> tuple[Judge, ResourceJudge]:
+    """Judges that know what these policies said on the very request, and ask only the others.
+
+    Not for callers for whom layers may not apply: what they said counts for less there."""
+    lists: list[tuple[PolicyList | None, Said]] = [
+        (policies.identity, said.identity),
+        (policies.vpc_endpoint, said.vpc_endpoint),
+        (policies.boundary, said.boundary),
+        (policies.session, said.session),
+        *zip(policies.scp or (), said.scp, strict=False),
+        *zip(policies.rcp or (), said.rcp, strict=False),
+    ]
+    known = [(listed, heard) for listed, heard in lists if listed is not None and heard is not _NOTHING_TO_SAY]
+
+    def again(asked: PolicyList, action: str, request: AuthorizationRequest) -> Said:
+        for listed, heard in known:
+            if _same(listed, asked):
+                return heard
+        return ask(asked, action, request)
+
+    def resource_again(asked: ResourceLayer, action: str, request: AuthorizationRequest) -> Granted:
+        for layer, heard in zip(policies.resource, said.resource, strict=True):
+            if (
+                _same(layer.policies, asked.policies)
+                and layer.resource == asked.resource
+                and layer.deny_only is asked.deny_only
+                and layer.other_grant == asked.other_grant
+            ):
+                return heard
+        return ask_resource(asked, action, request)
+
+    return again, resource_again
+
+
+def _same(one: PolicyList, other: PolicyList) -> bool:
+    """Are they the very same policies?"""
+    if one is other:
+        return True
+    mine, theirs = one.policies, other.policies
+    return one.complete is other.complete and len(mine) == len(theirs) and all(map(is_, mine, theirs))
 
 
 # One layer, for the decision alone

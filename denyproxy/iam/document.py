@@ -96,7 +96,7 @@ class Policy:
         substitutes = version == SUBSTITUTING_VERSION
         statements = []
         for index, (place, part) in enumerate(_statements(document)):
-            known = compiled.get(id(part))
+            known = compiled.get(id(part)) if compiled else None
             if known is not None and known.substitutes is substitutes:
                 statements.append(known.moved(index, place))
             else:

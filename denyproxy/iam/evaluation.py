@@ -5,14 +5,16 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from denyproxy.iam.assessment import (
     OUTSIDERS,
     Assessment,
     Granted,
+    Judge,
+    ResourceJudge,
     Said,
     Triples,
     assess,
@@ -20,12 +22,13 @@ from denyproxy.iam.assessment import (
     hear_resource,
     judge,
     judge_resource,
+    remembering,
 )
+from denyproxy.iam.document import Policy
 from denyproxy.iam.layers import (
     AuthorizationRequest,
     Blocks,
     Decision,
-    Evaluation,
     Grant,
     Layer,
     LayerEvaluation,
@@ -34,6 +37,7 @@ from denyproxy.iam.layers import (
     ResourceLayer,
 )
 from denyproxy.iam.principal import is_service_linked
+from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import Truth
 
 __all__ = [
@@ -54,22 +58,83 @@ __all__ = [
 NO, UNSURE, YES = Truth.NO, Truth.UNKNOWN, Truth.YES
 
 
-def decide(request: AuthorizationRequest, policies: PolicySet) -> frozenset[Decision]:
-    """The decisions that are possible, without the evidence."""
-    if is_service_linked(request.principal) is UNSURE:
-        # Layers may turn out not to apply, so that a Deny in one does not settle the rest.
-        said = assess(request, policies, hear, hear_resource)
-    else:
-        said = assess(request, policies, judge, judge_resource)
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """The evidence for one authorization request."""
+
+    request: AuthorizationRequest
+    possible: frozenset[Decision]
+    """A sound superset of the decisions still possible given the unknowns; a singleton is a certainty."""
+    objections: tuple[Objection, ...]
+    """Every layer that denies or may deny: explicit ones first, then implicit, each in the order
+    scp, rcp, vpc-endpoint-policy, resource layers, identity, permissions-boundary, session-policy."""
+    policies: PolicySet = field(repr=False)
+    said: Assessment = field(repr=False)
+
+    @property
+    def layers(self) -> Mapping[str, LayerEvaluation]:
+        """What each layer says. Put together when it is asked for."""
+        return _layers(self.policies, self.said)
+
+    def statements(self, layer: str) -> Triples:
+        """The statements of a layer that concern the action, in document order, each with whether it matches."""
+        said = self.said
+        match layer:
+            case "identity":
+                return said.identity.statements
+            case "scp" | "rcp":
+                return _statements(said.scp if layer == "scp" else said.rcp)
+            case "vpc-endpoint-policy":
+                return said.vpc_endpoint.statements
+            case "permissions-boundary":
+                return said.boundary.statements
+            case "session-policy":
+                return said.session.statements
+        asked = zip(self.policies.resource, said.resource, strict=True)
+        return next((granted.statements for one, granted in asked if one.layer == layer), ())
+
+    def all_statements(self) -> Iterator[tuple[Policy, Statement, Truth]]:
+        """Those of all layers."""
+        said = self.said
+        for layer in (*said.scp, *said.rcp, said.vpc_endpoint, said.identity, said.boundary, said.session):
+            yield from layer.statements
+        for granted in said.resource:
+            yield from granted.statements
+
+    @property
+    def decision(self) -> Decision | None:
+        """The decision, or None if the unknowns leave more than one."""
+        return next(iter(self.possible)) if len(self.possible) == 1 else None
+
+
+def decide(
+    request: AuthorizationRequest, policies: PolicySet, before: Evaluation | None = None
+) -> frozenset[Decision]:
+    """The decisions that are possible, without the evidence. `before`: as in `evaluate`."""
+    # Where layers may turn out not to apply, a Deny in one does not settle the rest.
+    thorough = is_service_linked(request.principal) is UNSURE
+    said = _assess(request, policies, before, thorough=thorough)
     return _possible(request, policies, said, _side(said.resource))
 
 
-def evaluate(request: AuthorizationRequest, policies: PolicySet) -> Evaluation:
-    """The decisions that are possible, and what each layer has to do with it."""
-    said = assess(request, policies, hear, hear_resource)
+def evaluate(request: AuthorizationRequest, policies: PolicySet, before: Evaluation | None = None) -> Evaluation:
+    """The decisions that are possible, and what each layer has to do with it.
+
+    `before`: an evaluation of the same request; layers that have the same policies still need not be asked again."""
+    said = _assess(request, policies, before, thorough=True)
     side = _side(said.resource)
     objections = (*_explicit(policies, said), *_implicit(request, policies, said, side))
-    return Evaluation(request, _possible(request, policies, said, side), objections, partial(_layers, policies, said))
+    return Evaluation(request, _possible(request, policies, said, side), objections, policies, said)
+
+
+def _assess(
+    request: AuthorizationRequest, policies: PolicySet, before: Evaluation | None, *, thorough: bool
+) -> Assessment:
+    ask: Judge = hear if thorough else judge
+    ask_resource: ResourceJudge = hear_resource if thorough else judge_resource
+    if before is not None and is_service_linked(request.principal) is not UNSURE:
+        ask, ask_resource = remembering(before.policies, before.said, ask, ask_resource)
+    return assess(request, policies, ask, ask_resource)
 
 
 # All layers together

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
@@ -127,26 +126,3 @@ class LayerEvaluation(NamedTuple):
     """The statements that concern the action, in document order, each with whether it matches."""
     grant: Grant | None = None
     """For resource-based layers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """The evidence for one authorization request."""
-
-    request: AuthorizationRequest
-    possible: frozenset[Decision]
-    """A sound superset of the decisions still possible given the unknowns; a singleton is a certainty."""
-    objections: tuple[Objection, ...]
-    """Every layer that denies or may deny: explicit ones first, then implicit, each in the order
-    scp, rcp, vpc-endpoint-policy, resource layers, identity, permissions-boundary, session-policy."""
-    by_layer: Callable[[], Mapping[str, LayerEvaluation]] = field(repr=False, compare=False)
-
-    @property
-    def layers(self) -> Mapping[str, LayerEvaluation]:
-        """What each layer says. Put together when it is asked for."""
-        return self.by_layer()
-
-    @property
-    def decision(self) -> Decision | None:
-        """The decision, or None if the unknowns leave more than one."""
-        return next(iter(self.possible)) if len(self.possible) == 1 else None

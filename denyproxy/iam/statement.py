@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_sta
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from copy import copy
 from typing import TYPE_CHECKING, Literal
 from weakref import ref
 
@@ -113,7 +112,10 @@ class Statement:
 
     def moved(self, index: int, place: str) -> Statement:
         """The same statement in another place of a policy."""
-        other = copy(self)
+        other = Statement.__new__(Statement)
+        for name in Statement.__slots__:
+            if name != "_policy":
+                setattr(other, name, getattr(self, name))
         other.index = index
         other.place = place
         other.label = self.sid or f"Statement[{index}]"

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from denyproxy.exchange import Declared
 from denyproxy.iam.context import RequestContext
 from denyproxy.iam.document import UNKNOWN_POLICIES, Policy, PolicyList
-from denyproxy.iam.evaluation import decide, evaluate
-from denyproxy.iam.layers import AuthorizationRequest, Decision, Evaluation, Grant, PolicySet, ResourceLayer
+from denyproxy.iam.evaluation import Evaluation, decide, evaluate
+from denyproxy.iam.layers import AuthorizationRequest, Decision, Grant, PolicySet, ResourceLayer
 from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
 from denyproxy.s3.acl import BUCKET_PERMISSIONS, PUBLIC_GROUPS, grant_by_acl, needed_permission
@@ -109,10 +109,13 @@ def authorize(
     caller: Caller,
     snapshot: PolicySnapshot,
     declared: Declared,
+    before: Evaluation | None = None,
 ) -> Authorization:
-    """Evaluate one requirement. Pure; raises nothing but on programming errors."""
+    """Evaluate one requirement. Pure; raises nothing but on programming errors.
+
+    `before`: how it was evaluated in the same context, maybe with other policies."""
     request = AuthorizationRequest(caller.principal, requirement.action, requirement.resource, context)
-    authorization = _asked(requirement, context, caller, snapshot, declared).authorize(request)
+    authorization = _asked(requirement, context, caller, snapshot, declared).authorize(request, before)
     possible = _counted(authorization.possible, requirement)
     return authorization if possible is authorization.possible else replace(authorization, possible=possible)
 
@@ -123,10 +126,11 @@ def is_allowed(
     caller: Caller,
     snapshot: PolicySnapshot,
     declared: Declared,
+    before: Evaluation | None = None,
 ) -> bool:
     """Is one requirement allowed, whatever the unknowns are? As `authorize` says, without the evidence."""
     request = AuthorizationRequest(caller.principal, requirement.action, requirement.resource, context)
-    possible = _asked(requirement, context, caller, snapshot, declared).decide(request)
+    possible = _asked(requirement, context, caller, snapshot, declared).decide(request, before)
     return _counted(possible, requirement) == {Decision.ALLOWED}
 
 
@@ -150,12 +154,12 @@ class _NoBucket:
     requirement: Requirement
     policies: PolicySet
 
-    def authorize(self, request: AuthorizationRequest) -> Authorization:
-        evaluation = evaluate(request, self.policies)
+    def authorize(self, request: AuthorizationRequest, before: Evaluation | None) -> Authorization:
+        evaluation = evaluate(request, self.policies, before)
         return Authorization(self.requirement, self.policies, evaluation, (), evaluation.possible)
 
-    def decide(self, request: AuthorizationRequest) -> frozenset[Decision]:
-        return decide(request, self.policies)
+    def decide(self, request: AuthorizationRequest, before: Evaluation | None) -> frozenset[Decision]:
+        return decide(request, self.policies, before)
 
 
 def _counted(possible: frozenset[Decision], requirement: Requirement) -> frozenset[Decision]:
@@ -285,26 +289,26 @@ class _Bucket:
         ownership = self.facts.object_ownership
         self.acls_enabled = Truth.UNKNOWN if ownership is UNKNOWN else Truth.of(ownership != "BucketOwnerEnforced")
 
-    def decide(self, request: AuthorizationRequest) -> frozenset[Decision]:
+    def decide(self, request: AuthorizationRequest, before: Evaluation | None) -> frozenset[Decision]:
         """What is possible; without the evidence, where no rule of S3's own takes grants away."""
         if self._taken_away() or any(self._network_origin(request.context)):
-            return self.authorize(request).possible
-        return decide(request, self._policy_set(_ALL_OFF))
+            return self.authorize(request, before).possible
+        return decide(request, self._policy_set(_ALL_OFF), before)
 
-    def authorize(self, request: AuthorizationRequest) -> Authorization:
+    def authorize(self, request: AuthorizationRequest, before: Evaluation | None) -> Authorization:
         truths = self._taken_away()
         lenient = self._policy_set(_ALL_OFF)
-        evaluation = evaluate(request, lenient)
+        evaluation = evaluate(request, lenient, before)
         possible = evaluation.possible
         refusals: list[Refusal] = []
         for name, truth in truths.items():
             strict = evaluate(request, self._policy_set(_Switches(**{name: True})))
-            before = {(objection.layer, objection.blocks): objection.truth for objection in evaluation.objections}
+            lenient_truths = {(objection.layer, objection.blocks): objection.truth for objection in evaluation.objections}
             added = max(
                 (
                     objection.truth
                     for objection in strict.objections
-                    if objection.truth > before.get((objection.layer, objection.blocks), Truth.NO)
+                    if objection.truth > lenient_truths.get((objection.layer, objection.blocks), Truth.NO)
                 ),
                 default=Truth.NO,
             )

@@ -206,7 +206,7 @@ def time_keys(time: datetime | None) -> Mapping[str, Value]:
 def _put_network_keys(context: _Context, view: View, declared: Mapping[str, Values | None]) -> None:
     """What only the network between caller and S3 knows, as far as something here tells it."""
     request = view.request
-    through = request.vpc_endpoint is not None or any([declared.get(key) is not None for key in _ENDPOINT_KEYS])
+    through = request.vpc_endpoint is not None or any(declared.get(key) is not None for key in _ENDPOINT_KEYS)
     elsewhere = view.call.upstream_kind != "aws" or declared.get("aws:sourceip") is not None
     direct = not through and (elsewhere or declared.get("aws:sourcevpce", ()) is None)
     context.put_all(_ENDPOINT_KEYS, None if direct else view.unsaid)

@@ -90,8 +90,7 @@ def _denied(finding: Finding, key: str, context: RequestContext) -> bool:
         statement.effect == "Deny"
         and any(condition.lower_key == key for condition in statement.conditions)
         and statement.matches_relevant(request.principal, request.resource, context) is Truth.YES
-        for layer in evaluation.layers.values()
-        for _, statement, _ in layer.statements
+        for _, statement, _ in evaluation.all_statements()
     )
 
 
