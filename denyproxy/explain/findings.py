@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from denyproxy.explain.model import Cause, EffectOfCause, Mismatch, NearMiss
 from denyproxy.explain.near_misses import (
@@ -34,8 +34,7 @@ _POLICY_OF_LAYER = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """One reason. `truth` YES: it denies whatever the unknowns are; UNKNOWN: it may."""
 
     layer: str
@@ -112,9 +111,9 @@ def _from_authorization(authorization: Authorization) -> Iterator[Finding]:
         drawn = _explicit if objection.blocks is Blocks.EXPLICIT else _implicit
         for finding in drawn(authorization, objection):
             stage = finding.stage if stage_shift is None else stage_shift
-            truth = min(finding.truth, needed)
-            same = truth is finding.truth and stage == finding.stage
-            finding = finding if same else replace(finding, truth=truth, stage=stage)
+            truth = needed if needed < finding.truth else finding.truth
+            if truth is not finding.truth or stage != finding.stage:
+                finding = finding._replace(truth=truth, stage=stage)
             yield _with_facts(finding, authorization.requirement.facts)
 
 
@@ -122,7 +121,7 @@ def _with_facts(finding: Finding, facts: tuple[str, ...]) -> Finding:
     """With what would tell whether the permission is needed at all."""
     if not facts or finding.unknowns == (finding.layer,):  # a layer that is not loaded is one fact
         return finding
-    return replace(finding, unknowns=tuple(dict.fromkeys((*finding.unknowns, *facts))))
+    return finding._replace(unknowns=tuple(dict.fromkeys((*finding.unknowns, *facts))))
 
 
 def _from_refusal(refusal: Refusal, authorization: Authorization | None) -> Finding:
@@ -210,7 +209,7 @@ def _implicit(authorization: Authorization, objection: Objection) -> Iterator[Fi
     missed = _missed(authorization, objection, layer, misses, policies)
     other = _meant_on_the_bucket(authorization, misses) if layer == "identity" else None
     if other is not None:
-        missed = replace(_missed(authorization, objection, *other), stands_for=missed)
+        missed = _missed(authorization, objection, *other)._replace(stands_for=missed)
     yield missed
 
 

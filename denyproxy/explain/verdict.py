@@ -109,7 +109,7 @@ def _not_policy(said: Finding, found: tuple[Finding, ...]) -> Judgement:
     """S3 names a reason of its own; what is known locally adds the details."""
     own = next((finding for finding in found if finding.layer == said.layer and finding.truth is Truth.YES), None)
     if own is not None and (said.element is None or own.element == said.element):
-        said = replace(own, by_proxy=said.by_proxy)
+        said = own._replace(by_proxy=said.by_proxy)
     others: tuple[Finding, ...] = ()
     if said.layer not in STATE_GATES:
         others = tuple(item for item in found if item.truth is Truth.YES and item.layer != said.layer)
@@ -177,7 +177,7 @@ def _by_message(found: tuple[Finding, ...], denial: DenialMessage, missing_key: 
     if not matching:
         # What is not loaded may hold whatever S3 names.
         effect: EffectOfCause = "explicit" if denial.effect == "explicit" else "implicit"
-        unloaded = (replace(item, effect=effect) for item in reasons if is_unloaded(item))
+        unloaded = (item._replace(effect=effect) for item in reasons if is_unloaded(item))
         matching = tuple(item for item in unloaded if named_by(item, denial))
     definite = tuple(item for item in matching if item.truth is Truth.YES)
     others = tuple(item for item in found if item.truth is Truth.YES)

@@ -107,9 +107,7 @@ class Evaluation:
         return next(iter(self.possible)) if len(self.possible) == 1 else None
 
 
-def decide(
-    request: AuthorizationRequest, policies: PolicySet, before: Evaluation | None = None
-) -> frozenset[Decision]:
+def decide(request: AuthorizationRequest, policies: PolicySet, before: Evaluation | None = None) -> frozenset[Decision]:
     """The decisions that are possible, without the evidence. `before`: as in `evaluate`."""
     # Where layers may turn out not to apply, a Deny in one does not settle the rest.
     thorough = is_service_linked(request.principal) is UNSURE
@@ -216,9 +214,7 @@ def _cases(request: AuthorizationRequest, policies: PolicySet) -> tuple[bool, ..
     return (True,) if same is YES else (True, False)
 
 
-def _possible(
-    request: AuthorizationRequest, policies: PolicySet, said: Assessment, side: _Side
-) -> frozenset[Decision]:
+def _possible(request: AuthorizationRequest, policies: PolicySet, said: Assessment, side: _Side) -> frozenset[Decision]:
     deny = _denied(said)
     if deny is YES:
         return _POSSIBLE[YES, NO]
@@ -265,9 +261,7 @@ def _implicit(request: AuthorizationRequest, policies: PolicySet, said: Assessme
             yield Objection(layer, Blocks.IMPLICIT, ~allow, level)
 
 
-def _standing(
-    policies: PolicySet, said: Assessment, side: _Side, *, own: bool
-) -> list[tuple[str, int | None, Truth]]:
+def _standing(policies: PolicySet, said: Assessment, side: _Side, *, own: bool) -> list[tuple[str, int | None, Truth]]:
     """Every layer, with whether it grants the Allow that is needed whatever the others say."""
     needed = not own or policies.resource_must_delegate
     rows: list[tuple[str, int | None, Truth]] = [("scp", level, one.allow) for level, one in enumerate(said.scp)]

@@ -46,8 +46,7 @@ class AuthorizationRequest:
     context: RequestContext
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """What the Allows on the resource's side are worth, one truth per row group of the grant matrix.
 
     `direct` grants alone (user ARN for that user, session ARN, federated-user ARN, `*`, aws:PrincipalArn);
@@ -58,6 +57,9 @@ class Grant:
     direct: Truth = Truth.NO
     issuer: Truth = Truth.NO
     account: Truth = Truth.NO
+
+
+NO_GRANT = Grant()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class ResourceLayer:
     """Resource ARN under which this layer is evaluated, where it is not the request's."""
     deny_only: bool = False
     """Its Allows have no effect (a bucket policy on an object that another account owns): only `other_grant` grants."""
-    other_grant: Grant = Grant()
+    other_grant: Grant = NO_GRANT
     """Granted on this layer by other means than a policy (ACLs); or-ed with the policy's Allows."""
 
 
@@ -105,8 +107,7 @@ class Blocks(StrEnum):
     IMPLICIT = "implicit"
 
 
-@dataclass(frozen=True, slots=True)
-class Objection:
+class Objection(NamedTuple):
     """A layer that denies. `truth` YES: for every value of the unknowns; UNKNOWN: for some."""
 
     layer: str

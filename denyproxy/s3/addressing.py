@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from denyproxy.s3.arn import DNS_SUFFIXES, access_point_arn, partition_of_region
 from denyproxy.sigv4.wire import percent_decode
@@ -40,8 +40,7 @@ _ARN_IN_PATH = re.compile(
 _LOCAL = "localhost"
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """Where a request is addressed to."""
 
     bucket: str | None = None
@@ -70,9 +69,9 @@ def parse_address(host: str, path: str, base_domains: Sequence[str] = ()) -> Add
             return Address(bucket=name[: -len(domain) - 1], key=_key(path))
     address, left = _aws_host(name)
     if address.endpoint in ("access-point", "object-lambda", "outposts"):
-        return replace(_through_access_point(address, left), key=_key(path))
+        return _through_access_point(address, left)._replace(key=_key(path))
     if left is not None and address.endpoint != "control":
-        return replace(address, bucket=left, key=_key(path))
+        return address._replace(bucket=left, key=_key(path))
     return _path_style(address, path)
 
 
@@ -106,7 +105,7 @@ def _aws_host(name: str) -> tuple[Address, str | None]:
     address = Address(endpoint=endpoint, region=region, partition=partition, global_endpoint=region is None)
     left = ".".join(labels) or None
     if service["name"] == "s3-global" and left is not None and left.endswith(".accesspoint"):
-        return replace(address, endpoint="access-point"), left.removesuffix(".accesspoint")
+        return address._replace(endpoint="access-point"), left.removesuffix(".accesspoint")
     return _by_vpc_endpoint(address, left) if private else (address, left)
 
 
@@ -115,25 +114,25 @@ def _by_vpc_endpoint(address: Address, left: str | None) -> tuple[Address, str |
     found = _VPC_ENDPOINT.fullmatch(left or "")
     if found is None:
         return address, None
-    address = replace(address, vpc_endpoint=found["id"])
+    address = address._replace(vpc_endpoint=found["id"])
     if found["kind"] == "accesspoint":
-        return replace(address, endpoint="access-point"), found["left"]
-    return replace(address, endpoint="control") if found["kind"] == "control" else address, found["left"]
+        return address._replace(endpoint="access-point"), found["left"]
+    return address._replace(endpoint="control") if found["kind"] == "control" else address, found["left"]
 
 
 def _through_access_point(address: Address, left: str | None) -> Address:
     label = (left or "").partition(".")[0] if address.endpoint == "outposts" else left or ""
     if label.endswith(".mrap"):
-        return replace(address, alias=label)
+        return address._replace(alias=label)
     found = _NAME_AND_ACCOUNT.fullmatch(label)
     if found is None:
-        return replace(address, alias=label or None)
+        return address._replace(alias=label or None)
     partition = address.partition or "aws"
     if address.endpoint == "object-lambda":
         arn = f"arn:{partition}:s3-object-lambda:{address.region or ''}:{found['account']}:accesspoint/{found['name']}"
     else:
         arn = access_point_arn(partition, address.region, found["account"], found["name"])
-    return replace(address, access_point=arn)
+    return address._replace(access_point=arn)
 
 
 def _path_style(address: Address, path: str) -> Address:
@@ -144,17 +143,17 @@ def _path_style(address: Address, path: str) -> Address:
     bucket = percent_decode(first)
     written, encoded = _ARN_IN_PATH.fullmatch(raw), _ARN_IN_PATH.fullmatch(bucket)
     if written is not None:
-        return replace(_of_arn(address, written), key=_key(written["key"] or ""))
+        return _of_arn(address, written)._replace(key=_key(written["key"] or ""))
     if encoded is not None:
-        return replace(_of_arn(address, encoded), key=_key(rest))
-    return replace(address, bucket=bucket, key=percent_decode(rest) or None)
+        return _of_arn(address, encoded)._replace(key=_key(rest))
+    return address._replace(bucket=bucket, key=percent_decode(rest) or None)
 
 
 def _of_arn(address: Address, found: re.Match[str]) -> Address:
     """An access point's ARN where a bucket's name is expected, as SDKs and scenarios write it."""
     kind = {"s3-object-lambda": "object-lambda", "s3-outposts": "outposts"}.get(found["service"], "access-point")
     region = found["region"] or address.region
-    return replace(address, endpoint=kind, access_point=found["arn"], region=region, partition=found["partition"])
+    return address._replace(endpoint=kind, access_point=found["arn"], region=region, partition=found["partition"])
 
 
 def _key(path: str) -> str | None:

@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 DNS_SUFFIXES: tuple[tuple[str, str], ...] = (
     ("amazonaws.com.cn", "aws-cn"),
@@ -42,8 +42,7 @@ def dns_suffix(partition: str) -> str:
     return next((suffix for suffix, name in DNS_SUFFIXES if name == partition), "amazonaws.com")
 
 
-@dataclass(frozen=True, slots=True)
-class Arn:
+class Arn(NamedTuple):
     """An ARN in its six parts."""
 
     partition: str

@@ -13,7 +13,7 @@ from denyproxy.exchange import Declared
 from denyproxy.iam.context import RequestContext
 from denyproxy.iam.document import UNKNOWN_POLICIES, Policy, PolicyList
 from denyproxy.iam.evaluation import Evaluation, decide, evaluate
-from denyproxy.iam.layers import AuthorizationRequest, Decision, Grant, PolicySet, ResourceLayer
+from denyproxy.iam.layers import NO_GRANT, AuthorizationRequest, Decision, Grant, PolicySet, ResourceLayer
 from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
 from denyproxy.s3.acl import BUCKET_PERMISSIONS, PUBLIC_GROUPS, grant_by_acl, needed_permission
@@ -58,8 +58,7 @@ _OWN_IDENTITY = replace(_NOBODY, identity=PolicyList((_ALL,)))
 _NO_IDENTITY = frozenset({PrincipalType.ANONYMOUS, PrincipalType.SERVICE, PrincipalType.ROOT})
 
 
-@dataclass(frozen=True, slots=True)
-class Authorization:
+class Authorization(NamedTuple):
     """What all layers say on one requirement."""
 
     requirement: Requirement
@@ -117,7 +116,7 @@ def authorize(
     request = AuthorizationRequest(caller.principal, requirement.action, requirement.resource, context)
     authorization = _asked(requirement, context, caller, snapshot, declared).authorize(request, before)
     possible = _counted(authorization.possible, requirement)
-    return authorization if possible is authorization.possible else replace(authorization, possible=possible)
+    return authorization if possible is authorization.possible else authorization._replace(possible=possible)
 
 
 def is_allowed(
@@ -253,7 +252,6 @@ class _Switches:
 
 
 _ALL_OFF = _Switches()
-_NOTHING_GRANTED = Grant()
 
 _ELEMENTS = {
     "foreign_object": ("acl", "state:object-owner"),
@@ -303,12 +301,12 @@ class _Bucket:
         refusals: list[Refusal] = []
         for name, truth in truths.items():
             strict = evaluate(request, self._policy_set(_Switches(**{name: True})))
-            lenient_truths = {(objection.layer, objection.blocks): objection.truth for objection in evaluation.objections}
+            already = {(objection.layer, objection.blocks): objection.truth for objection in evaluation.objections}
             added = max(
                 (
                     objection.truth
                     for objection in strict.objections
-                    if objection.truth > lenient_truths.get((objection.layer, objection.blocks), Truth.NO)
+                    if objection.truth > already.get((objection.layer, objection.blocks), Truth.NO)
                 ),
                 default=Truth.NO,
             )
@@ -393,7 +391,7 @@ class _Bucket:
     def _acl_grant(self, switches: _Switches) -> Grant:
         enabled = self.acls_enabled
         if enabled is Truth.NO or needed_permission(self.action) is None:
-            return _NOTHING_GRANTED
+            return NO_GRANT
         canonical = self.snapshot.account(self.caller.principal.account).canonical_id
         grant = grant_by_acl(
             self.action,

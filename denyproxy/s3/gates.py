@@ -7,8 +7,8 @@ Each gate is a row of `GATES`; it says whether it refuses, without a look at wha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
@@ -29,8 +29,7 @@ _MAY_CARRY_ACL = frozenset({"PutBucketAcl", "PutObjectAcl", "PutObject", "CopyOb
 _OWNER_ONLY = frozenset({"CreateBucket", "ListBuckets"})
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """S3 refuses for a reason of its own. `truth` YES: whatever the unknowns are."""
 
     layer: str
@@ -235,7 +234,7 @@ def shortened_retention(request: S3Request, caller: Caller, snapshot: PolicySnap
         weaker = Truth.NO
     else:
         weaker = Truth.YES if facts.lock_mode == "COMPLIANCE" else Truth.UNKNOWN
-    yield replace(retention, truth=min(retention.truth, weaker))
+    yield retention._replace(truth=min(retention.truth, weaker))
 
 
 def _bypasses(request: S3Request) -> bool:

@@ -167,7 +167,7 @@ def identify(
     first = dict(reversed(query))
     name = table.match_literal(head.method, path, first, headers)
     if name is not None:
-        address = replace(address, bucket=None, key=None, access_point=None)
+        address = address._replace(bucket=None, key=None, access_point=None)
     else:
         name = _name(head.method, address, first, headers, table)
     key = address.key
@@ -271,9 +271,9 @@ def _resolved(address: Address, access_points: Mapping[str, AccessPointFacts]) -
         return address
     facts = access_points.get(alias)
     if facts is None:
-        return replace(address, bucket=None, alias=alias)
+        return address._replace(bucket=None, alias=alias)
     endpoint = "object-lambda" if ":s3-object-lambda:" in facts.arn else "access-point"
-    return replace(address, bucket=None, alias=None, access_point=facts.arn, endpoint=endpoint)
+    return address._replace(bucket=None, alias=None, access_point=facts.arn, endpoint=endpoint)
 
 
 def _headers(head: RequestHead, presigned: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actio
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from denyproxy.iam.truth import UNKNOWN, Truth
 from denyproxy.s3.arn import Arn, access_point_arn, access_point_object_arn, bucket_arn, object_arn
@@ -49,11 +49,10 @@ def missing_key_requirement(request: S3Request, snapshot: PolicySnapshot) -> Req
     if key is None:
         return None
     place = _on(scene, None, None) if source is None else _in_source(scene, source.bucket, None, None)
-    return replace(_requirement(Row("s3:ListBucket", Target.BUCKET), place, place.needed), key=key)
+    return _requirement(Row("s3:ListBucket", Target.BUCKET), place, place.needed)._replace(key=key)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(NamedTuple):
     """A resource, as far as it is known."""
 
     resource: str
@@ -118,7 +117,7 @@ def _bucket(scene: Scene) -> Iterator[_Place]:
 def _object(scene: Scene) -> Iterator[_Place]:
     request = scene.request
     place = _on(scene, request.key or _ANY, request.parameter("versionId"))
-    yield place if request.key is not None else replace(place, key=None, needed=Truth.UNKNOWN)
+    yield place if request.key is not None else place._replace(key=None, needed=Truth.UNKNOWN)
 
 
 def _on(scene: Scene, key: str | None, version_id: str | None) -> _Place:
@@ -169,7 +168,7 @@ def _through(scene: Scene, arn: str | None, bucket: str | None, key: str | None,
 def _source(scene: Scene) -> Iterator[_Place]:
     source = scene.request.copy_source
     if source is None:
-        yield replace(_in_bucket(scene, _ANY, _ANY, None), needed=Truth.UNKNOWN, bucket=None, key=None, source=True)
+        yield _in_bucket(scene, _ANY, _ANY, None)._replace(needed=Truth.UNKNOWN, bucket=None, key=None, source=True)
     else:
         yield _in_source(scene, source.bucket, source.key, source.version_id)
 
@@ -183,7 +182,7 @@ def _in_source(scene: Scene, bucket: str, key: str | None, version_id: str | Non
         place = _through(scene, bucket, None, key, version_id)
     else:
         place = _in_bucket(scene, bucket, key, version_id)
-    return replace(place, source=True)
+    return place._replace(source=True)
 
 
 def _listed(*, versions: bool | None) -> Callable[[Scene], Iterator[_Place]]:
@@ -191,7 +190,7 @@ def _listed(*, versions: bool | None) -> Callable[[Scene], Iterator[_Place]]:
 
     def places(scene: Scene) -> Iterator[_Place]:
         if scene.body is None:
-            yield replace(_on(scene, _ANY, None), key=None, needed=Truth.UNKNOWN)
+            yield _on(scene, _ANY, None)._replace(key=None, needed=Truth.UNKNOWN)
             return
         for item in children(scene.body, "Object"):
             key, version = child_text(item, "Key"), child_text(item, "VersionId")

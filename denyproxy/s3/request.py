@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from denyproxy.iam.principal import Principal
 from denyproxy.iam.truth import Truth
@@ -109,8 +110,7 @@ class Role(StrEnum):
     DENY_ONLY = "deny_only"
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(NamedTuple):
     """One action on one resource that an operation needs."""
 
     action: str

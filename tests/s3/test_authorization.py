@@ -360,7 +360,7 @@ def test_an_endpoint_that_is_not_known_may_deny() -> None:
 # What only a Deny decides
 
 
-SETS_ACL = replace(GET, action="s3:PutObjectAcl", caller_only=True)
+SETS_ACL = GET._replace(action="s3:PutObjectAcl", caller_only=True)
 SETTING = policies(allow("s3:PutObject*"))
 
 
@@ -383,7 +383,7 @@ def test_who_owns_the_object_that_is_overwritten_does_not_matter_for_an_acl_head
     shared = replace(BUCKET, object_ownership="ObjectWriter")
     foreign = replace(STORED, owner_account=OTHER)
     assert ask(world(SETTING, shared, foreign), user(), SETS_ACL).decision is ALLOWED
-    assert ask(world(SETTING, shared, foreign), user(), replace(SETS_ACL, caller_only=False)).decision is IMPLICIT
+    assert ask(world(SETTING, shared, foreign), user(), SETS_ACL._replace(caller_only=False)).decision is IMPLICIT
 
 
 def test_of_an_origin_access_identity_only_the_bucket_policy_is_asked() -> None:

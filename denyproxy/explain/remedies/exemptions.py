@@ -194,7 +194,7 @@ def _principal_arn(text: str) -> str:
     if arn is None or not arn.resource.startswith("assumed-role/"):
         return text
     role = arn.resource.split("/")[1]
-    return str(replace(arn, service="iam", resource=f"role/{role}"))
+    return str(arn._replace(service="iam", resource=f"role/{role}"))
 
 
 def _principal_for_source(finding: Finding, statement: Json, case: Case) -> tuple[Json, list[str]] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from denyproxy.explain import state_remedy_sentences as say
 from denyproxy.explain.case import Case
@@ -124,7 +123,7 @@ def by_policy(finding: Finding, case: Case) -> list[Part]:
     assert finding.authorization is not None
     policies, _ = layer_policies(finding.authorization.policies, "bucket-policy")
     policy = next(iter(policies.policies), None)
-    return grants([replace(finding, layer="bucket-policy", effect="implicit", policy=policy)], case, missing_key=False)
+    return grants([finding._replace(layer="bucket-policy", effect="implicit", policy=policy)], case, missing_key=False)
 
 
 def _foreign_object(finding: Finding, case: Case) -> list[Part]:
