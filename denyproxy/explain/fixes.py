@@ -20,7 +20,7 @@ from denyproxy.explain.remedies.places import PLACES
 from denyproxy.explain.remedies.requests import compliance, signing
 from denyproxy.explain.remedies.states import state_remedies
 from denyproxy.explain.state_remedy_sentences import MANAGED_KEY, MISSING_KEY_PUBLIC, STAYS_MISSING
-from denyproxy.explain.trial import tried
+from denyproxy.explain.trial import Trial
 from denyproxy.explain.verdict import Judgement
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.s3.kms_keys import AWS_MANAGED_KEY
@@ -147,10 +147,11 @@ def _fix(wanted: Sequence[Part], case: Case, documents: _Documents) -> Fix:
     verified = False
     blocking: tuple[str, ...] = (say.NOT_TRIED if draft is not None else say.NO_SCENARIO,)
     if draft is not None and (draft.patch or assumed):
-        outcome = tried(case, draft, assumed)
+        trial = Trial(case, draft)
+        outcome = trial.outcome(assumed)
         if outcome.allowed and draft.patch and assumed:
             # Verified is a word on the patch: what it leaves to the caller's surroundings still blocks.
-            outcome = tried(case, draft, {})
+            outcome = trial.outcome({})
         verified, blocking = outcome.allowed, outcome.blocking
     open_questions = tuple(dict.fromkeys(part.open for part in parts if part.open))
     if open_questions:

@@ -15,7 +15,7 @@ from denyproxy.explain.scenario import Scenario, ScenarioError
 from denyproxy.explain.sentences import sentence
 from denyproxy.iam.context import RequestContext
 from denyproxy.iam.truth import Truth
-from denyproxy.s3.authorization import Authorization, authorize, is_allowed
+from denyproxy.s3.authorization import Authorization, unless_allowed
 from denyproxy.s3.caller import identify_caller
 from denyproxy.s3.gates import Refusal, refusals
 from denyproxy.s3.operation import identify_call
@@ -38,16 +38,26 @@ class Outcome:
     """What still denies, or may, in sentences."""
 
 
-def tried(case: Case, draft: Draft, assumed: Surroundings) -> Outcome:
-    """Evaluate the call again, as a question to the scenario that the draft has become."""
-    try:
-        scenario = Scenario.validate_document({**draft.document, "response": None})
-        snapshot = scenario.snapshot(case.evidence.policies())
-    except ScenarioError as error:
-        return Outcome(False, (str(error),))
-    if _keeps_the_request(draft.patch):
-        return _outcome(*_to_the_same(case, snapshot, assumed))
-    return _outcome(*_to_another(case, scenario, snapshot, assumed))
+class Trial:
+    """A draft tried on a case: the call evaluated again, as a question to the scenario that the draft has become."""
+
+    def __init__(self, case: Case, draft: Draft) -> None:
+        self._case = case
+        self._keeps_the_request = _keeps_the_request(draft.patch)
+        self._error: str | None = None
+        try:
+            self._scenario = Scenario.validate_document({**draft.document, "response": None})
+            self._snapshot = self._scenario.snapshot(case.evidence.policies())
+        except ScenarioError as error:
+            self._error = str(error)
+
+    def outcome(self, assumed: Surroundings) -> Outcome:
+        """What comes of it where the caller's surroundings are these."""
+        if self._error is not None:
+            return Outcome(False, (self._error,))
+        if self._keeps_the_request:
+            return _outcome(*_to_the_same(self._case, self._snapshot, assumed))
+        return _outcome(*_to_another(self._case, self._scenario, self._snapshot, assumed))
 
 
 def _keeps_the_request(patch: Iterable[Operation]) -> bool:
@@ -77,8 +87,9 @@ def _to_the_same(case: Case, snapshot: PolicySnapshot, assumed: Surroundings) ->
         before = authorization.evaluation
         context = _assuming(before.request.context, assumed)
         again = (authorization.requirement, context, case.caller, snapshot, declared, None if assumed else before)
-        if not is_allowed(*again):
-            remaining.append(authorize(*again))
+        refused = unless_allowed(*again)
+        if refused is not None:
+            remaining.append(refused)
     return len(asked), tuple(remaining), _gates(case, snapshot)
 
 

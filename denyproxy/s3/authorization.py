@@ -55,6 +55,7 @@ _CLOUDFRONT = "cloudfront"
 https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html"""
 _ALL = Policy.parse({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}, name="CloudFront")
 _OWN_IDENTITY = replace(_NOBODY, identity=PolicyList((_ALL,)))
+_ALLOWED = frozenset({Decision.ALLOWED})
 _NO_IDENTITY = frozenset({PrincipalType.ANONYMOUS, PrincipalType.SERVICE, PrincipalType.ROOT})
 
 
@@ -97,7 +98,7 @@ class Authorization(NamedTuple):
     @property
     def allowed(self) -> Truth:
         """Is it allowed?"""
-        if self.possible == {Decision.ALLOWED}:
+        if self.possible == _ALLOWED:
             return Truth.YES
         return Truth.UNKNOWN if Decision.ALLOWED in self.possible else Truth.NO
 
@@ -119,18 +120,21 @@ def authorize(
     return authorization if possible is authorization.possible else authorization._replace(possible=possible)
 
 
-def is_allowed(
+def unless_allowed(
     requirement: Requirement,
     context: RequestContext,
     caller: Caller,
     snapshot: PolicySnapshot,
     declared: Declared,
     before: Evaluation | None = None,
-) -> bool:
-    """Is one requirement allowed, whatever the unknowns are? As `authorize` says, without the evidence."""
+) -> Authorization | None:
+    """As `authorize`; None, and no evidence: it is allowed, whatever the unknowns are."""
     request = AuthorizationRequest(caller.principal, requirement.action, requirement.resource, context)
-    possible = _asked(requirement, context, caller, snapshot, declared).decide(request, before)
-    return _counted(possible, requirement) == {Decision.ALLOWED}
+    asked = _asked(requirement, context, caller, snapshot, declared)
+    if _counted(asked.decide(request, before), requirement) == _ALLOWED:
+        return None
+    authorization = asked.authorize(request, before)
+    return authorization._replace(possible=_counted(authorization.possible, requirement))
 
 
 def _asked(
