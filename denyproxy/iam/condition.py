@@ -148,7 +148,7 @@ def _comparison(key: str, name: OperatorName, operator: Operator, templates: tup
     def test(context: RequestContext) -> Truth:
         values = context.present.get(key)
         if values is None:
-            return if_absent if context.lookup(key) is None else if_unknown
+            return if_absent if context.of_missing(key) is None else if_unknown
         if operator.any_around is None and values and context.is_rough(key):
             return if_rough
         if len(values) == 1:
@@ -160,9 +160,11 @@ def _comparison(key: str, name: OperatorName, operator: Operator, templates: tup
     hit, miss = (NO, YES) if operator.negated else (YES, NO)
 
     def test_of_one(context: RequestContext) -> Truth:
-        # The common case, one call less deep.
+        # The common cases, with fewer calls.
         values = context.present.get(key)
-        if values is not None and len(values) == 1 and not context.margin:
+        if values is None:
+            return if_absent if context.of_missing(key) is None else if_unknown
+        if len(values) == 1 and not context.margin.get(key):
             return hit if matches(values[0]) else miss
         return test(context)
 

@@ -30,14 +30,16 @@ class RequestContext:
 
     def is_rough(self, key: str) -> bool:
         """May the value of a key (lower case) be another than the one present?"""
-        return bool(self.margin) and bool(self.margin.get(key))
+        return bool(self.margin.get(key))
 
     def lookup(self, key: str) -> Values | Unknown | None:
         """The values of a key (any case), UNKNOWN, or None: absent."""
         key = key.lower()
         values = self.present.get(key)
-        if values is not None:
-            return values
+        return values if values is not None else self.of_missing(key)
+
+    def of_missing(self, key: str) -> Unknown | None:
+        """Of a key (lower case) that is not present: UNKNOWN, or None: absent."""
         if key in self.unknown:
             return UNKNOWN
         if key in self.absent:

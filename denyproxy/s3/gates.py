@@ -46,7 +46,10 @@ Gate = Callable[[S3Request, Caller, PolicySnapshot], Iterator[Refusal]]
 
 def refusals(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> tuple[Refusal, ...]:
     """All refusals that hold or may hold, in the order in which S3 checks."""
-    return tuple(refusal for gate in GATES for refusal in gate(request, caller, snapshot) if refusal.truth)
+    found: list[Refusal] = []
+    for gate in GATES:
+        found += [refusal for refusal in gate(request, caller, snapshot) if refusal.truth is not Truth.NO]
+    return tuple(found)
 
 
 def block_public_access(
@@ -90,8 +93,8 @@ def headers_not_signed(request: S3Request, caller: Caller, snapshot: PolicySnaps
     """Every x-amz-* header of a request signed with SigV4 must be among its SignedHeaders."""
     if request.signed_headers is None:
         return
-    signed = ";".join(sorted(request.signed_headers))
     unsigned = [name for name in sorted(request.sent_headers - request.signed_headers) if name.startswith("x-amz-")]
+    signed = ";".join(sorted(request.signed_headers)) if unsigned else ""
     for name in unsigned:
         yield Refusal("headers-not-signed", f"header:{name}", Truth.YES, signed, ", ".join(unsigned))
 

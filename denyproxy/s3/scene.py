@@ -57,7 +57,8 @@ def query(name: str) -> When:
 
 def header(*names: str) -> When:
     """Any one of the header fields is sent."""
-    return lambda scene: Truth.of(any(scene.request.header(name) is not None for name in names))
+    wanted = frozenset(name.lower() for name in names)
+    return lambda scene: Truth.of(not wanted.isdisjoint(scene.request.headers))
 
 
 def header_is(name: str, *values: str) -> When:

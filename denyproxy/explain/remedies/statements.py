@@ -36,15 +36,16 @@ class Scope:
     """Conditions one of which holds for any request but one like this."""
 
 
+_ESCAPES = str.maketrans({"*": "${*}", "?": "${?}"})
+
+
 def pattern(resource: str, *, substitutes: bool) -> tuple[str, bool]:
     """A pattern for one resource, and whether it matches nothing else. Without policy variables `*` has no escape."""
     if resource == "arn:aws:s3:::*" or resource == "*":
         return "*", True
     if not substitutes:
         return resource, not any(mark in resource for mark in "*?")
-    escaped = resource.replace("${", "${$}{")
-    marks = {"*": "${*}", "?": "${?}"}
-    return "".join(marks.get(character, character) for character in escaped), True
+    return resource.replace("${", "${$}{").translate(_ESCAPES), True
 
 
 def one_or_all(values: Sequence[str]) -> str | list[str]:
