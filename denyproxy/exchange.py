@@ -12,9 +12,9 @@ Headers = tuple[tuple[str, str], ...]
 
 def find_header(headers: Headers, name: str) -> str | None:
     """The first value of a header field (name in any case), or None."""
-    wanted = name.lower()
+    wanted, length = name.lower(), len(name)
     for field_name, value in headers:
-        if field_name.lower() == wanted:
+        if len(field_name) == length and field_name.lower() == wanted:
             return value
     return None
 

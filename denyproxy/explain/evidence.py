@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from denyproxy.exchange import Declared, DeniedCall
 from denyproxy.explain.findings import Finding, findings
@@ -123,9 +124,7 @@ def _requirements(
     if call.declared.action is not None:
         yield _declared_requirement(call.declared, snapshot)
         return
-    for number, requirement in enumerate(requirements(request, snapshot, caller)):
-        if number >= MAX_REQUIREMENTS:
-            return
+    for requirement in islice(requirements(request, snapshot, caller), MAX_REQUIREMENTS):
         if requirement.role is not Role.FILTER and requirement.needed is not Truth.NO:
             yield requirement
 

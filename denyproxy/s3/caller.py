@@ -157,6 +157,8 @@ def _with_facts(principal: Principal, snapshot: PolicySnapshot) -> Principal:
     bounded = Truth.NO
     if facts.boundary is not None:
         bounded = Truth.YES if facts.boundary.complete and facts.boundary.policies else Truth.UNKNOWN
+    if facts.unique_id is principal.unique_id and bounded is principal.bounded:
+        return principal
     return replace(principal, unique_id=facts.unique_id, bounded=bounded)
 
 

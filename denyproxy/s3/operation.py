@@ -102,7 +102,10 @@ class OperationTable:
         A sub-resource (`?policy`) decides even where a required member is missing: S3 answers that with an error of
         that operation, never by doing another one."""
         rows = [
-            row for row in self.routes.get((method, path), ()) if row.endpoint in (None, endpoint) and row.fits(query)
+            row
+            for row in self.routes.get((method, path), ())
+            # Most have a flag, and most requests have none.
+            if (not row.flags or (row.flags[0][0] in query and row.fits(query))) and row.endpoint in (None, endpoint)
         ]
         fitting = [row for row in rows if row.complete(query, headers)]
         flagged = [row for row in rows if row.flags]
@@ -110,6 +113,8 @@ class OperationTable:
             fitting = flagged
         if not fitting:
             return None
+        if len(fitting) == 1:
+            return fitting[0].operation
         best = [row for row in fitting if row.weight == fitting[0].weight and not row.deprecated] or fitting
         hint = query.get("x-id")
         return next((row.operation for row in best if row.operation == hint), best[0].operation)
@@ -192,14 +197,14 @@ def identify(
         global_endpoint=address.global_endpoint,
         alias=address.alias,
         vpc_endpoint=address.vpc_endpoint,
-        query=tuple((name, "" if name.lower() in SECRET_FIELDS else value) for name, value in query),
+        query=tuple([(name, "" if name.lower() in SECRET_FIELDS else value) for name, value in query]),
         headers=headers,
         copy_source=None if source is None else parse_copy_source(source),
         body=body,
         time=time,
         signed_time=credential.signed_at,
         signed_headers=None if credential.signed_headers is None else frozenset(credential.signed_headers),
-        sent_headers=frozenset(name.lower() for name, _ in head.headers),
+        sent_headers=frozenset([name.lower() for name, _ in head.headers]),
     )
 
 

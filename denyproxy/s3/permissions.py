@@ -31,11 +31,11 @@ def requirements(request: S3Request, snapshot: PolicySnapshot, caller: Caller | 
         when = row.when(scene)
         if when is Truth.NO:
             continue
+        facts = deciding(row.when, scene) if when is Truth.UNKNOWN else ()
         for place in _PLACES[row.target](scene):
-            needed = min(when, place.needed)
+            needed = place.needed if place.needed < when else when
             if needed is not Truth.NO:
-                facts = (*deciding(row.when, scene), *place.facts) if needed is Truth.UNKNOWN else ()
-                yield _requirement(row, place, needed, facts)
+                yield _requirement(row, place, needed, (*facts, *place.facts) if needed is Truth.UNKNOWN else ())
 
 
 def missing_key_requirement(request: S3Request, snapshot: PolicySnapshot) -> Requirement | None:
