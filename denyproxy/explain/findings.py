@@ -7,9 +7,8 @@ from typing import NamedTuple
 
 from denyproxy.explain.model import Cause, EffectOfCause, Mismatch, NearMiss
 from denyproxy.explain.near_misses import (
+    NearMisses,
     first_failing,
-    misses_by_less,
-    ranked,
     telling_element,
     was_meant_for,
 )
@@ -50,12 +49,17 @@ class Finding(NamedTuple):
     reason: str | None = None
     unknowns: tuple[str, ...] = ()
     """Facts that would decide it."""
-    near_misses: tuple[StatementEvidence, ...] = ()
+    misses: NearMisses | None = None
     level: int | None = None
     by_proxy: bool = False
     """denyproxy itself refused for this reason; S3 was not asked."""
     stands_for: Finding | None = None
     """The identity policies' denial, which S3 names, where a bucket policy of the same account was meant to grant."""
+
+    @property
+    def near_misses(self) -> tuple[StatementEvidence, ...]:
+        """The statements that were meant to grant, or nearly did, the nearest first."""
+        return self.misses.take(MOST_NEAR_MISSES) if self.misses is not None else ()
 
     @property
     def policy_name(self) -> str | None:
@@ -202,8 +206,8 @@ def _implicit(authorization: Authorization, objection: Objection) -> Iterator[Fi
         if not policies.policies:
             return
     layer = objection.layer
-    misses = ranked(request, policies, resource, most=MOST_NEAR_MISSES)
-    if layer == "bucket-policy" and not misses and authorization.acl_permission is not None:
+    misses = NearMisses(request, policies, resource)
+    if layer == "bucket-policy" and authorization.acl_permission is not None and misses.first() is None:
         yield _acl_lacks(authorization, objection, authorization.acl_permission)
         return
     missed = _missed(authorization, objection, layer, misses, policies)
@@ -217,11 +221,11 @@ def _missed(
     authorization: Authorization,
     objection: Objection,
     layer: str,
-    misses: list[StatementEvidence],
+    misses: NearMisses,
     policies: PolicyList | None = None,
 ) -> Finding:
     """That the policies of a layer do not allow, with the near misses."""
-    best = misses[0] if misses else None
+    best = misses.first()
     element = first_failing(best) if best is not None else None
     policy = best.policy if best is not None else next(iter(policies.policies if policies is not None else ()), None)
     return Finding(
@@ -237,7 +241,7 @@ def _missed(
         actual=element.actual if element else None,
         reason=str(element.reason) if element is not None and element.reason is not None else None,
         unknowns=(*_open_facts(misses), *authorization.open_facts(layer)) if objection.truth is Truth.UNKNOWN else (),
-        near_misses=tuple(misses[:MOST_NEAR_MISSES]),
+        misses=misses,
         level=objection.level,
     )
 
@@ -256,21 +260,24 @@ def _acl_lacks(authorization: Authorization, objection: Objection, permission: s
     )
 
 
-def _meant_on_the_bucket(
-    authorization: Authorization, identity: list[StatementEvidence]
-) -> tuple[str, list[StatementEvidence]] | None:
+def _meant_on_the_bucket(authorization: Authorization, identity: NearMisses) -> tuple[str, NearMisses] | None:
     """In one account either side can grant: was it the resource's policy that was meant to, and missed by less?"""
     request = authorization.evaluation.request
-    if identity and not identity[0].statement.is_of_service(request.action):
-        identity = []
-    for resource_layer in authorization.policies.resource:
-        policies, resource = resource_layer.policies, resource_layer.resource
-        if identity and not misses_by_less(request, policies, resource, len(identity[0].failing)):
+    nearest = identity.first()
+    if nearest is not None and not nearest.statement.is_of_service(request.action):
+        nearest = None
+    for layer in authorization.policies.resource:
+        misses = NearMisses(request, layer.policies, layer.resource, but_for=_meant_for_others)
+        if nearest is not None and misses.fail_at_least >= len(nearest.failing):
             continue
-        misses = [miss for miss in ranked(request, policies, resource) if was_meant_for(miss) and not _delegates(miss)]
-        if misses and (not identity or len(misses[0].failing) < len(identity[0].failing)):
-            return resource_layer.layer, misses
+        first = misses.first()
+        if first is not None and (nearest is None or len(first.failing) < len(nearest.failing)):
+            return layer.layer, misses
     return None
+
+
+def _meant_for_others(evidence: StatementEvidence) -> bool:
+    return not was_meant_for(evidence) or _delegates(evidence)
 
 
 def _delegates(evidence: StatementEvidence) -> bool:
@@ -299,9 +306,9 @@ def _unknown_facts(evidence: StatementEvidence) -> tuple[str, ...]:
     return tuple(fact_of(item.element) for item in evidence.elements if item.truth is Truth.UNKNOWN)
 
 
-def _open_facts(misses: list[StatementEvidence]) -> tuple[str, ...]:
+def _open_facts(misses: NearMisses) -> tuple[str, ...]:
     """Facts on which an Allow that may apply depends."""
-    facts = (fact for miss in misses if miss.truth is Truth.UNKNOWN for fact in _unknown_facts(miss))
+    facts = (fact for miss in misses.doubtful() for fact in _unknown_facts(miss))
     return tuple(dict.fromkeys(facts))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from denyproxy.iam.document import PolicyList
 from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
@@ -35,27 +35,67 @@ Rank = tuple[int, int, int, int, int]
 statement is about another service altogether: lower is nearer."""
 
 
-def ranked(
-    request: AuthorizationRequest, policies: PolicyList, resource: str | None = None, *, most: int | None = None
-) -> list[StatementEvidence]:
+class NearMisses:
     """The Allow statements of a layer that do not apply, the one that was most likely meant to grant first.
 
-    `most`: of those that fail for certain no more are wanted, and none is examined that cannot be among them."""
-    api_names = mistaken_for(request.action)
-    misses: list[tuple[Rank, int, StatementEvidence]] = []
-    for at_least, order, statement in _by_nearness(request, policies, resource):
-        enough = most is not None and len(misses) >= most
-        if enough and most is not None and at_least[0] and misses[most - 1][:2] < (at_least, order):
-            break
-        evidence = statement.examine(request, resource, api_names=api_names)
-        if evidence.truth is not Truth.YES:
-            bisect.insort(misses, (_rank(evidence, request.action), order, evidence))
-    return [evidence for _, _, evidence in misses]
+    None is examined before it is asked for."""
 
+    def __init__(
+        self,
+        request: AuthorizationRequest,
+        policies: PolicyList,
+        resource: str | None = None,
+        *,
+        but_for: Callable[[StatementEvidence], bool] | None = None,
+    ) -> None:
+        """`but_for`: those that do not count."""
+        self._policies = policies
+        """Statements know theirs by a weak reference alone."""
+        self._rows = _by_nearness(request, policies, resource)
+        self._found: list[StatementEvidence] = []
+        self._more = self._examined(request, resource, but_for)
 
-def misses_by_less(request: AuthorizationRequest, policies: PolicyList, resource: str | None, failing: int) -> bool:
-    """May an Allow fail on fewer elements than so many?"""
-    return any(at_least[0] < failing for at_least, _, _ in _by_nearness(request, policies, resource))
+    @property
+    def fail_at_least(self) -> int:
+        """On how many elements the first fails, or more."""
+        return self._rows[0][0][0] if self._rows else 0
+
+    def take(self, count: int | None = None) -> tuple[StatementEvidence, ...]:
+        """The first so many; None: all of them."""
+        while count is None or len(self._found) < count:
+            miss = next(self._more, None)
+            if miss is None:
+                break
+            self._found.append(miss)
+        return tuple(self._found[:count])
+
+    def first(self) -> StatementEvidence | None:
+        """The nearest."""
+        found = self._found or self.take(1)
+        return found[0] if found else None
+
+    def doubtful(self) -> Iterator[StatementEvidence]:
+        """Those that may apply after all: nothing fails in them for certain, so that they come first."""
+        count = 1
+        while len(found := self.take(count)) == count and found[-1].truth is Truth.UNKNOWN:
+            yield found[-1]
+            count += 1
+
+    def _examined(
+        self,
+        request: AuthorizationRequest,
+        resource: str | None,
+        but_for: Callable[[StatementEvidence], bool] | None,
+    ) -> Iterator[StatementEvidence]:
+        api_names = mistaken_for(request.action)
+        waiting: list[tuple[Rank, int, StatementEvidence]] = []
+        for at_least, order, statement in self._rows:
+            while waiting and waiting[0][:2] < (at_least, order):
+                yield waiting.pop(0)[2]
+            evidence = statement.examine(request, resource, api_names=api_names)
+            if evidence.truth is not Truth.YES and (but_for is None or not but_for(evidence)):
+                bisect.insort(waiting, (_rank(evidence, request.action), order, evidence))
+        yield from [evidence for _, _, evidence in waiting]
 
 
 def _by_nearness(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from denyproxy.explain.near_misses import misses_by_less, ranked
+from denyproxy.explain.near_misses import NearMisses
 from denyproxy.iam.context import RequestContext
 from denyproxy.iam.document import Policy, PolicyList
 from denyproxy.iam.layers import AuthorizationRequest
@@ -51,26 +51,27 @@ def policies(statements: list[dict[str, Any]]) -> PolicyList:
 )
 def test_the_nearest_are_the_nearest_of_all(statements: list[dict[str, Any]], action: str) -> None:
     request, written = replace(REQUEST, action=action), policies(statements)
-    everything = [miss.statement.label for miss in ranked(request, written)]
-    nearest = ranked(request, written, most=3)
-    assert [miss.statement.label for miss in nearest][:3] == everything[:3]
-    doubtful = {miss.statement.label for miss in ranked(request, written) if miss.truth is Truth.UNKNOWN}
-    assert {miss.statement.label for miss in nearest if miss.truth is Truth.UNKNOWN} == doubtful
+    everything = [miss.statement.label for miss in NearMisses(request, written).take()]
+    misses = NearMisses(request, written)
+    assert [miss.statement.label for miss in misses.take(3)] == everything[:3]
+    doubtful = {miss.statement.label for miss in misses.take() if miss.truth is Truth.UNKNOWN}
+    assert {miss.statement.label for miss in NearMisses(request, written).doubtful()} == doubtful
 
 
 @settings(deadline=None)
 @given(st.lists(STATEMENTS, min_size=1, max_size=6), st.integers(1, 4))
 def test_no_statement_that_misses_by_less_is_passed_over(statements: list[dict[str, Any]], failing: int) -> None:
     written = policies(statements)
-    if any(len(miss.failing) < failing for miss in ranked(REQUEST, written)):
-        assert misses_by_less(REQUEST, written, None, failing)
+    misses = NearMisses(REQUEST, written)
+    if any(len(miss.failing) < failing for miss in misses.take()):
+        assert misses.fail_at_least < failing
 
 
 @pytest.mark.parametrize("count", [10, 200])
 def test_what_is_far_off_is_not_examined(count: int) -> None:
     near = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/x", "Principal": "*"}
     far = {"Effect": "Allow", "Action": "sqs:*", "Resource": "arn:aws:sqs:::q", "Principal": "*"}
-    found = ranked(REQUEST, policies([far] * count + [near] * 3), most=3)
+    found = NearMisses(REQUEST, policies([far] * count + [near] * 3)).take(3)
     assert [miss.statement.index for miss in found] == [count, count + 1, count + 2]
 
 
@@ -80,5 +81,5 @@ def test_a_statement_for_services_is_not_the_one_that_was_meant_for_others() -> 
         {"Sid": "Own", "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1", "aws:ResourceOrgID": "o-1"}}},
     ]
     each = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
-    nearest = ranked(REQUEST, policies([each | statement for statement in written]))
+    nearest = NearMisses(REQUEST, policies([each | statement for statement in written])).take()
     assert [miss.statement.label for miss in nearest] == ["Own", "Services"]
