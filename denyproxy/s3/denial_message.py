@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 MAX_MESSAGE = 16 * 1024
 """Characters; longer messages are cut."""
@@ -77,7 +78,12 @@ def parse_denial_message(message: str | None) -> DenialMessage | None:
     A quoted key may contain quotes and even the words of a reason: the last reason counts. Never raises."""
     if not message or "authorized" not in message:
         return None
-    message = message[:MAX_MESSAGE]
+    return _read(message[:MAX_MESSAGE])
+
+
+@lru_cache(maxsize=4)
+def _read(message: str) -> DenialMessage | None:
+    """Several who look at one denial ask for the same message."""
     found = _parse(message)
     # Documents and terminals wrap the line; keys keep their white space where the message was not wrapped.
     return found if found is not None and found.effect is not None else _parse(" ".join(message.split())) or found
