@@ -11,6 +11,7 @@ from denyproxy.explain.model import (
     Candidate,
     Cause,
     Explanation,
+    Fix,
     NearMiss,
     PoliciesUsed,
     PrincipalSeen,
@@ -37,6 +38,7 @@ def explanation_of(
     evidence: Evidence,
     judgement: Judgement,
     snapshot: PolicySnapshot,
+    fixes: tuple[Fix, ...] = (),
 ) -> Explanation:
     """The explanation of one call."""
     cause = judgement.cause
@@ -58,6 +60,7 @@ def explanation_of(
         also_blocking=tuple(_cause(finding) for finding in judgement.also_blocking),
         may_also_block=_may_also_block(evidence, judgement),
         near_misses=_near_misses(judgement),
+        fixes=fixes,
         upstream=_upstream(call, error, judgement),
         unknowns=_unknowns(evidence, judgement),
         missing_key_possible=judgement.missing_key,
@@ -84,7 +87,7 @@ def _cause(finding: Finding) -> Cause:
 
 def _candidate(finding: Finding) -> Candidate:
     cause = _cause(finding)
-    return Candidate(**dict(cause), unknowns=finding.unknowns, why=rank_reason(finding))
+    return Candidate(**vars(cause), unknowns=finding.unknowns, why=rank_reason(finding))
 
 
 def _near_misses(judgement: Judgement) -> tuple[NearMiss, ...]:

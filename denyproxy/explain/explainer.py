@@ -104,11 +104,10 @@ class Explainer:
                 answers.append((error, evidence, judgement))
             yield
         error, evidence, judgement = answers[0]
-        explanation = explanation_of(call, request, caller, error, evidence, judgement, snapshot)
-        explanation = denied_keys.told_by(explanation)
         case, all_told = _together(Case(call, request, caller, snapshot, evidence, self.operations), answers)
         fixes = propose(all_told, case, scenario, left_out=max(0, len(errors) - MOST_KEYS))
-        explanation = explanation.model_copy(update={"fixes": fixes}) if fixes else explanation
+        explanation = explanation_of(call, request, caller, error, evidence, judgement, snapshot, fixes)
+        explanation = denied_keys.told_by(explanation)
         own = same_account(caller, _owner(request, call, snapshot)) is Truth.YES
         authenticated = own and judgement.verdict is not Verdict.NOT_POLICY
         facts = call_facts(call, request, caller, evidence)

@@ -47,7 +47,7 @@ class DenialRecord(Explanation):
     @classmethod
     def of(cls, explanation: Explanation, call: CallFacts, scenario: dict[str, Any] | None = None) -> DenialRecord:
         """The record of one denial."""
-        return cls.model_construct(**dict(explanation), call=call, scenario=scenario)
+        return cls.model_construct(**vars(explanation), call=call, scenario=scenario)
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,8 +183,12 @@ def _glob(tokens: Tokens) -> Predicate:
     tail = _Piece(groups[-1])
     middle = [_Piece(group) for group in groups[1:-1] if group]
     shortest = head.length + tail.length
+    # Most texts differ at the very beginning, or at the end.
+    start, end_text = _leading(tokens), _leading(tokens[::-1])
 
     def matches(text: str) -> bool:
+        if not text.startswith(start) or not text.endswith(end_text):
+            return False
         end = len(text) - tail.length
         if len(text) < shortest or not head.at(text, 0) or not tail.at(text, end):
             return False
@@ -197,6 +201,10 @@ def _glob(tokens: Tokens) -> Predicate:
         return True
 
     return matches
+
+
+def _leading(tokens: Tokens) -> str:
+    return tokens[0] if tokens and isinstance(tokens[0], str) else ""
 
 
 def arn_segments(tokens: Tokens) -> tuple[Tokens, ...] | None:
