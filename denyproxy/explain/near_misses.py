@@ -13,6 +13,8 @@ from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.actions import mistaken_for
 
+NO, YES = Truth.NO, Truth.YES
+
 _PREFERENCE = {"condition": 0, "resource": 1, "action": 2, "principal": 3}
 """On a tie, a statement that fails in its condition was meant more than one that fails in its action."""
 
@@ -93,7 +95,7 @@ class NearMisses:
             while waiting and waiting[0][:2] < (at_least, order):
                 yield waiting.pop(0)[2]
             evidence = statement.examine(request, resource, api_names=api_names)
-            if evidence.truth is not Truth.YES and (but_for is None or not but_for(evidence)):
+            if but_for is None or not but_for(evidence):
                 bisect.insort(waiting, (_rank(evidence, request.action), order, evidence))
         yield from [evidence for _, _, evidence in waiting]
 
@@ -101,16 +103,19 @@ class NearMisses:
 def _by_nearness(
     request: AuthorizationRequest, policies: PolicyList, resource: str | None
 ) -> list[tuple[Rank, int, Statement]]:
-    """The Allow statements by what can be said without examining them: the best rank that each can have."""
+    """The Allow statements that do not apply, by what can be said without examining them: the best rank that each can
+    have."""
     action, place = request.action.lower(), request.resource if resource is None else resource
     context, principal = request.context, request.principal
     rows: list[tuple[Rank, int, Statement]] = []
     for policy in policies.policies:
         for statement, covers, of_service in policy.allows(action):
+            truth = statement.applies(place, context)
+            naming = YES if statement.principal is None else statement.names(principal).truth
+            if covers and truth is YES and naming is YES:
+                continue
             # What does not apply fails in the resource, or a condition, or both.
-            applies = statement.applies(place, context) is not Truth.NO
-            named = statement.principal is None or statement.names(principal).truth is not Truth.NO
-            failing, preference = _AT_LEAST[covers, applies, named]
+            failing, preference = _AT_LEAST[covers, truth is not NO, naming is not NO]
             rows.append(((failing, preference, 0, failing, 0 if of_service else 1), len(rows), statement))
     # No two are of the same order, so that statements are never compared.
     rows.sort()
