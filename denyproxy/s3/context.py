@@ -72,13 +72,14 @@ class Contexts:
         kms = requirement.role is Role.KMS
         context.put(_resource_keys(view))
         if kms:
-            context.put(_lower(_kms_keys(view)))
+            context.put(_kms_keys(view))
         else:
             context.put(_direct_keys(view))
             context.put_all(_CALLED_VIA, None)
         keys = keys_of_action(requirement.action.lower())
         context.put_headers(keys, view.request.headers)
-        context.put({key.name: key.derive(view) for key in keys.keys})
+        for key in keys.keys:
+            context.put_one(key.name, key.derive(view))
         for family in keys.families:
             context.put_family(family.name, family.derive(view))
         if self._declared:
@@ -137,6 +138,15 @@ class _Context:
                 self.unknown.add(key)
             else:
                 self.present[key] = value
+
+    def put_one(self, key: str, value: Value) -> None:
+        """A key in lower case that is not there yet."""
+        if value is None:
+            self.absent.add(key)
+        elif value is UNKNOWN:
+            self.unknown.add(key)
+        else:
+            self.present[key] = value
 
     def put_all(self, keys: Iterable[str], value: Unknown | None) -> None:
         """Keys in lower case that are not there yet: all of them unknown, or all absent."""
@@ -273,7 +283,11 @@ def _kms_keys(view: View) -> Mapping[str, Value]:
         "kms:encryptionalgorithm": ("SYMMETRIC_DEFAULT",),
         "kms:encryptioncontextkeys": UNKNOWN if context is None else ("aws:s3:arn", *context),
         "kms:encryptioncontext:aws:s3:arn": _encrypted_arn(view),
-        **({} if context is None else {f"kms:encryptioncontext:{key}": (text,) for key, text in context.items()}),
+        **(
+            {}
+            if context is None
+            else {f"kms:encryptioncontext:{key.lower()}": (text,) for key, text in context.items()}
+        ),
         "kms:resourcealiases": facts.aliases or view.unsaid,
         "kms:requestalias": None if alias is None else (f"alias/{alias}",),
         "kms:grantisforawsresource": None,

@@ -47,8 +47,9 @@ Gate = Callable[[S3Request, Caller, PolicySnapshot], Iterator[Refusal]]
 def refusals(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> tuple[Refusal, ...]:
     """All refusals that hold or may hold, in the order in which S3 checks."""
     found: list[Refusal] = []
-    for gate in GATES:
-        found += [refusal for refusal in gate(request, caller, snapshot) if refusal.truth is not Truth.NO]
+    for gate, operations in GATES:
+        if operations is None or request.operation in operations:
+            found += [refusal for refusal in gate(request, caller, snapshot) if refusal.truth is not Truth.NO]
     return tuple(found)
 
 
@@ -151,8 +152,6 @@ def same_account(caller: Caller, owner: str | Unknown) -> Truth:
 
 def public_acl_blocked(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
     """BlockPublicAcls refuses requests that carry a public ACL."""
-    if request.operation not in _MAY_CARRY_ACL:
-        return
     public = requests_public_acl(request)
     access_point = snapshot.access_points.get(request.access_point or "")
     blocked = effective("BlockPublicAcls", block_public_access(request.bucket, access_point, snapshot))
@@ -161,8 +160,6 @@ def public_acl_blocked(request: S3Request, caller: Caller, snapshot: PolicySnaps
 
 def public_policy_blocked(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
     """BlockPublicPolicy refuses to store a public bucket policy."""
-    if request.operation != "PutBucketPolicy":
-        return
     public = Truth.UNKNOWN if request.body is None else document_is_public(request.body)
     blocked = effective("BlockPublicPolicy", block_public_access(request.bucket, None, snapshot))
     yield from _setting("BlockPublicPolicy", min(public, blocked), "a public policy")
@@ -202,9 +199,7 @@ def archived_object(request: S3Request, caller: Caller, snapshot: PolicySnapshot
 
 def object_lock(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
     """A version under retention or legal hold cannot be deleted; GOVERNANCE yields to the bypass header."""
-    if request.operation != "DeleteObject" or request.parameter("versionId") is None:
-        return
-    if request.bucket is None or request.key is None:
+    if request.parameter("versionId") is None or request.bucket is None or request.key is None:
         return
     facts = snapshot.object(request.bucket, request.key)
     if facts is None:
@@ -221,7 +216,7 @@ def shortened_retention(request: S3Request, caller: Caller, snapshot: PolicySnap
     """A running retention can be made longer, not shorter or weaker; GOVERNANCE yields to the bypass header.
 
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html#object-lock-retention-modes"""
-    if request.operation != "PutObjectRetention" or request.bucket is None or request.key is None:
+    if request.bucket is None or request.key is None:
         return
     facts = snapshot.object(request.bucket, request.key)
     retention = _retention(request, facts) if facts is not None else None
@@ -258,8 +253,9 @@ def _retention(request: S3Request, facts: ObjectFacts) -> Refusal | None:
 
 def mfa_delete(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
     """With MFA delete, only the root user with x-amz-mfa deletes versions or changes versioning."""
-    version = request.operation == "DeleteObject" and request.parameter("versionId") is not None
-    if not (version or request.operation == "PutBucketVersioning") or request.bucket is None:
+    if request.operation == "DeleteObject" and request.parameter("versionId") is None:
+        return
+    if request.bucket is None:
         return
     if request.header("x-amz-mfa") is not None and caller.principal.type is PrincipalType.ROOT:
         return
@@ -268,21 +264,22 @@ def mfa_delete(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> 
     yield Refusal("mfa-delete", "header:x-amz-mfa", truth, None, request.header("x-amz-mfa") and "sent", missing)
 
 
-GATES: tuple[Gate, ...] = (
-    clock_skew,
-    presigned_expired,
-    headers_not_signed,
-    expected_bucket_owner,
-    requester_pays,
-    public_acl_blocked,
-    public_policy_blocked,
-    sse_c_blocked,
-    archived_object,
-    object_lock,
-    shortened_retention,
-    mfa_delete,
+GATES: tuple[tuple[Gate, frozenset[str] | None], ...] = (
+    (clock_skew, None),
+    (presigned_expired, None),
+    (headers_not_signed, None),
+    (expected_bucket_owner, None),
+    (requester_pays, None),
+    (public_acl_blocked, _MAY_CARRY_ACL),
+    (public_policy_blocked, frozenset({"PutBucketPolicy"})),
+    (sse_c_blocked, None),
+    (archived_object, _READS_OBJECT | _COPIES),
+    (object_lock, frozenset({"DeleteObject"})),
+    (shortened_retention, frozenset({"PutObjectRetention"})),
+    (mfa_delete, frozenset({"DeleteObject", "PutBucketVersioning"})),
 )
-"""In the order of S3's own checks, as far as it is known: request, bucket, object."""
+"""In the order of S3's own checks, as far as it is known: request, bucket, object; with the operations of which each
+looks at the request (None: all)."""
 
 REQUEST_GATES = frozenset({"clock-skew", "presigned-expired", "headers-not-signed"})
 """Layers that S3 checks before any policy."""
