@@ -15,7 +15,7 @@ from denyproxy.explain.scenario import Scenario, ScenarioError
 from denyproxy.explain.sentences import sentence
 from denyproxy.iam.context import RequestContext
 from denyproxy.iam.truth import Truth
-from denyproxy.s3.authorization import Authorization, unless_allowed
+from denyproxy.s3.authorization import Authorization, authorize
 from denyproxy.s3.caller import identify_caller
 from denyproxy.s3.gates import Refusal, refusals
 from denyproxy.s3.operation import identify_call
@@ -87,9 +87,9 @@ def _to_the_same(case: Case, snapshot: PolicySnapshot, assumed: Surroundings) ->
         before = authorization.evaluation
         context = _assuming(before.request.context, assumed)
         again = (authorization.requirement, context, case.caller, snapshot, declared, None if assumed else before)
-        refused = unless_allowed(*again)
-        if refused is not None:
-            remaining.append(refused)
+        authorization = authorize(*again)
+        if authorization.allowed is not Truth.YES:
+            remaining.append(authorization)
     return len(asked), tuple(remaining), _gates(case, snapshot)
 
 

@@ -102,10 +102,8 @@ def assess(request: AuthorizationRequest, policies: PolicySet, ask: Judge, ask_r
     return Assessment(scp, rcp, vpc_endpoint, resource, identity, boundary, session)
 
 
-def remembering(
-    policies: PolicySet, said: Assessment, ask: Judge, ask_resource: ResourceJudge
-) -> tuple[Judge, ResourceJudge]:
-    """Judges that know what these policies said on the very request, and ask only the others.
+def remembering(policies: PolicySet, said: Assessment) -> tuple[Judge, ResourceJudge]:
+    """`hear` and `hear_resource` that know what these policies said on the very request, and ask only the others.
 
     Not for callers for whom layers may not apply: what they said counts for less there."""
     lists: list[tuple[PolicyList | None, Said]] = [
@@ -122,7 +120,7 @@ def remembering(
         for listed, heard in known:
             if _same(listed, asked):
                 return heard
-        return ask(asked, action, request)
+        return hear(asked, action, request)
 
     def resource_again(asked: ResourceLayer, action: str, request: AuthorizationRequest) -> Granted:
         for layer, heard in zip(policies.resource, said.resource, strict=True):
@@ -133,7 +131,7 @@ def remembering(
                 and layer.other_grant == asked.other_grant
             ):
                 return heard
-        return ask_resource(asked, action, request)
+        return hear_resource(asked, action, request)
 
     return again, resource_again
 

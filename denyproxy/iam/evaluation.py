@@ -107,11 +107,13 @@ class Evaluation:
         return next(iter(self.possible)) if len(self.possible) == 1 else None
 
 
-def decide(request: AuthorizationRequest, policies: PolicySet, before: Evaluation | None = None) -> frozenset[Decision]:
-    """The decisions that are possible, without the evidence. `before`: as in `evaluate`."""
-    # Where layers may turn out not to apply, a Deny in one does not settle the rest.
-    thorough = is_service_linked(request.principal) is UNSURE
-    said = _assess(request, policies, before, thorough=thorough)
+def decide(request: AuthorizationRequest, policies: PolicySet) -> frozenset[Decision]:
+    """The decisions that are possible, without the evidence."""
+    if is_service_linked(request.principal) is UNSURE:
+        # Layers may turn out not to apply, so that a Deny in one does not settle the rest.
+        said = assess(request, policies, hear, hear_resource)
+    else:
+        said = assess(request, policies, judge, judge_resource)
     return _possible(request, policies, said, _side(said.resource))
 
 
@@ -119,20 +121,14 @@ def evaluate(request: AuthorizationRequest, policies: PolicySet, before: Evaluat
     """The decisions that are possible, and what each layer has to do with it.
 
     `before`: an evaluation of the same request; layers that have the same policies still need not be asked again."""
-    said = _assess(request, policies, before, thorough=True)
+    ask: Judge = hear
+    ask_resource: ResourceJudge = hear_resource
+    if before is not None and is_service_linked(request.principal) is not UNSURE:
+        ask, ask_resource = remembering(before.policies, before.said)
+    said = assess(request, policies, ask, ask_resource)
     side = _side(said.resource)
     objections = (*_explicit(policies, said), *_implicit(request, policies, said, side))
     return Evaluation(request, _possible(request, policies, said, side), objections, policies, said)
-
-
-def _assess(
-    request: AuthorizationRequest, policies: PolicySet, before: Evaluation | None, *, thorough: bool
-) -> Assessment:
-    ask: Judge = hear if thorough else judge
-    ask_resource: ResourceJudge = hear_resource if thorough else judge_resource
-    if before is not None and is_service_linked(request.principal) is not UNSURE:
-        ask, ask_resource = remembering(before.policies, before.said, ask, ask_resource)
-    return assess(request, policies, ask, ask_resource)
 
 
 # All layers together

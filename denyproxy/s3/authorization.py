@@ -12,7 +12,7 @@ from typing import NamedTuple
 from denyproxy.exchange import Declared
 from denyproxy.iam.context import RequestContext
 from denyproxy.iam.document import UNKNOWN_POLICIES, Policy, PolicyList
-from denyproxy.iam.evaluation import Evaluation, decide, evaluate
+from denyproxy.iam.evaluation import Evaluation, evaluate
 from denyproxy.iam.layers import NO_GRANT, AuthorizationRequest, Decision, Grant, PolicySet, ResourceLayer
 from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
@@ -120,23 +120,6 @@ def authorize(
     return authorization if possible is authorization.possible else authorization._replace(possible=possible)
 
 
-def unless_allowed(
-    requirement: Requirement,
-    context: RequestContext,
-    caller: Caller,
-    snapshot: PolicySnapshot,
-    declared: Declared,
-    before: Evaluation | None = None,
-) -> Authorization | None:
-    """As `authorize`; None, and no evidence: it is allowed, whatever the unknowns are."""
-    request = AuthorizationRequest(caller.principal, requirement.action, requirement.resource, context)
-    asked = _asked(requirement, context, caller, snapshot, declared)
-    if _counted(asked.decide(request, before), requirement) == _ALLOWED:
-        return None
-    authorization = asked.authorize(request, before)
-    return authorization._replace(possible=_counted(authorization.possible, requirement))
-
-
 def _asked(
     requirement: Requirement, context: RequestContext, caller: Caller, snapshot: PolicySnapshot, declared: Declared
 ) -> _Bucket | _NoBucket:
@@ -160,9 +143,6 @@ class _NoBucket:
     def authorize(self, request: AuthorizationRequest, before: Evaluation | None) -> Authorization:
         evaluation = evaluate(request, self.policies, before)
         return Authorization(self.requirement, self.policies, evaluation, (), evaluation.possible)
-
-    def decide(self, request: AuthorizationRequest, before: Evaluation | None) -> frozenset[Decision]:
-        return decide(request, self.policies, before)
 
 
 def _counted(possible: frozenset[Decision], requirement: Requirement) -> frozenset[Decision]:
@@ -290,12 +270,6 @@ class _Bucket:
         self.rcp = snapshot.account(self.owner).rcp
         ownership = self.facts.object_ownership
         self.acls_enabled = Truth.UNKNOWN if ownership is UNKNOWN else Truth.of(ownership != "BucketOwnerEnforced")
-
-    def decide(self, request: AuthorizationRequest, before: Evaluation | None) -> frozenset[Decision]:
-        """What is possible; without the evidence, where no rule of S3's own takes grants away."""
-        if self._taken_away() or any(self._network_origin(request.context)):
-            return self.authorize(request, before).possible
-        return decide(request, self._policy_set(_ALL_OFF), before)
 
     def authorize(self, request: AuthorizationRequest, before: Evaluation | None) -> Authorization:
         truths = self._taken_away()
