@@ -46,12 +46,20 @@ class Answers:
 class Needs:
     """What a call needs, read once; to be asked for as a whole, or key by key."""
 
-    def __init__(self, call: DeniedCall, request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> None:
+    def __init__(
+        self,
+        call: DeniedCall,
+        request: S3Request,
+        caller: Caller,
+        snapshot: PolicySnapshot,
+        only: Collection[str] | None = None,
+    ) -> None:
+        """`only`: the condition keys (lower case) that policies ask for, where the contexts serve for nothing else."""
         self._call = call
         self._request = request
         self._caller = caller
         self._snapshot = snapshot
-        self._contexts = Contexts(request, caller, call, snapshot)
+        self._contexts = Contexts(request, caller, call, snapshot, only)
         self._by_key: dict[str | None, list[tuple[int, Requirement]]] = {}
         for order, requirement in enumerate(_requirements(call, request, caller, snapshot)):
             self._by_key.setdefault(requirement.key, []).append((order, requirement))

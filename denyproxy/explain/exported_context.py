@@ -32,7 +32,7 @@ def stated_context(outline: Document, case: Case) -> Document:
         copy = replace(copy, received=received)
     request, caller = identify_call(copy, snapshot, table=case.operations), identify_caller(copy, snapshot)
     keys = _keys_asked_for(case.evidence)
-    contexts = Contexts(request, caller, copy, snapshot)
+    contexts = Contexts(request, caller, copy, snapshot, frozenset(keys))
     stated: Document = {}
     of_kms: Document = {}
     unknown: dict[str, None] = dict.fromkeys(outline.get("unknown", ()))

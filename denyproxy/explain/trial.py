@@ -102,12 +102,25 @@ def _to_another(case: Case, scenario: Scenario, snapshot: PolicySnapshot, assume
         unknown = declared.unknown - assumed.keys()
         call = replace(call, declared=replace(declared, context={**others, **stated}, unknown=unknown))
     request = identify_call(call, snapshot, table=case.operations)
-    answers = Needs(call, request, identify_caller(call, snapshot), snapshot).answers(case.keys)
+    keys = frozenset(_keys_asked_for(snapshot))
+    answers = Needs(call, request, identify_caller(call, snapshot), snapshot, keys).answers(case.keys)
     # Where the key is missing, or taken to be, listing decides between 404 and 403.
     missing = answers.missing_for_sure or case.evidence.missing_for_sure
     listing = (answers.missing_key,) if answers.missing_key is not None and missing else ()
     asked = (*answers.authorizations, *listing)
     return len(asked), tuple(item for item in asked if item.allowed is not Truth.YES), answers.refusals
+
+
+def _keys_asked_for(snapshot: PolicySnapshot) -> Iterator[str]:
+    """The condition keys (lower case) of all policies of a scenario."""
+    principal, account = snapshot.default_principal, snapshot.default_account
+    alone = (principal.identity, principal.boundary, principal.session, snapshot.vpc_endpoint)
+    buckets = [facts.policy for facts in snapshot.buckets.values()]
+    points = [facts.policy for facts in snapshot.access_points.values()]
+    levels = (*(account.scp or ()), *(account.rcp or ()))
+    for listed in (*alone, *levels, *buckets, *points, snapshot.default_kms_key.policy):
+        for policy in listed.policies if listed is not None else ():
+            yield from policy.keys
 
 
 def _outcome(asked: int, remaining: tuple[Authorization, ...], gates: tuple[Refusal, ...]) -> Outcome:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -57,8 +57,18 @@ class Contexts:
 
     What the call declares takes precedence over what is derived, and what it declares unknown over both."""
 
-    def __init__(self, request: S3Request, caller: Caller, call: DeniedCall, snapshot: PolicySnapshot) -> None:
+    def __init__(
+        self,
+        request: S3Request,
+        caller: Caller,
+        call: DeniedCall,
+        snapshot: PolicySnapshot,
+        only: Collection[str] | None = None,
+    ) -> None:
+        """`only`: the condition keys (lower case) that will be asked for; of S3's own no others are derived."""
         self._parts = (request, caller, call, snapshot)
+        self._only = only
+        self._families = None if only is None else {key.partition("/")[0] for key in only if "/" in key}
         self._declared: Mapping[str, Values | None] = _lower(call.declared.context)
         self._unknown: Mapping[str, Value] = dict.fromkeys(call.declared.unknown, UNKNOWN)
         self._common: _Context | None = None
@@ -79,9 +89,11 @@ class Contexts:
         keys = keys_of_action(requirement.action.lower())
         context.put_headers(keys, view.request.headers)
         for key in keys.keys:
-            context.put_one(key.name, key.derive(view))
+            if self._only is None or key.name in self._only:
+                context.put_one(key.name, key.derive(view))
         for family in keys.families:
-            context.put_family(family.name, family.derive(view))
+            if self._families is None or family.name in self._families:
+                context.put_family(family.name, family.derive(view))
         if self._declared:
             context.state(self._declared)
         if kms:
