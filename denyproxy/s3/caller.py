@@ -48,7 +48,6 @@ def identify_caller(
     is not signed is anonymous; one signed with a key that nobody knows is of an unknown principal."""
     credential = call_credential(call, credential)
     principal, known_by = _principal(call, snapshot, credential, error)
-    principal = _with_facts(principal, snapshot)
     signed = principal.type is not PrincipalType.ANONYMOUS
     if signed and call.declared.closed and credential.kind is CredentialKind.ANONYMOUS:
         credential = _SIGNED
@@ -69,19 +68,33 @@ def _principal(
     if declared.principal is not None:
         principal = parse_principal(declared.principal, declared.principal_role, snapshot, assume_path="/")
         account = declared.principal_account or principal.account
-        return replace(principal, account=account), KnownBy.DECLARED
+        return _with_facts(replace(principal, account=account), snapshot), KnownBy.DECLARED
     key = credential.access_key_id
     listed = snapshot.access_keys.get(key) if key is not None else None
     named = _named_by_s3(call, error)
     if named is not None and named != listed:
-        return parse_principal(named, None, snapshot), KnownBy.UPSTREAM_MESSAGE
+        return _found(named, snapshot), KnownBy.UPSTREAM_MESSAGE
     if call.resigned is not None and (signer := call.resigned.signer or listed) is not None:
-        return parse_principal(signer, None, snapshot), KnownBy.PROXY_CREDENTIALS
+        return _found(signer, snapshot), KnownBy.PROXY_CREDENTIALS
     if listed is not None:
-        return parse_principal(listed, None, snapshot), KnownBy.ACCESS_KEYS
+        return _found(listed, snapshot), KnownBy.ACCESS_KEYS
     if credential.kind is CredentialKind.ANONYMOUS:
         return ANONYMOUS, KnownBy.NONE
-    return Principal(PrincipalType.UNKNOWN), KnownBy.NONE
+    return _with_facts(Principal(PrincipalType.UNKNOWN), snapshot), KnownBy.NONE
+
+
+_CALLERS_BOUND = 4096
+
+
+def _found(text: str, snapshot: PolicySnapshot) -> Principal:
+    """The principal of an ARN, with what the snapshot knows of it. Looked for once: a role may be one of thousands."""
+    principal = snapshot.callers.get(text)
+    if principal is None:
+        principal = _with_facts(parse_principal(text, None, snapshot), snapshot)
+        if len(snapshot.callers) >= _CALLERS_BOUND:
+            snapshot.callers.clear()
+        snapshot.callers[text] = principal
+    return principal
 
 
 def _named_by_s3(call: DeniedCall, error: S3Error | None) -> str | None:

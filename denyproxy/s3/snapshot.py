@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from denyproxy.iam.document import UNKNOWN_POLICIES, PolicyList
+from denyproxy.iam.principal import Principal
 from denyproxy.iam.truth import UNKNOWN, Unknown
 
 
@@ -190,6 +191,8 @@ class PolicySnapshot:
     """Policy of the endpoint that a request came through, where its id is not known. None: through no endpoint."""
     organizations: bool = True
     """False: the upstream has no AWS Organizations, so SCPs and RCPs that are not loaded are not there."""
+    callers: dict[str, Principal] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """The principals behind ARNs that were looked for already, as `s3.caller` found them."""
 
     def outside_aws(self) -> PolicySnapshot:
         """The same facts about an upstream that is not AWS: no organization and no VPC endpoint that nobody loaded."""
