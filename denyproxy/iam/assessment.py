@@ -217,7 +217,9 @@ def hear(policies: PolicyList, action: str, request: AuthorizationRequest) -> Sa
     statements: list[tuple[Policy, Statement, Truth]] = []
     for policy in policies.policies:
         for statement in policy.relevant(action).all:
-            truth = statement.matches_relevant(principal, resource, context)
+            truth = statement.applies(resource, context)
+            if truth is not NO and statement.principal is not None:
+                truth = min(truth, statement.names(principal).truth)
             statements.append((policy, statement, truth))
             if statement.effect == "Deny":
                 if truth > deny:

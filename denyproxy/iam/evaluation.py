@@ -249,10 +249,12 @@ def _deny_of(levels: Iterable[Said]) -> Truth:
 
 
 def _implicit(request: AuthorizationRequest, policies: PolicySet, said: Assessment, side: _Side) -> Iterator[Objection]:
-    cases = [_standing(policies, said, side, own=own) for own in _cases(request, policies)]
-    for row, (layer, level, allow) in enumerate(cases[0]):
-        if len(cases) > 1 and cases[1][row][2] is not allow:
-            allow = UNSURE
+    own, *other = _cases(request, policies)
+    rows = _standing(policies, said, side, own=own)
+    if other:
+        both = zip(rows, _standing(policies, said, side, own=other[0]), strict=True)
+        rows = [one if one[2] is two[2] else (one[0], one[1], UNSURE) for one, two in both]
+    for layer, level, allow in rows:
         if allow is not YES:
             yield Objection(layer, Blocks.IMPLICIT, ~allow, level)
 

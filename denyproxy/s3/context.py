@@ -5,9 +5,6 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-ke
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -15,9 +12,9 @@ from typing import TypeVar
 from denyproxy.exchange import DeniedCall
 from denyproxy.iam.context import RequestContext, Values
 from denyproxy.iam.truth import UNKNOWN, Unknown
-from denyproxy.s3.arn import bucket_arn, dns_suffix, object_arn
 from denyproxy.s3.condition_keys import ActionKeys, keys_of_action
 from denyproxy.s3.condition_values import RETENTION_DAYS_MARGIN, SIGNATURE_AGE_MARGIN
+from denyproxy.s3.kms_context import CALLED_VIA, ENDPOINT_KEYS, forwarded_keys, kms_keys
 from denyproxy.s3.principal_keys import (
     SERVICE_KEYS,
     SESSION_KEYS,
@@ -30,19 +27,7 @@ from denyproxy.s3.request import Caller, Requirement, Role, S3Request
 from denyproxy.s3.snapshot import PolicySnapshot
 from denyproxy.s3.view import Family, Value, View, one
 
-_ENDPOINT_KEYS = (
-    "aws:sourcevpc",
-    "aws:sourcevpcarn",
-    "aws:sourcevpce",
-    "aws:vpceaccount",
-    "aws:vpceorgid",
-    "aws:vpceorgpaths",
-    "aws:vpcsourceip",
-)
-"""Present on requests through a VPC endpoint; aws:SourceIp on all others."""
 _MCP_KEYS = ("aws:calledviaawsmcp", "aws:viaawsmcpservice", "aws:ismcpserviceaction")
-_READS_CONTENT = frozenset({"GetObject", "HeadObject", "GetObjectAttributes", "SelectObjectContent"})
-_CALLED_VIA = ("aws:calledvia", "aws:calledviafirst", "aws:calledvialast")
 
 
 def request_context(
@@ -82,10 +67,10 @@ class Contexts:
         kms = requirement.role is Role.KMS
         context.put(_resource_keys(view))
         if kms:
-            context.put(_kms_keys(view))
+            context.put(kms_keys(view))
         else:
             context.put(_direct_keys(view))
-            context.put_all(_CALLED_VIA, None)
+            context.put_all(CALLED_VIA, None)
         keys = keys_of_action(requirement.action.lower())
         context.put_headers(keys, view.request.headers)
         for key in keys.keys:
@@ -97,7 +82,7 @@ class Contexts:
         if self._declared:
             context.state(self._declared)
         if kms:
-            context.state(_forwarded_keys(view, self._declared))
+            context.state(forwarded_keys(view, self._declared))
             context.state(_lower({name: (value,) for name, value in view.call.declared.kms_context.items()}))
         if self._unknown:
             context.state(self._unknown)
@@ -228,10 +213,10 @@ def time_keys(time: datetime | None) -> Mapping[str, Value]:
 def _put_network_keys(context: _Context, view: View, declared: Mapping[str, Values | None]) -> None:
     """What only the network between caller and S3 knows, as far as something here tells it."""
     request = view.request
-    through = request.vpc_endpoint is not None or any(declared.get(key) is not None for key in _ENDPOINT_KEYS)
+    through = request.vpc_endpoint is not None or any(declared.get(key) is not None for key in ENDPOINT_KEYS)
     elsewhere = view.call.upstream_kind != "aws" or declared.get("aws:sourceip") is not None
     direct = not through and (elsewhere or declared.get("aws:sourcevpce", ()) is None)
-    context.put_all(_ENDPOINT_KEYS, None if direct else view.unsaid)
+    context.put_all(ENDPOINT_KEYS, None if direct else view.unsaid)
     context.put({"aws:sourceip": None if through else view.unsaid})
     if request.vpc_endpoint is not None:
         context.state({"aws:sourcevpce": (request.vpc_endpoint,)})
@@ -261,79 +246,3 @@ def _region(view: View) -> Value:
         if region is not UNKNOWN and region != request.region:
             return UNKNOWN
     return (request.region,)
-
-
-def _forwarded_keys(view: View, declared: Mapping[str, Values | None]) -> Mapping[str, Value]:
-    """Of the call that S3 makes to KMS with the caller's identity (forward access session).
-
-    Whether it carries the caller's address and transport is documented both ways."""
-    stated = {key for key, values in declared.items() if values is not None}
-    if view.request.vpc_endpoint is not None:
-        stated.add("aws:sourcevpce")
-    keys: dict[str, Value] = {key: UNKNOWN for key in (*_ENDPOINT_KEYS, "aws:sourceip") if key in stated}
-    secure = view.closed and view.call.secure is not False and "aws:securetransport" not in stated
-    keys["aws:securetransport"] = ("true",) if secure else UNKNOWN
-    keys["aws:useragent"] = UNKNOWN
-    keys["aws:referer"] = UNKNOWN if "aws:referer" in stated else view.unsaid
-    return keys
-
-
-def _kms_keys(view: View) -> Mapping[str, Value]:
-    """https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html"""
-    requirement, request = view.requirement, view.request
-    facts = view.snapshot.kms_key(requirement.kms_key)
-    region = request.region
-    named = request.header("x-amz-server-side-encryption-aws-kms-key-id")
-    alias = named.partition(":alias/")[2] or named.removeprefix("alias/") if named and "alias/" in named else None
-    context = _encryption_context(view)
-    return {
-        "aws:requestedregion": one(region or UNKNOWN),
-        "aws:viaawsservice": ("true",),
-        **dict.fromkeys(_CALLED_VIA, ("s3.amazonaws.com",)),
-        "kms:viaservice": UNKNOWN if region is None else (f"s3.{region}.{dns_suffix(request.partition)}",),
-        "kms:calleraccount": one(view.caller.principal.account or UNKNOWN),
-        "kms:encryptionalgorithm": ("SYMMETRIC_DEFAULT",),
-        "kms:encryptioncontextkeys": UNKNOWN if context is None else ("aws:s3:arn", *context),
-        "kms:encryptioncontext:aws:s3:arn": _encrypted_arn(view),
-        **(
-            {}
-            if context is None
-            else {f"kms:encryptioncontext:{key.lower()}": (text,) for key, text in context.items()}
-        ),
-        "kms:resourcealiases": facts.aliases or view.unsaid,
-        "kms:requestalias": None if alias is None else (f"alias/{alias}",),
-        "kms:grantisforawsresource": None,
-    }
-
-
-def _encrypted_arn(view: View) -> Value:
-    """The object's ARN; with an S3 Bucket Key the bucket's."""
-    requirement, request = view.requirement, view.request
-    if requirement.bucket is None or requirement.key is None:
-        return UNKNOWN
-    bucket = view.snapshot.bucket(requirement.bucket)
-    facts = view.snapshot.object(requirement.bucket, requirement.key)
-    asked = request.header("x-amz-server-side-encryption-bucket-key-enabled")
-    if requirement.source or request.operation in _READS_CONTENT:
-        uses = UNKNOWN if facts is None else facts.bucket_key
-    else:
-        uses = bucket.bucket_key if asked is None else asked.strip().lower() == "true"
-    if uses is UNKNOWN:
-        return UNKNOWN
-    if uses:
-        return (bucket_arn(request.partition, requirement.bucket),)
-    return (object_arn(request.partition, requirement.bucket, requirement.key),)
-
-
-def _encryption_context(view: View) -> dict[str, str] | None:
-    """Further pairs of the request's own encryption context; None: it cannot be read."""
-    header = view.request.header("x-amz-server-side-encryption-context")
-    if header is None or view.requirement.source:
-        return {}
-    try:
-        pairs = json.loads(base64.b64decode(header))
-    except (ValueError, binascii.Error, RecursionError):
-        return None
-    if not isinstance(pairs, dict):
-        return None
-    return {str(key): str(text) for key, text in pairs.items() if key != "aws:s3:arn"}
