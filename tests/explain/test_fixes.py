@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from denyproxy.exchange import DeniedCall
+from denyproxy.explain import trial
+from denyproxy.explain.evidence import Needs
 from denyproxy.explain.export import scenario_of
 from denyproxy.explain.model import Fix
 from denyproxy.explain.presentation import Presentation, present
 from denyproxy.iam.document import PolicyList
+from denyproxy.s3.authorization import authorize
 from denyproxy.s3.snapshot import PolicySnapshot
 from tests.explain.remedied import (
     EXPLAINER,
@@ -63,6 +66,15 @@ def test_a_fix_that_is_not_verified_does_not_allow(name: str) -> None:
         if fix.patch and not fix.verified:
             assert not allowed(patched(document, fix)), fix.summary
             assert fix.still_blocking
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_trial_from_scratch_says_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    documents = (SCENARIOS[name], {**SCENARIOS[name], "unknown": ["scp", "aws:SourceVpce"]})
+    found = [fixes_of(document) for document in documents]
+    monkeypatch.setattr(trial, "authorize", lambda *again: authorize(*again[:-1]))
+    monkeypatch.setattr(trial, "Needs", lambda *parts: Needs(*parts[:-1]))
+    assert [fixes_of(document) for document in documents] == found
 
 
 def _denied_question(document: Document) -> tuple[str, str] | None:

@@ -395,3 +395,18 @@ def test_the_law_of_refinement_would_notice_a_wrong_certainty(layer: str) -> Non
 def test_policies_parse_to_the_same_again(layer: PolicyList) -> None:
     for one in layer.policies:
         assert Policy.parse(dict(one.document), name=one.name) == one
+
+
+@law
+@given(uncertain_requests(), policy_sets(), policy_sets(), st.data())
+def test_what_is_remembered_changes_nothing(
+    asked: AuthorizationRequest, policy_set: PolicySet, other: PolicySet, data: st.DataObject
+) -> None:
+    names = data.draw(
+        st.sets(st.sampled_from(["identity", "boundary", "session", "vpc_endpoint", "resource", *LEVELS]))
+    )
+    changed = replace(policy_set, **{name: getattr(other, name) for name in names})
+    before = evaluate(asked, policy_set)
+    assert evaluate(asked, changed, before) == evaluate(asked, changed)
+    copied = map_lists(changed, lambda layer: PolicyList(layer.policies, layer.complete))
+    assert evaluate(asked, copied, before) == evaluate(asked, changed)

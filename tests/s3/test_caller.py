@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -75,6 +76,16 @@ def test_a_role_without_a_path_comes_first() -> None:
     plain = f"arn:aws:iam::{A}:role/dev"
     snapshot = PolicySnapshot(principals={ROLE: PrincipalFacts(ROLE), plain: PrincipalFacts(plain)})
     assert parse_principal(SESSION, None, snapshot).issuer == plain
+
+
+def test_a_caller_is_looked_for_once_a_snapshot(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("denyproxy.s3.caller._CALLERS_BOUND", 1)
+    snapshot = replace(SNAPSHOT, revision="2")
+    heads = (signed(), signed(), signed("ASIASESSION", ("x-amz-security-token", "T")))
+    calls = (DeniedCall("1", head, head, None, datetime(2026, 1, 1, tzinfo=UTC)) for head in heads)
+    first, second, session = (identify_caller(call, snapshot).principal for call in calls)
+    assert first is second
+    assert list(snapshot.callers.values()) == [session]
 
 
 def test_a_message_that_names_nobody() -> None:

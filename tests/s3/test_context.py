@@ -19,7 +19,7 @@ from denyproxy.iam.context import RequestContext
 from denyproxy.iam.truth import UNKNOWN, Truth
 from denyproxy.s3.caller import identify_caller
 from denyproxy.s3.condition_keys import FAMILIES, KEYS
-from denyproxy.s3.context import request_context
+from denyproxy.s3.context import Contexts, request_context
 from denyproxy.s3.operation import identify_call
 from denyproxy.s3.permissions import missing_key_requirement, requirements
 from denyproxy.s3.request import Requirement, Role
@@ -873,3 +873,17 @@ def test_filters_have_contexts_too() -> None:
     roles = {item.role for item in requirements(request, OPEN)}
     assert Role.FILTER in roles
     assert identify_caller(call, OPEN).temporary is Truth.NO
+
+
+@pytest.mark.parametrize("closed", [False, True])
+@pytest.mark.parametrize("target", ["/b/k", "/b?list-type=2&prefix=a%2F", "/b/k?versionId=1"])
+def test_keys_that_are_asked_for_are_the_same_alone(target: str, closed: bool) -> None:
+    head = long_term("PUT" if target == "/b/k" else "GET", target)
+    denied = DeniedCall("1", head, head, None, NOW, declared=Declared(closed=closed))
+    request = identify_call(denied, OPEN, table=s3_operations())
+    caller = identify_caller(denied, OPEN)
+    asked = frozenset({"s3:prefix", "s3:x-amz-acl", "s3:existingobjecttag/team", "aws:principalarn", "s3:versionid"})
+    whole, part = (Contexts(request, caller, denied, OPEN, only) for only in (None, asked))
+    for requirement in requirements(request, OPEN, caller):
+        of_whole, of_part = whole.of(requirement), part.of(requirement)
+        assert {key: of_part.lookup(key) for key in asked} == {key: of_whole.lookup(key) for key in asked}
