@@ -330,4 +330,5 @@ def _instructions(answer: _Answer) -> str:
     fixes = answer.explanation.fixes
     if answer.scenario is None and any(item.patch for item in fixes):
         raise _Usage(_NO_SCENARIO)
-    return all_instructions(fixes, answer.scenario or {"request": {}, "policies": {}})
+    scenario = answer.scenario or {"request": {}, "policies": {}}
+    return all_instructions(fixes, scenario, answer.explanation.policies.revision)

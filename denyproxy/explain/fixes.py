@@ -17,8 +17,9 @@ from denyproxy.explain.remedies.exemptions import exemptions
 from denyproxy.explain.remedies.grants import grants
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import PLACES
-from denyproxy.explain.remedies.requests import compliance
+from denyproxy.explain.remedies.requests import compliance, signing
 from denyproxy.explain.remedies.states import state_remedies
+from denyproxy.explain.state_remedy_sentences import MANAGED_KEY, MISSING_KEY_PUBLIC, STAYS_MISSING
 from denyproxy.explain.trial import tried
 from denyproxy.explain.verdict import Judgement
 from denyproxy.iam.principal import PrincipalType
@@ -74,18 +75,21 @@ def _options(group: Sequence[Finding], judgement: Judgement, case: Case) -> list
         return state_remedies(finding, case)
     missing_key = judgement.missing_key and finding is judgement.cause
     if missing_key and case.caller.principal.type is PrincipalType.ANONYMOUS:
-        return [Part("caller", "the request", say.MISSING_KEY_PUBLIC)]
+        return [Part("caller", "the request", MISSING_KEY_PUBLIC, open=STAYS_MISSING)]
     if finding.layer not in PLACES:
         return []
     if _is_managed_key(finding):
-        return [Part("bucket owner", "encryption of the object", say.MANAGED_KEY)]
+        return [Part("bucket owner", "encryption of the object", MANAGED_KEY)]
     complied = compliance(finding, case)
     parts = [complied.part] if complied is not None else []
-    if complied is not None and complied.within_reach:
+    if complied is not None and complied.within_reach and (finding.effect == "explicit" or not complied.part.open):
         return parts
     if finding.effect == "explicit":
-        return [*parts, *exemptions(group, case)]
-    return [*parts, *grants(group, case, missing_key=missing_key)]
+        others = [*signing(finding, case), *exemptions(group, case)]
+    else:
+        others = grants(group, case, missing_key=missing_key)
+    attested = parts if complied is not None and not complied.part.exact else []
+    return [*(part for part in parts if part not in attested), *others[: MOST_FIXES - len(attested)], *attested]
 
 
 def _is_network_origin(finding: Finding) -> bool:
@@ -119,7 +123,17 @@ class _Documents:
         return with_context(dict(self.outline), self._case)
 
 
-def _fix(parts: Sequence[Part], case: Case, documents: _Documents) -> Fix:
+def _needed(parts: Sequence[Part]) -> Iterator[Part]:
+    """Without those that ask for no more of the request than others before them do."""
+    sent: dict[str, str | None] = {}
+    for part in parts:
+        if not part.sends or not part.sends.items() <= sent.items():
+            yield part
+        sent |= part.sends
+
+
+def _fix(wanted: Sequence[Part], case: Case, documents: _Documents) -> Fix:
+    parts = list(_needed(wanted))
     asks_request = any(part.owner == "caller" and part.edit is not None for part in parts)
     document = documents.whole if asks_request else documents.outline
     draft = Draft(dict(document)) if document is not None else None
@@ -131,13 +145,16 @@ def _fix(parts: Sequence[Part], case: Case, documents: _Documents) -> Fix:
     if draft is not None:
         draft.finish()
     verified = False
-    blocking: tuple[str, ...] = ()
+    blocking: tuple[str, ...] = (say.NOT_TRIED if draft is not None else say.NO_SCENARIO,)
     if draft is not None and (draft.patch or assumed):
         outcome = tried(case, draft, assumed)
         if outcome.allowed and draft.patch and assumed:
             # Verified is a word on the patch: what it leaves to the caller's surroundings still blocks.
             outcome = tried(case, draft, {})
         verified, blocking = outcome.allowed, outcome.blocking
+    open_questions = tuple(dict.fromkeys(part.open for part in parts if part.open))
+    if open_questions:
+        verified, blocking = False, (*open_questions, *(text for text in blocking if text != say.NOT_TRIED))
     return Fix(
         summary=say.summary_of(list(_words(parts))),
         owner=parts[0].owner,

@@ -70,25 +70,33 @@ def _in_list(value: list[Any], name: str, rest: list[str], operation: Operation)
     return changed
 
 
+def _found(value: Any, parts: tuple[str | int, ...]) -> Any:
+    for part in parts:
+        if isinstance(value, dict):
+            value = value.get(part)
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        else:
+            return None
+    return value
+
+
 class Draft:
     """A document being changed, and the patch that leads from the original to it."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         self.document = document
+        self._original = document
         self.patch: tuple[Operation, ...] = ()
         self._put_off: list[tuple[tuple[str | int, ...], Callable[[Draft], None]]] = []
 
     def get(self, *parts: str | int) -> Any:
         """The value at a place; None: there is none, or it is null."""
-        value: Any = self.document
-        for part in parts:
-            if isinstance(value, dict):
-                value = value.get(part)
-            elif isinstance(value, list) and isinstance(part, int) and part < len(value):
-                value = value[part]
-            else:
-                return None
-        return value
+        return _found(self.document, parts)
+
+    def original(self, *parts: str | int) -> Any:
+        """The same, before any change."""
+        return _found(self._original, parts)
 
     def put(self, value: Any, *parts: str | int) -> None:
         """Set a member of an object, with the objects around it where they are not there, or replace a list's item."""

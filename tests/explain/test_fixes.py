@@ -526,8 +526,10 @@ def test_a_boundary_never_goes_altogether() -> None:
     boundary = {"name": "edge", "document": document(deny)}
     fix = first(scenario(policies={"identity": identity(ALL), "permissions_boundary": boundary}))
     after = patched(scenario(policies={"identity": identity(ALL), "permissions_boundary": boundary}), fix)
+    arn = "arn:aws:iam::111122223333:user/alice"
     assert after["policies"]["permissions_boundary"]["document"]["Statement"] == [
-        {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/k"}
+        {**deny, "Condition": {"ArnNotEquals": {"aws:PrincipalArn": arn}}},
+        {**deny, "Effect": "Allow", "Condition": {"ArnEquals": {"aws:PrincipalArn": arn}}},
     ]
 
 

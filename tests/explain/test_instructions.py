@@ -135,7 +135,7 @@ def commands(*patch: dict[str, Any], case: Document = CASE) -> list[str]:
         ),
         (
             replaced("/policies/kms_key_policy", OTHER),
-            f"aws kms put-key-policy --key-id {KEY} --policy-name default --policy",
+            f"aws kms put-key-policy --region us-east-1 --key-id {KEY} --policy-name default --policy",
             OTHER,
         ),
         (
@@ -152,7 +152,7 @@ def commands(*patch: dict[str, Any], case: Document = CASE) -> list[str]:
     ],
 )
 def test_the_command_of_each_place(patch: dict[str, Any], words: str, documents: Document | None) -> None:
-    (command,) = commands(patch)
+    command = commands(patch)[-1]
     if documents is None:
         assert command == words
     else:
@@ -179,27 +179,150 @@ def test_an_inline_policy_of_a_group(patch: dict[str, Any], words: str) -> None:
 def test_an_access_points_policy() -> None:
     point = {"name": "ap", "arn": POINT, "bucket": "b", "policy": None}
     case = {**CASE, "policies": {**CASE["policies"], "access_point": point}}
-    words = "aws s3control put-access-point-policy --account-id 111122223333 --name ap --policy"
+    words = "aws s3control put-access-point-policy --region us-east-1 --account-id 111122223333 --name ap --policy"
     (command,) = commands(replaced("/policies/access_point/policy", OTHER), case=case)
     assert command.startswith(words)
     given = {**case, "policies": {**case["policies"], "access_point": {**point, "policy": DOCUMENT}}}
     (command,) = commands(removed("/policies/access_point/policy"), case=given)
-    assert command == "aws s3control delete-access-point-policy --account-id 111122223333 --name ap"
+    assert command == "aws s3control delete-access-point-policy --region us-east-1 --account-id 111122223333 --name ap"
 
 
-@pytest.mark.parametrize(
-    ("grant", "option"),
-    [
-        ({"grantee": "111122223333", "permission": "READ"}, "--acl bucket-owner-read"),
-        ({"grantee": "444455556666", "permission": "READ"}, "--grant-read id=CANONICAL-ID-OF-444455556666"),
-        ({"grantee": "111122223333", "permission": "READ_ACP"}, "--grant-read-acp id=CANONICAL-ID-OF-111122223333"),
-    ],
-)
-def test_an_acl_is_put_by_the_objects_owner(grant: dict[str, str], option: str) -> None:
-    assert commands(add("/policies/acl/object_grants/-", grant)) == [
-        "# by the account that owns the object",
-        f"aws s3api put-object-acl --bucket b --key 'it'\"'\"'s' {option}",
+def acl_case(*grants: dict[str, str], **request: Any) -> Document:
+    return {
+        **CASE,
+        "request": {**CASE["request"], **request},
+        "resource_state": {"object": {"owner_account": "444455556666"}},
+        "policies": {**CASE["policies"], "acl": {"object_grants": list(grants)}},
+    }
+
+
+def canonical(name: str, permission: str) -> Document:
+    return {"Grantee": {"Type": "CanonicalUser", "ID": name}, "Permission": permission}
+
+
+GRANT = add("/policies/acl/object_grants/-", {"grantee": "111122223333", "permission": "READ"})
+
+
+def test_an_acl_is_put_whole_by_the_objects_owner() -> None:
+    everyone = {"grantee": "AllUsers", "permission": "READ"}
+    case = acl_case(
+        {"grantee": "444455556666", "permission": "FULL_CONTROL"},
+        everyone,
+        {"grantee": "79a5", "permission": "READ_ACP"},
+    )
+    by, get, ids, put = commands(GRANT, case=case)
+    place = "--bucket b --key 'it'\"'\"'s'"
+    assert by == (
+        "# by account 444455556666, which owns the object; all grants that this prints have to be in the command after "
+        "it:"
+    )
+    assert get == f"aws s3api get-object-acl {place}"
+    assert ids == "# the canonical id of an account: aws s3api list-buckets --query Owner.ID, with its credentials"
+    assert put.startswith(f"aws s3api put-object-acl {place} --access-control-policy ")
+    group = {"Type": "Group", "URI": "http://acs.amazonaws.com/groups/global/AllUsers"}
+    assert json.loads(shlex.split(put)[-1]) == {
+        "Owner": {"ID": "CANONICAL-ID-OF-444455556666"},
+        "Grants": [
+            canonical("CANONICAL-ID-OF-444455556666", "FULL_CONTROL"),
+            {"Grantee": group, "Permission": "READ"},
+            canonical("79a5", "READ_ACP"),
+            canonical("CANONICAL-ID-OF-111122223333", "READ"),
+        ],
+    }
+
+
+def test_the_acl_of_a_version_is_put_on_that_version() -> None:
+    lines = commands(GRANT, case=acl_case(query={"versionId": "v1"}))
+    assert [" --version-id v1" in line for line in lines if line.startswith("aws")] == [True, True]
+
+
+def test_of_an_acl_that_is_not_known_the_rest_is_to_be_added() -> None:
+    lines = commands(GRANT, case={**acl_case(), "unknown": ["acl"]})
+    assert lines[-2] == "# what the ACL grants today is not known: add it"
+
+
+def test_the_version_of_a_managed_policy_may_be_one_too_many() -> None:
+    first, _ = commands(replaced("/policies/identity/1/document", OTHER))
+    assert (
+        first
+        == f"# at five versions, the most there can be, first: aws iam delete-policy-version --policy-arn {ARN} ..."
+    )
+
+
+def test_a_new_policy_may_replace_one_that_is_not_known() -> None:
+    patch = add("/policies/identity/-", {"name": "new", "document": OTHER})
+    first, _ = commands(patch, case={**CASE, "unknown": ["identity"]})
+    assert first == "# one of that name would be replaced: first aws iam list-role-policies --role-name app"
+
+
+def test_an_alias_is_not_the_id_of_a_key() -> None:
+    case = {**CASE, "resource_state": {"object": {"kms_key_id": "alias/backups"}}}
+    case["request"] = {**CASE["request"], "region": "eu-west-1"}
+    first, second = commands(replaced("/policies/kms_key_policy", OTHER), case=case)
+    assert first == (
+        "# an alias does not do: KEY-ID is what this prints: aws kms describe-key --region eu-west-1 --key-id "
+        "alias/backups --query KeyMetadata.KeyId"
+    )
+    assert second.startswith("aws kms put-key-policy --region eu-west-1 --key-id KEY-ID --policy-name default")
+
+
+def test_an_endpoint_is_changed_in_its_region() -> None:
+    case = {**CASE, "request": {**CASE["request"], "region": "eu-west-1"}}
+    (command,) = commands(replaced("/policies/vpc_endpoint_policy", OTHER), case=case)
+    assert command.startswith("aws ec2 modify-vpc-endpoint --region eu-west-1 --vpc-endpoint-id vpce-1 ")
+
+
+PUBLIC = {"Version": "2012-10-17", "Statement": [{**STATEMENT, "Principal": "*", "Resource": "arn:aws:s3:::b/*"}]}
+
+
+def test_a_public_policy_comes_after_the_setting_that_refuses_it() -> None:
+    blocked = {**CASE, "policies": {**CASE["policies"], "block_public_access": {"BlockPublicPolicy": True}}}
+    first, _ = commands(replaced("/policies/bucket_policy", PUBLIC), case=blocked)
+    assert first == "# refused while BlockPublicPolicy of S3 Block Public Access is on"
+    off = replaced("/policies/block_public_access/BlockPublicPolicy", False)
+    lines = [
+        line for line in commands(replaced("/policies/bucket_policy", PUBLIC), off, case=blocked) if "aws s3api" in line
     ]
+    assert [line.split()[2] for line in lines] == ["put-public-access-block", "put-bucket-policy"]
+
+
+def test_of_sse_c_all_options_are_left_out() -> None:
+    name = "x-amz-server-side-encryption-customer-algorithm"
+    case = {**CASE, "request": {**CASE["request"], "headers": {name: "AES256", f"{name[:-9]}key": "k"}}}
+    lines = commands(removed(f"/request/headers/{name}"), removed(f"/request/headers/{name[:-9]}key"), case=case)
+    assert lines == ["# aws s3api ... without --sse-customer-algorithm, --sse-customer-key, --sse-customer-key-md5"]
+
+
+def test_a_presigned_url_is_not_used_with_the_command_line() -> None:
+    query = {"X-Amz-Algorithm": "AWS4-HMAC-SHA256"}
+    case = {**CASE, "request": {**CASE["request"], "query": query}}
+    assert commands(removed("/request/headers/X-Amz-Acl"), case=case) == []
+
+
+def test_with_several_owners_each_change_says_in_which_account_and_what_it_replaces() -> None:
+    patches = (replaced("/policies/bucket_policy", OTHER), replaced("/policies/identity/0/document", OTHER))
+    case = {**CASE, "request": {**CASE["request"], "resource_account": "444455556666"}}
+    lines = [line for line in instructions(fix(*patches), case, "r7").splitlines() if line.startswith("# ")]
+    still = "replaces what there was at revision r7: see whether it still is so"
+    assert lines == [f"# in account 444455556666; {still}", f"# in account 111122223333; {still}"]
+
+
+def test_what_is_new_replaces_nothing() -> None:
+    patch = add("/policies/identity/-", {"name": "new", "document": OTHER})
+    assert "replaces" not in instructions(fix(patch), CASE, "r7")
+
+
+def test_a_fix_of_several_owners_is_a_list() -> None:
+    words = (
+        "Bucket owner: allow s3:GetObject on x; and y in the bucket policy; and identity admin: allow it; and bucket "
+        "owner: turn it off."
+    )
+    several = Fix(summary=words, owner="bucket owner", target="t", verified=True)
+    assert all_instructions((several,), CASE) == (
+        "# Fix 1 (verified), in parts:\n"
+        "#   bucket owner: allow s3:GetObject on x; and y in the bucket policy; and turn it off.\n"
+        "#   identity admin: allow it.\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -243,6 +366,11 @@ def test_all_fixes_with_their_standing() -> None:
     text = all_instructions((fix(removed("/policies/bucket_policy")), words), CASE)
     assert "# Fix 1 (bucket owner; verified): Do.\n--- a/bucket_policy\n" in text
     assert text.endswith("# Fix 2 (caller; not verified): Set the clock.\n")
+    more = words.model_copy(update={"least_privilege": False})
+    assert (
+        all_instructions((more,), CASE)
+        == "# Fix 1 (caller; not verified; more than this request needs): Set the clock.\n"
+    )
     assert all_instructions((), CASE) == "No fix is known.\n"
 
 

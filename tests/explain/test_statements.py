@@ -47,6 +47,7 @@ CONDITIONS: tuple[Json, ...] = (
     {},
     {"Condition": {"StringEquals": {"aws:RequestedRegion": "us-east-1"}}},
     {"Condition": {"ArnNotEquals": {"aws:SourceArn": "arn:aws:sns:us-east-1:1:t"}}},
+    {"Condition": {"ArnNotEquals": {"aws:PrincipalArn": BOB}}},
 )
 PRINCIPALS: tuple[Json, ...] = ({"Principal": "*"}, {"NotPrincipal": {"AWS": BOB}})
 
@@ -88,7 +89,7 @@ def test_a_deny_less_one_thing_denies_everything_else(number: int) -> None:
     statement, action, resource = CASES[number]
     scope = Scope((action,), (resource,), others=SPARED, literal=(resource,))
     lessened = deny_less(statement, scope, BUCKET)
-    assert lessened.exact
+    assert not lessened.instead
     for who in (ALICE, BOB):
         for name in ACTIONS:
             for place in SAME_BUCKET:
@@ -106,6 +107,7 @@ def test_where_no_statement_can_say_it_no_other_action_and_nobody_else_is_spared
     if not denies((statement,), ALICE, "s3:GetObject", KEY):
         return
     lessened = deny_less(statement, Scope(("s3:GetObject",), (KEY,), others=SPARED, literal=(KEY,)), BUCKET)
+    assert lessened.instead == (resources["Resource"],)
     assert not lessened.exact
     assert not denies(lessened.statements, ALICE, "s3:GetObject", KEY)
     for name in ACTIONS:
@@ -121,7 +123,7 @@ def test_an_identity_based_deny_knows_no_bounds_of_a_bucket(actions: Json) -> No
     if not denies((statement,), ALICE, "s3:GetObject", KEY):
         return
     lessened = deny_less(statement, Scope(("s3:GetObject",), (KEY,), literal=(KEY,)), None)
-    assert lessened.exact
+    assert not lessened.instead
     for name in ACTIONS:
         for place in RESOURCES:
             spared = (name, place) == ("s3:GetObject", KEY)
@@ -134,10 +136,83 @@ def test_nothing_is_left_of_a_deny_of_exactly_that() -> None:
     assert deny_less(statement, Scope(("s3:GetObject",), (KEY,), literal=(KEY,)), None).statements == ()
 
 
-def test_the_sid_stays_with_the_first_statement_alone() -> None:
-    statement = {"Sid": "S", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
-    lessened = deny_less(statement, Scope(("s3:GetObject",), (KEY,), others=SPARED, literal=(KEY,)), BUCKET)
-    assert [item.get("Sid") for item in lessened.statements] == ["S", None, None]
+@pytest.mark.parametrize(
+    ("sid", "expected"),
+    [
+        ("S", ["S", "S2", "S4"]),
+        ("Not in the office", ["Not in the office", "Notintheoffice2", "Notintheoffice3"]),
+        (None, [None, None, None]),
+    ],
+)
+def test_the_statement_that_stays_keeps_its_sid_and_the_new_ones_get_others(
+    sid: str | None, expected: list[str | None]
+) -> None:
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
+    statement |= {} if sid is None else {"Sid": sid}
+    scope = Scope(("s3:GetObject",), (KEY,), others=SPARED, literal=(KEY,))
+    lessened = deny_less(statement, scope, BUCKET, {"S", "S3"})
+    assert [item.get("Sid") for item in lessened.statements] == expected
+
+
+def test_for_everyone_else_the_statement_stays_as_it_was() -> None:
+    statement = {"Sid": "S", "Effect": "Deny", "Principal": "*", "Action": "s3:Get*", "Resource": BUCKET + "/*"}
+    scope = Scope(("s3:GetObject",), (KEY,), others=SPARED, literal=(KEY,))
+    assert deny_less(statement, scope, BUCKET).statements[0] == {**statement, "Condition": SPARED}
+
+
+@pytest.mark.parametrize(
+    ("actions", "left", "named"),
+    [
+        (["s3:DeleteBucket*", "s3:PutBucketPolicy"], ["s3:PutBucketPolicy", "s3:DeleteBucket?*"], ()),
+        (["s3:DeleteBucket", "s3:PutBucketPolicy"], "s3:PutBucketPolicy", ()),
+        (
+            ["s3:DeleteBuck*"],
+            ["s3:DeleteBucketMetadataTableConfiguration", "s3:DeleteBucketPolicy", "s3:DeleteBucketWebsite"],
+            ("s3:DeleteBuck*",),
+        ),
+    ],
+)
+def test_patterns_of_actions_stay_patterns_where_they_can(
+    actions: list[str], left: Any, named: tuple[str, ...]
+) -> None:
+    statement = {"Effect": "Deny", "Action": actions, "Resource": BUCKET}
+    lessened = deny_less(statement, Scope(("s3:DeleteBucket",), (BUCKET,), literal=(BUCKET,)), None)
+    assert [item["Action"] for item in lessened.statements] == [left]
+    assert lessened.named == named
+    assert lessened.exact is not bool(named)
+
+
+@pytest.mark.parametrize("key", ["aws:PrincipalArn", "AWS:principalarn"])
+def test_who_was_spared_before_is_spared_still(key: str) -> None:
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": BUCKET + "/*",
+        "Condition": {"ArnNotEquals": {key: BOB}},
+    }
+    scope = Scope(("s3:GetObject",), (KEY,), others=SPARED, literal=(KEY,))
+    lessened = deny_less(statement, scope, BUCKET)
+    assert lessened.statements[0]["Condition"] == {"ArnNotEquals": {key: [BOB, ALICE]}}
+    assert not any(denies(lessened.statements, BOB, "s3:GetObject", place) for place in (KEY, KEY + "2"))
+
+
+def test_a_deny_of_unsigned_requests_alone_has_nobody_else_to_deny() -> None:
+    null = {"Null": {"aws:PrincipalArn": "true"}}
+    statement = {"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*", "Condition": null}
+    others = {"Null": {"aws:PrincipalArn": "false"}}
+    lessened = deny_less(statement, Scope(("s3:GetObject",), (KEY,), others=others, literal=(KEY,)), None)
+    assert lessened.statements == ({"Effect": "Deny", "Action": "s3:GetObject", "NotResource": KEY, "Condition": null},)
+
+
+def test_a_deny_of_one_services_actions_denies_no_others() -> None:
+    statement = {"Effect": "Deny", "Action": "s3:*", "Resource": "arn:aws:*"}
+    scope = Scope(("s3:GetObject",), (KEY,), literal=(KEY,))
+    (left,) = deny_less(statement, scope, None).statements
+    assert "NotAction" not in left
+    assert "s3:PutObject" in left["Action"]
+    on_s3 = deny_less({**statement, "Resource": "arn:aws:s3:::*"}, scope, None)
+    assert [item.get("NotAction") for item in on_s3.statements] == ["s3:GetObject"]
 
 
 def test_a_deny_less_a_request_with_certain_fields() -> None:

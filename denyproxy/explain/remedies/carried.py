@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from denyproxy.explain.findings import Finding
-from denyproxy.explain.remedies.places import written
+from denyproxy.explain.remedies.places import endpoint_of, written
 from denyproxy.explain.remedies.turning import conditions
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.context import RequestContext
+from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.condition_keys import keys_of_action
 
@@ -17,20 +20,40 @@ _PINNED_BY = {"IpAddress": "IpAddress", "NotIpAddress": "IpAddress", "Bool": "Bo
 """Operator -> the one that says `exactly this value`; StringEquals for all others."""
 
 
-def carried_conditions(finding: Finding) -> tuple[dict[str, dict[str, Any]], bool]:
-    """The conditions that hold, as they are; those that do not, for the value that the request has. And whether
-    nothing that limits the statement was lost.
+Block = dict[str, dict[str, Any]]
+_NOTHING: Block = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Conditions of a new statement."""
+
+    block: Block = field(default_factory=dict)
+    limits: Mapping[str, str | None] = field(default_factory=dict)
+    """Keys of those that ask for what just this request has: the value, or None for none."""
+    complete: bool = True
+    """Nothing that limits the statement was lost."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Is nothing carried, nor anything missing?"""
+        return self.complete and not self.block
+
+
+def carried_conditions(finding: Finding) -> Carried:
+    """The conditions that hold, as they are; those that do not, for the value that the request has.
 
     Of a statement that was about something else altogether, nothing is carried over."""
     evidence = finding.evidence
     if evidence is None or len({item.part for item in evidence.failing}) != 1:
-        return {}, True
+        return Carried()
     assert finding.authorization is not None
     context = finding.authorization.evaluation.request.context
     unsupported = keys_of_action(finding.authorization.requirement.action.lower()).unsupported
     as_written = written(finding).get("Condition")
     block = as_written if isinstance(as_written, dict) else {}
-    kept: dict[str, dict[str, Any]] = {}
+    kept: Block = {}
+    limits: dict[str, str | None] = {}
     complete = True
     for condition, tested in conditions(evidence):
         key = condition.lower_key
@@ -41,15 +64,55 @@ def carried_conditions(finding: Finding) -> tuple[dict[str, dict[str, Any]], boo
             if pinned is None:
                 complete = False
             else:
-                kept.setdefault(pinned[0], {})[condition.key] = pinned[1]
-    return kept, complete
+                operator, key, value = pinned
+                kept.setdefault(operator, {})[key] = value
+                limits[key] = None if operator == "Null" else value
+    return Carried(kept, limits, complete)
 
 
-def _pinned(condition: Condition, context: RequestContext) -> tuple[str, str] | None:
-    """Operator and value that hold for this request alone. None: there is no such condition."""
+def _pinned(condition: Condition, context: RequestContext) -> tuple[str, str, str] | None:
+    """Operator, key and value that hold for this request alone. None: there is no such condition."""
     values = context.lookup(condition.lower_key)
     if values is None:
-        return "Null", "true"
+        endpoint = endpoint_of(context) if condition.lower_key == "aws:sourceip" else None
+        if endpoint is not None:
+            return "StringEquals", "aws:SourceVpce", endpoint
+        return "Null", condition.key, "true"
     if not isinstance(values, tuple) or len(values) != 1 or condition.lower_key in _DATES or condition.name is None:
         return None
-    return _PINNED_BY.get(condition.name.stem, "StringEquals"), values[0]
+    return _PINNED_BY.get(condition.name.stem, "StringEquals"), condition.key, values[0]
+
+
+_WANTING = ("StringEquals", "StringLike", "ArnEquals", "ArnLike")
+_SOURCES = ("aws:SourceArn", "aws:SourceAccount")
+
+
+def of_the_service(finding: Finding, principal: Principal, block: Block = _NOTHING) -> Carried:
+    """What limits a statement to the request that a service makes for this customer: against the confused deputy.
+    `block`: the conditions that it has anyway.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html"""
+    assert finding.authorization is not None
+    if principal.type is not PrincipalType.SERVICE or any(_asks_for(block, key) for key in _SOURCES):
+        return Carried()
+    context = finding.authorization.evaluation.request.context
+    for key in _SOURCES:
+        values = context.lookup(key)
+        if isinstance(values, tuple) and len(values) == 1:
+            return Carried({"StringEquals": {key: values[0]}})
+    return Carried(complete=False)
+
+
+def of_the_access_point(finding: Finding, block: Block = _NOTHING) -> Carried:
+    """What keeps the bucket's own name shut where its policy has to let an access point through.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-policies.html"""
+    assert finding.authorization is not None
+    point = finding.authorization.requirement.via_access_point
+    if finding.layer != "bucket-policy" or point is None or _asks_for(block, "s3:DataAccessPointArn"):
+        return Carried()
+    return Carried({"StringEquals": {"s3:DataAccessPointArn": point}})
+
+
+def _asks_for(block: Block, key: str) -> bool:
+    """Does a condition want the key to be something?"""
+    wanting = (keys for operator, keys in block.items() if operator.split(":")[-1].startswith(_WANTING))
+    return any(name.lower() == key.lower() for keys in wanting for name in keys)

@@ -9,12 +9,15 @@ from typing import Any
 from denyproxy.explain.case import Case
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.patches import Draft
+from denyproxy.explain.remedies.carried import of_the_service
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import (
     PLACES,
     Path,
     document_path,
+    endpoint_of,
     is_aws_managed,
+    naming_of,
     policy_in_words,
     statement_place,
     target,
@@ -22,7 +25,7 @@ from denyproxy.explain.remedies.places import (
 )
 from denyproxy.explain.remedies.requests import is_possible
 from denyproxy.explain.remedies.scopes import container_of, says_only, scope_of
-from denyproxy.explain.remedies.statements import Condition, Json, deny_less, one_or_all, texts, with_conditions
+from denyproxy.explain.remedies.statements import Condition, Json, and_also, deny_less, one_or_all, texts
 from denyproxy.explain.remedies.surroundings import surrounding
 from denyproxy.explain.remedies.turning import conditions
 from denyproxy.explain.remedy_sentences import (
@@ -30,10 +33,13 @@ from denyproxy.explain.remedy_sentences import (
     by_principal_arn,
     caller_in_words,
     exempt,
+    freed_whole,
     label,
+    named_today,
     only_if_present,
     other_policy,
     root_may,
+    source_condition,
 )
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.operators import NULL
@@ -62,10 +68,22 @@ def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
         scope = replace(scope, others={})
     if len(findings) == 1:
         scope = replace(scope, unless=tuple(_other_requests(finding)))
-    lessened = deny_less(statement, scope, container_of(finding))
-    who = caller_in_words(case.caller.principal) if PLACES[finding.layer].naming != "none" else None
+    sourced = of_the_service(finding, case.caller.principal)
+    for keys in sourced.block.values():
+        scope = replace(scope, unless=(*scope.unless, {"StringNotEquals": keys}))
+    exact = exact and sourced.complete
+    sids = {item.sid for item in finding.evidence.policy.statements if item.sid}
+    lessened = deny_less(statement, scope, container_of(finding), sids)
+    who = caller_in_words(case.caller.principal, unsigned="unsigned requests") if naming_of(finding) != "none" else None
     resources = [item.authorization.requirement.resource for item in findings if item.authorization]
-    words = exempt(scope.actions, resources, who, label(finding), policy)
+    # Of other services no list of actions is at hand.
+    actions = [*scope.actions, *(text for text in lessened.named if not text.startswith("s3:"))]
+    limits = dict(_limits(scope.unless))
+    words = exempt(actions, lessened.instead or resources, who, label(finding), policy, limits)
+    if lessened.instead:
+        words += freed_whole(resources)
+    words += "" if sourced.complete else source_condition({})
+    words += named_today([text for text in lessened.named if text.startswith("s3:")])
     if finding.layer == "bucket-policy" and any(action.lower() in ROOT_KEEPS for action in scope.actions):
         words += root_may(case.caller.principal.account)
     narrowest = Part(
@@ -74,12 +92,22 @@ def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
     return [narrowest, *_slips(finding, path, statement, case)]
 
 
+def _limits(unless: Sequence[Condition]) -> Iterator[tuple[str, str | None]]:
+    """What requests that are let through have: key, and value or None for none."""
+    for condition in unless:
+        for operator, keys in condition.items():
+            yield from ((key, None if operator == "Null" else value) for key, value in keys.items())
+
+
 def _other_requests(finding: Finding) -> Iterator[Condition]:
     """Conditions that hold for requests with other fields, where the Deny asks what the fields are not."""
     assert finding.evidence is not None
     assert finding.authorization is not None
     context = finding.authorization.evaluation.request.context
     for condition, _ in conditions(finding.evidence):
+        endpoint = endpoint_of(context) if condition.lower_key == "aws:sourceip" else None
+        if endpoint is not None and context.lookup("aws:sourceip") is None:
+            yield {"StringNotEquals": {"aws:SourceVpce": endpoint}}
         asks_for_others = condition.negated or (condition.name is not None and condition.name.stem == NULL)
         if not asks_for_others or not condition.lower_key.startswith("s3:") or surrounding(condition.lower_key):
             continue
@@ -135,9 +163,11 @@ def _slips(finding: Finding, path: Path, statement: Json, case: Case) -> Iterato
             yield Part(place.owner, where, words, _replacing(path, statement, (new,)), exact=False)
             return
     for key in _vacuous(finding):
-        new = with_conditions(statement, {"Null": {key: "false"}})
+        with_key = and_also(statement, {"Null": {key: "false"}})
+        if with_key is None:
+            continue
         words = only_if_present(key, label(finding), policy)
-        yield Part(place.owner, where, words, _replacing(path, statement, (new,)), exact=False)
+        yield Part(place.owner, where, words, _replacing(path, statement, (with_key,)), exact=False)
         return
 
 
@@ -154,7 +184,8 @@ def _spare_by_arn(finding: Finding, statement: Json) -> tuple[Json, list[str]] |
     new: dict[str, Any] = {}
     for name, value in statement.items():
         new["Principal" if name == "NotPrincipal" else name] = "*" if name == "NotPrincipal" else value
-    return with_conditions(new, {"ArnNotEquals": {_ARN: one_or_all(arns)}}), arns
+    spared_too = and_also(new, {"ArnNotEquals": {_ARN: one_or_all(arns)}})
+    return None if spared_too is None else (spared_too, arns)
 
 
 def _principal_arn(text: str) -> str:
@@ -178,8 +209,9 @@ def _principal_for_source(finding: Finding, statement: Json, case: Case) -> tupl
             arns = [_principal_arn(text) for text in texts(values)]
             if key.lower() == "aws:sourcearn" and all(":iam::" in arn for arn in arns):
                 rest = {name: text for name, text in keys.items() if name != key}
-                condition = {**block, operator: {**rest, _ARN: one_or_all(arns)}}
-                return {**statement, "Condition": condition}, arns
+                without = {**statement, "Condition": {**block, operator: rest}}
+                new = and_also(without, {operator: {_ARN: one_or_all(arns)}})
+                return None if new is None else (new, arns)
     return None
 
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from denyproxy.explain.case import Case
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.patches import Draft
-from denyproxy.explain.remedies.carried import carried_conditions
+from denyproxy.explain.remedies.carried import carried_conditions, of_the_access_point, of_the_service
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import (
     PLACES,
     Path,
     document_path,
+    holder,
     is_aws_managed,
+    is_shared,
+    naming_of,
     policy_in_words,
     statement_place,
     target,
@@ -23,9 +27,10 @@ from denyproxy.explain.remedies.places import (
 from denyproxy.explain.remedies.repairs import repairs
 from denyproxy.explain.remedies.requests import unsigned, without_headers
 from denyproxy.explain.remedies.scopes import principal_element, says_only, scope_of
-from denyproxy.explain.remedies.statements import Json, allow
+from denyproxy.explain.remedies.statements import Json, allow, merged
 from denyproxy.explain.remedy_sentences import (
-    SIGN,
+    BLOCKED_POLICY,
+    THROUGH_ACCESS_POINT,
     caller_in_words,
     extend,
     grant,
@@ -33,11 +38,16 @@ from denyproxy.explain.remedy_sentences import (
     new_policy,
     other_policy,
     public_grant,
+    source_condition,
     wider,
 )
+from denyproxy.explain.state_remedy_sentences import SIGN, SIGNER
 from denyproxy.iam.document import SUBSTITUTING_VERSION
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.principal import PrincipalType
+from denyproxy.iam.truth import Truth
+from denyproxy.s3.gates import block_public_access
+from denyproxy.s3.public_access import effective
 
 NEW_POLICY = "additional-permissions"
 """What a policy is called that a fix adds."""
@@ -55,7 +65,7 @@ def grants(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> lis
         return repaired
     extended = _extension(finding, case) if single else None
     added = extended or _addition(findings, case, missing_key=missing_key)
-    parts = [Part("caller", "the request", SIGN)] if anonymous else []
+    parts = [Part("caller", "the request", SIGN, open=SIGNER)] if anonymous else []
     parts += [added] if added is not None else []
     return [*parts, *repaired, *unsigned(finding, case), *without_headers(finding, case)]
 
@@ -63,40 +73,73 @@ def grants(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> lis
 def _addition(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> Part | None:
     """A statement of its own."""
     finding = findings[0]
-    scope, exact = scope_of(findings, case)
-    conditions, pinned = carried_conditions(finding)
-    statement = allow(scope, conditions)
-    anonymous = case.caller.principal.type is PrincipalType.ANONYMOUS
+    path, listing = _place_of_addition(finding)
+    new = path is None
+    scope, exact = scope_of(findings, case, own=new and finding.layer in _LISTS)
+    carried, principal = carried_conditions(finding), case.caller.principal
+    sourced = of_the_service(finding, principal, carried.block)
+    through = of_the_access_point(finding, carried.block)
+    whom = caller_in_words(principal)
+    if _names_accounts(finding) and principal.type is PrincipalType.ROOT:
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html: the account.
+        scope, exact, whom = replace(scope, only={}), False, f"account {principal.account}"
+    limits = merged(merged(sourced.block, through.block), carried.block)
+    statement = allow(scope, limits)
+    anonymous = principal.type is PrincipalType.ANONYMOUS
     resources = [item.authorization.requirement.resource for item in findings if item.authorization]
-    whom = caller_in_words(case.caller.principal) if PLACES[finding.layer].naming != "none" else None
-    place = _place_of_addition(finding, statement)
-    if place is None:
+    named = naming_of(finding) != "none" and not (new and finding.layer in _LISTS)
+    if path is None and listing is None:
         if finding.policy is None:
             return None
         words = other_policy(policy_in_words(finding, case), "allows it too")
         return Part(PLACES[finding.layer].owner, target(finding, case), words)
-    edit, new = place
     policy = new_policy(finding.layer) if new else policy_in_words(finding, case)
-    words = grant(scope.actions, resources, policy, whom) + (_wider(finding) if len(findings) == 1 else "")
+    words = grant(scope.actions, resources, policy, whom if named else None, carried.limits)
+    if sourced.block or not sourced.complete:
+        words += source_condition(sourced.block)
+    if through.block:
+        words += THROUGH_ACCESS_POINT
+    words += _wider(finding, policy_in_words(finding, case) if new else None) if len(findings) == 1 else ""
     if missing_key:
         words = missing_key_grant(words)
     elif anonymous:
         words = public_grant(words)
-    return Part(PLACES[finding.layer].owner, target(finding, case), words, edit, exact and pinned)
+    where = target(finding, case) if not new else f"{NEW_POLICY} of {holder(finding, case)}"
+    exact = exact and carried.complete and sourced.complete
+
+    def edit(draft: Draft) -> None:
+        if path is not None:
+            add_statement(draft, path, statement)
+        elif listing is not None:
+            _add_policy(draft, listing, statement)
+
+    refused = BLOCKED_POLICY if finding.layer == "bucket-policy" and anonymous and _blocks_public(case) else ""
+    return Part(PLACES[finding.layer].owner, where, words, edit, exact, open=refused)
 
 
-def _place_of_addition(finding: Finding, statement: Json) -> tuple[Callable[[Draft], None], bool] | None:
-    """How a statement gets in, and whether in a new policy, rather than in the one that nearly allows. None: there
-    can be no other policy (a boundary of AWS's own)."""
+def _blocks_public(case: Case) -> bool:
+    """Does Block Public Access refuse to store a public bucket policy?"""
+    point = case.snapshot.access_points.get(case.request.access_point or "")
+    places = block_public_access(case.request.bucket, point, case.snapshot)
+    return effective("BlockPublicPolicy", places) is Truth.YES
+
+
+def _place_of_addition(finding: Finding) -> tuple[Path | None, Path | None]:
+    """The document that a statement is added to; or the list that a new policy is added to, where there is no
+    document, others have the same one, or it is AWS's own. Neither: there can be no other (a boundary)."""
     path = document_path(finding)
-    if path is not None and not is_aws_managed(finding.policy):
-        return lambda draft: add_statement(draft, path, statement), False
+    if path is not None and not is_aws_managed(finding.policy) and not is_shared(finding):
+        return path, None
     listing = _LISTS.get(finding.layer)
     if finding.layer == "scp":
         listing = ("policies", "scp", finding.level or 0)
-    if listing is None:
-        return None
-    return lambda draft: _add_policy(draft, listing, statement), True
+    return None, listing
+
+
+def _names_accounts(finding: Finding) -> bool:
+    """Does the statement that was meant to allow name a whole account?"""
+    element = finding.evidence.statement.principal if finding.evidence is not None else None
+    return element is not None and any(entry.kind == "account" for entry in element.entries)
 
 
 def add_statement(draft: Draft, path: Path, statement: Json) -> None:
@@ -116,11 +159,17 @@ def new_document(statement: Json) -> Json:
 
 
 def _add_policy(draft: Draft, listing: Path, statement: Json) -> None:
-    for index, policy in enumerate(draft.get(*listing) or ()):
-        if policy["name"] == NEW_POLICY:
+    """To the policy that another part of the fix has added, or to a new one, by a name that is not taken."""
+    known = {id(policy) for policy in draft.original(*listing) or ()}
+    policies = draft.get(*listing) or ()
+    for index, policy in enumerate(policies):
+        if id(policy) not in known:
             add_statement(draft, (*listing, index, "document"), statement)
             return
-    draft.append({"name": NEW_POLICY, "document": new_document(statement)}, *listing)
+    taken = {policy["name"] for policy in policies}
+    names = (NEW_POLICY, *(f"{NEW_POLICY}-{number}" for number in range(2, len(taken) + 3)))
+    name = next(name for name in names if name not in taken)
+    draft.append({"name": name, "document": new_document(statement)}, *listing)
 
 
 # The statement that nearly allows, extended: only where it then says nothing more than what is missing
@@ -128,7 +177,9 @@ def _add_policy(draft: Draft, listing: Path, statement: Json) -> None:
 
 def _extension(finding: Finding, case: Case) -> Part | None:
     path, evidence = document_path(finding), finding.evidence
-    if path is None or evidence is None or is_aws_managed(finding.policy):
+    if path is None or evidence is None or is_aws_managed(finding.policy) or is_shared(finding):
+        return None
+    if not of_the_service(finding, case.caller.principal).is_empty or not of_the_access_point(finding).is_empty:
         return None
     failing = {item.part for item in evidence.failing}
     scope, exact = scope_of([finding], case)
@@ -163,18 +214,18 @@ def _adding(path: Path, statement: Json, element: str, value: Any) -> Callable[[
     return edit
 
 
-def _wider(finding: Finding) -> str:
+def _wider(finding: Finding, policy: str | None) -> str:
     """What would do as well, and let through more."""
     evidence = finding.evidence
-    if evidence is None or len(evidence.failing) != 1:
+    if evidence is None or len(evidence.failing) != 1 or is_aws_managed(finding.policy):
         return ""
     item, label = evidence.failing[0], evidence.statement.label
     assert finding.authorization is not None
     first = item.expected.split(", ")[0]
     if item.part == "action" and not item.negated:
-        return wider("Action", finding.authorization.requirement.action, label)
+        return wider("Action", finding.authorization.requirement.action, label, policy)
     if item.reason is Mismatch.BUCKET_ARN_INSTEAD_OF_OBJECT:
-        return wider("Resource", f"{first.rstrip('/')}/*", label)
+        return wider("Resource", f"{first.rstrip('/')}/*", label, policy)
     if item.part == "resource" and item.reason is Mismatch.PREFIX_LACKS_WILDCARD:
-        return wider("Resource", f"{first}*", label)
+        return wider("Resource", f"{first}*", label, policy)
     return ""

@@ -26,3 +26,7 @@ class Part:
     """Does it let through this action on this resource by this principal alone?"""
     assumed: Mapping[str, str | None] = field(default_factory=dict)
     """Condition keys (lower case) that have another value once it is done; None: absent."""
+    sends: Mapping[str, str | None] = field(default_factory=dict)
+    """Fields of the request that it sets; None: leaves out."""
+    open: str = ""
+    """What has to be so for it to help, and nobody here knows: with it the fix is never verified."""

@@ -10,6 +10,7 @@ from denyproxy.explain.case import Case
 from denyproxy.explain.findings import Finding, layer_policies
 from denyproxy.explain.patches import Draft
 from denyproxy.explain.remedies.part import Owner
+from denyproxy.iam.context import RequestContext
 from denyproxy.iam.document import Policy
 
 Path = tuple[str | int, ...]
@@ -28,7 +29,8 @@ class Place:
 
 PLACES: Mapping[str, Place] = {
     "identity": Place("identity admin", "none"),
-    "permissions-boundary": Place("identity admin", "none"),
+    # A managed policy, which may bound others too.
+    "permissions-boundary": Place("identity admin", "condition"),
     "session-policy": Place("identity admin", "none"),
     "scp": Place("organization admin", "condition"),
     "rcp": Place("organization admin", "condition"),
@@ -44,6 +46,16 @@ def is_aws_managed(policy: Policy | None) -> bool:
     """Is it one of AWS's own, which nobody else can change?"""
     parts = (policy.arn or "").split(":") if policy is not None else []
     return len(parts) > 4 and parts[4] == "aws"
+
+
+def is_shared(finding: Finding) -> bool:
+    """Is the policy on the caller's side one that others have too: a group's, or a managed one?"""
+    return finding.layer in ("identity", "session-policy") and finding.policy is not None and bool(finding.policy.arn)
+
+
+def naming_of(finding: Finding) -> Literal["element", "condition", "none"]:
+    """How a statement of the finding's policy singles out the caller."""
+    return "condition" if is_shared(finding) else PLACES[finding.layer].naming
 
 
 def document_path(finding: Finding) -> Path | None:
@@ -101,7 +113,7 @@ def policy_in_words(finding: Finding, case: Case) -> str:
     name = finding.policy.name if finding.policy is not None else None
     match finding.layer:
         case "identity":
-            return f"policy {name}" if name else "an identity-based policy"
+            return _identity_policy(finding.policy) if finding.policy else "an identity-based policy"
         case "permissions-boundary":
             return f"the permissions boundary {name or ''}".rstrip()
         case "session-policy":
@@ -119,10 +131,18 @@ def policy_in_words(finding: Finding, case: Case) -> str:
             return "the VPC endpoint policy"
 
 
+def _identity_policy(policy: Policy) -> str:
+    if policy.group is not None:
+        return f"policy {policy.name} of group {policy.group.rpartition('/')[2]} (all its members)"
+    if policy.arn is not None and not is_aws_managed(policy):
+        return f"managed policy {policy.name} (all that it is attached to)"
+    return f"policy {policy.name}"
+
+
 def target(finding: Finding, case: Case) -> str:
     """The policy that is to be changed, as its owner finds it."""
     assert finding.authorization is not None
-    requirement, policy, principal = finding.authorization.requirement, finding.policy, case.caller.principal
+    requirement, policy = finding.authorization.requirement, finding.policy
     match finding.layer:
         case "bucket-policy":
             return f"bucket policy of {requirement.bucket}"
@@ -135,14 +155,24 @@ def target(finding: Finding, case: Case) -> str:
         case "identity" | "session-policy" | "permissions-boundary":
             if policy is not None and policy.arn is not None:
                 return policy.arn if policy.group is None else f"{policy.name} of {policy.group}"
-            whose = (principal.issuer or principal.arn) if finding.layer != "session-policy" else principal.arn
-            return f"{finding.policy_name or 'a policy'} of {whose}"
+            return f"{finding.policy_name or 'a policy'} of {holder(finding, case)}"
         case _:
             return (policy.arn or policy.name) if policy is not None else finding.layer
+
+
+def holder(finding: Finding, case: Case) -> str | None:
+    """Who has the policies of a layer: the role behind a session, or the session alone."""
+    principal = case.caller.principal
+    return principal.arn if finding.layer == "session-policy" else principal.issuer or principal.arn
 
 
 def endpoint_id(finding: Finding) -> str | None:
     """The VPC endpoint that the request came through."""
     assert finding.authorization is not None
-    found = finding.authorization.evaluation.request.context.lookup("aws:SourceVpce")
+    return endpoint_of(finding.authorization.evaluation.request.context)
+
+
+def endpoint_of(context: RequestContext) -> str | None:
+    """The VPC endpoint that a request came through, if it is known to have come through one."""
+    found = context.lookup("aws:SourceVpce")
     return found[0] if isinstance(found, tuple) and found else None

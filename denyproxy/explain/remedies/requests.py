@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
@@ -11,33 +10,36 @@ from denyproxy.explain.findings import Finding
 from denyproxy.explain.patches import Draft
 from denyproxy.explain.remedies.fields import REQUEST_TAG, TAGGING, Field, field_of
 from denyproxy.explain.remedies.part import Part
-from denyproxy.explain.remedies.surroundings import Surrounding, surrounding
-from denyproxy.explain.remedies.turning import conditions, turning_values
-from denyproxy.explain.remedy_sentences import (
-    UNSIGNED,
+from denyproxy.explain.remedies.places import endpoint_of
+from denyproxy.explain.remedies.sending import OF_SSE_C, SSE, SSE_C, SSE_KEY, Sent, is_presigned, sending
+from denyproxy.explain.remedies.surroundings import WITHOUT_ENDPOINT, Surrounding, surrounding
+from denyproxy.explain.remedies.turning import accepted, conditions, turning_values
+from denyproxy.explain.remedy_sentences import label
+from denyproxy.explain.request_remedy_sentences import (
+    PATTERN,
+    either,
     field_changes,
     field_pattern,
-    label,
-    leave_out,
     surroundings_change,
 )
+from denyproxy.explain.state_remedy_sentences import SIGN, SIGNER, UNSIGNED, leave_out
 from denyproxy.iam.condition import Condition
+from denyproxy.iam.principal import PrincipalType
 from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.condition_keys import keys_of_action
 from denyproxy.s3.request import S3Request
 from denyproxy.sigv4.wire import parse_query
 
-_SSE = "x-amz-server-side-encryption"
-_SSE_KEY = "x-amz-server-side-encryption-aws-kms-key-id"
-SSE_C = "x-amz-server-side-encryption-customer-algorithm"
-_OF_SSE_C = "x-amz-server-side-encryption-customer-"
 _GRANTS = ("read", "write", "read-acp", "write-acp", "full-control")
 _NEEDING = {
     "s3:putobjectacl": ("x-amz-acl", *(f"x-amz-grant-{name}" for name in _GRANTS)),
     "s3:putobjecttagging": ("x-amz-tagging",),
 }
 """Action (lower case) -> headers on account of which a new object needs it."""
+
+
+_OF_PRINCIPALS = ("aws:principal", "aws:userid", "aws:username")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,23 @@ class Compliance:
     """Then no policy has to be weakened for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """A condition key of the request's surroundings, and the value that it is to have."""
+
+    row: Surrounding
+    condition: Condition
+    value: str | None
+
+
 @dataclass(slots=True)
 class _Change:
     """What is to be done to fields and surroundings."""
 
     fields: dict[str, tuple[Field, str | None]] = field(default_factory=dict)
-    around: list[tuple[Surrounding, Condition, str | None]] = field(default_factory=list)
+    around: list[_Around] = field(default_factory=list)
+    instead: list[_Around] = field(default_factory=list)
+    """What of the surroundings would do as well."""
     patterns: list[tuple[Field, Condition]] = field(default_factory=list)
     """Fields that a policy asks for by a pattern, so that no value can be named."""
 
@@ -67,7 +80,8 @@ def compliance(finding: Finding, case: Case) -> Compliance | None:
 
 
 def _for_deny(finding: Finding, case: Case) -> _Change | None:
-    """One condition that no longer holds is enough: one on a field of the request rather than on its surroundings."""
+    """One condition that no longer holds is enough: one on a field of the request rather than on its surroundings; of
+    the latter, whichever the caller can change."""
     if finding.evidence is None:
         return None
     changes: list[_Change] = []
@@ -77,12 +91,16 @@ def _for_deny(finding: Finding, case: Case) -> _Change | None:
         change = _Change()
         if _turn(change, condition, finding, case):
             changes.append(change)
-    return min(changes, key=_far, default=None)
+    best = min(changes, key=_far, default=None)
+    if best is not None and best.around and best.around[0].row.owner == "caller":
+        others = (change for change in changes if change is not best and not (change.fields or change.patterns))
+        best.instead = [around for change in others for around in change.around if around.row.owner == "caller"]
+    return best
 
 
 def _far(change: _Change) -> tuple[bool, bool, bool]:
     """Sort key: what is nearest at hand first."""
-    return (not change.fields, not change.patterns, not all(row.within_reach for row, _, _ in change.around))
+    return (not change.fields, not change.patterns, not all(item.row.within_reach for item in change.around))
 
 
 def _for_allow(finding: Finding, case: Case) -> _Change | None:
@@ -106,11 +124,12 @@ def _turn(change: _Change, condition: Condition, finding: Finding, case: Case) -
     if wanted is not None:
         return _turn_field(change, wanted, condition, finding, case)
     row = surrounding(key)
-    if row is None:
+    if row is None or (row.operations and case.request.operation not in row.operations):
         return False
     for value in turning_values(finding, condition, row.values, absent=False):
-        change.around.append((row, condition, value))
-        return True
+        if row.only is None or value in row.only:
+            change.around.append(_Around(row, condition, value))
+            return True
     return False
 
 
@@ -129,13 +148,27 @@ def _turn_field(change: _Change, wanted: Field, condition: Condition, finding: F
         if condition.lower_key.startswith(REQUEST_TAG):
             value = _with_tag(case.request, condition.key.partition("/")[2], value)
         change.fields[wanted.name] = (wanted, value)
-        if wanted.name == _SSE_KEY and value is not None and case.request.header(_SSE) is None:
-            change.fields[_SSE] = (Field(_SSE, wanted.operations), "aws:kms")
+        if wanted.name == SSE_KEY and value is not None and case.request.header(SSE) is None:
+            change.fields[SSE] = (Field(SSE, wanted.operations), "aws:kms")
+        elif wanted.name == SSE and value is not None and value.startswith("aws:kms"):
+            key = _key_to_name(finding, case, value)
+            change.fields |= {} if key is None else {SSE_KEY: (Field(SSE_KEY, wanted.operations), key)}
         return True
     if wanted.only is None and condition.values and condition.operator is not None:
         change.patterns.append((wanted, condition))
         return True
     return False
+
+
+def _key_to_name(finding: Finding, case: Case, algorithm: str) -> str | None:
+    """The KMS key that goes with the algorithm: one that the policy demands, else the bucket's own, which a request
+    that names the algorithm no longer has by default.
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html"""
+    default = case.snapshot.bucket(case.request.bucket or "").default_kms_key
+    own = (default,) if isinstance(default, str) else ()
+    if case.request.header(SSE_KEY) is not None:
+        return None
+    return next(iter(accepted(finding, f"s3:{SSE_KEY}", {f"s3:{SSE}": algorithm}, own)), None)
 
 
 def _with_tag(request: S3Request, tag: str, value: str | None) -> str | None:
@@ -151,25 +184,63 @@ def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None
     if change.patterns:
         named, condition = change.patterns[0]
         words = field_pattern(named.name, condition, label(finding))
-        return Compliance(Part("caller", "the request", words), within_reach=True)
+        part = Part("caller", "the request", words, open=PATTERN)
+        return Compliance(part, within_reach=True)
     if not change.fields and not change.around:
         return None
-    fields = tuple(change.fields.values())
+    fields = {wanted.name: value for wanted, value in change.fields.values()}
+    query = frozenset(wanted.name for wanted, _ in change.fields.values() if wanted.query)
     assumed: dict[str, str | None] = {}
-    words_of = [field_changes([(field.name, value, field.query) for field, value in fields])] if fields else []
-    for row, condition, value in change.around:
-        assumed |= {**row.also, condition.lower_key: value}
-        words_of.append(surroundings_change(condition, value, label(finding)))
-    rows = [row for row, _, _ in change.around]
+    words_of = [_field_words(fields, query, case)] if fields else []
+    context = finding.authorization.evaluation.request.context if finding.authorization is not None else None
+    for item in change.around:
+        assumed |= {**item.row.also, item.condition.lower_key: item.value}
+        assumed |= dict.fromkeys(item.row.equal, item.value)
+    endpoint = endpoint_of(context) if context is not None and "aws:sourceip" in assumed else None
+    if endpoint is not None and assumed["aws:sourceip"] is not None:
+        assumed |= WITHOUT_ENDPOINT
+    else:
+        endpoint = None
+    choices = [_around_words(item, label(finding), endpoint) for item in change.around]
+    words_of += [" and ".join(choices)] if choices else []
+    rows = [item.row for item in change.around]
     owner = "caller" if fields else rows[0].owner
+    words = " and ".join(words_of)
+    if change.instead:
+        words = either([words, *(_around_words(item, label(finding), endpoint) for item in change.instead)])
     part = Part(
         owner=owner,
         target="the request" if owner == "caller" else "tags",
-        words=" and ".join(words_of),
-        edit=_edit(fields) if fields else None,
+        words=words,
+        edit=sending(fields, case.request, query=query) if fields else None,
+        exact=not any(row.attests for row in rows),
         assumed=assumed,
+        sends=fields,
+        open=next((row.open for row in rows if row.open), ""),
     )
-    return Compliance(part, all(row.within_reach for row in rows))
+    reach = [change.around, *([item] for item in change.instead)]
+    return Compliance(part, any(all(item.row.within_reach for item in items) for items in reach))
+
+
+def _field_words(fields: Sent, query: frozenset[str], case: Case) -> str:
+    shown = {
+        name: None for each in fields for name in (OF_SSE_C if each == SSE_C and fields[each] is None else (each,))
+    }
+    changes = [(name, fields.get(name), name in query) for name in shown]
+    return field_changes(changes, presigned=is_presigned(case.request))
+
+
+def _around_words(item: _Around, statement: str, endpoint: str | None) -> str:
+    return surroundings_change(item.condition, item.value, statement, endpoint)
+
+
+def signing(finding: Finding, case: Case) -> list[Part]:
+    """For a Deny that spares some of those who sign: an unsigned request may be signed."""
+    evidence = finding.evidence
+    if evidence is None or case.caller.principal.type is not PrincipalType.ANONYMOUS:
+        return []
+    asks_who = any(condition.lower_key.startswith(_OF_PRINCIPALS) for condition in evidence.statement.conditions)
+    return [Part("caller", "the request", SIGN, open=SIGNER)] if asks_who or evidence.statement.not_principal else []
 
 
 def unsigned(finding: Finding, case: Case) -> list[Part]:
@@ -205,46 +276,6 @@ def without_headers(finding: Finding, case: Case) -> list[Part]:
     sent = [name for name in _NEEDING.get(action.lower(), ()) if name in case.request.sent_headers]
     if not sent or case.request.operation not in TAGGING.operations:
         return []
-    edit = _edit(tuple((Field(name, TAGGING.operations), None) for name in sent))
-    return [Part("caller", "the request", leave_out(sent, action), edit)]
-
-
-def _edit(fields: tuple[tuple[Field, str | None], ...]) -> Callable[[Draft], None]:
-    def edit(draft: Draft) -> None:
-        for wanted, value in fields:
-            set_field(draft, wanted.name, value, query=wanted.query)
-
-    return edit
-
-
-def set_field(draft: Draft, name: str, value: str | None, *, query: bool = False) -> None:
-    """Set a header field or a query parameter of the request, or take it out (None)."""
-    if draft.get("request", "raw") is not None:
-        _set_raw(draft, name, value, query=query)
-        return
-    member = "query" if query else "headers"
-    existing = draft.get("request", member) or {}
-    written = next((known for known in existing if known.lower() == name.lower()), None)
-    if value is not None:
-        draft.put(value, "request", member, written or name)
-        return
-    for known in existing:
-        if known == written or (name == SSE_C and known.lower().startswith(_OF_SSE_C)):
-            draft.remove("request", member, known)
-
-
-def _set_raw(draft: Draft, name: str, value: str | None, *, query: bool) -> None:
-    if query:
-        target = draft.get("request", "raw", "target")
-        path, _, old = target.partition("?")
-        parameters = [(known, text) for known, text in parse_query(old) if known != name]
-        parameters += [] if value is None else [(name, value)]
-        text = urlencode(parameters, quote_via=quote)
-        draft.put(f"{path}?{text}" if text else path, "request", "raw", "target")
-        return
-    headers = draft.get("request", "raw", "headers")
-    index = next((index for index, pair in enumerate(headers) if pair[0].lower() == name.lower()), None)
-    if index is not None:
-        draft.remove("request", "raw", "headers", index)
-    if value is not None:
-        draft.append([name, value], "request", "raw", "headers")
+    fields: Sent = dict.fromkeys(sent)
+    edit = sending(fields, case.request)
+    return [Part("caller", "the request", leave_out(sent, action), edit, sends=fields)]

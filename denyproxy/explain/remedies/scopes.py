@@ -7,7 +7,7 @@ from typing import Any
 
 from denyproxy.explain.case import Case
 from denyproxy.explain.findings import Finding
-from denyproxy.explain.remedies.places import PLACES
+from denyproxy.explain.remedies.places import naming_of
 from denyproxy.explain.remedies.statements import Condition, Scope, pattern, texts
 from denyproxy.iam.document import SUBSTITUTING_VERSION
 from denyproxy.iam.principal import Principal, PrincipalType
@@ -37,8 +37,10 @@ def container_of(finding: Finding) -> str | None:
     return resource.split("/", 1)[0] if resource.startswith("arn:") else None
 
 
-def scope_of(findings: Sequence[Finding], case: Case) -> tuple[Scope, bool]:
-    """The actions and resources of findings of one layer, and whether the policy can say them exactly."""
+def scope_of(findings: Sequence[Finding], case: Case, *, own: bool = False) -> tuple[Scope, bool]:
+    """The actions and resources of findings of one layer, and whether the policy can say them exactly.
+
+    `own`: for a policy that the caller alone has."""
     finding = findings[0]
     assert finding.authorization is not None
     actions = tuple(dict.fromkeys(item.authorization.requirement.action for item in findings if item.authorization))
@@ -50,7 +52,7 @@ def scope_of(findings: Sequence[Finding], case: Case) -> tuple[Scope, bool]:
         # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-overview.html: "*" means this key.
         texts, literal = ("*",), ("*", *resources)
     exact = all(fits for _, fits in patterns) and len(actions) * len(resources) <= len(findings)
-    naming = PLACES[finding.layer].naming
+    naming = "none" if own else naming_of(finding)
     principal = case.caller.principal
     context = finding.authorization.evaluation.request.context
     found = context.lookup(_ARN)

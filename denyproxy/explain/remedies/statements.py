@@ -5,8 +5,9 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.htm
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 
 from denyproxy.iam.wildcard import glob
@@ -74,17 +75,19 @@ def with_conditions(statement: Json, conditions: Condition) -> Json:
     return {**statement, "Condition": together} if together else statement
 
 
-def and_also(statement: Json, conditions: Condition) -> Json:
-    """The statement with further negated conditions: of two on the same operator and key, the values together."""
-    block = statement.get("Condition", {})
-    both = {
-        operator: {
-            key: one_or_all([*texts(block[operator][key]), *texts(value)]) if key in block.get(operator, {}) else value
-            for key, value in keys.items()
-        }
-        for operator, keys in conditions.items()
-    }
-    return with_conditions(statement, both)
+def and_also(statement: Json, conditions: Condition) -> Json | None:
+    """The statement with further negated conditions: of two on the same operator and key, the values together. None:
+    with them it never applies."""
+    block = {operator: dict(keys) for operator, keys in statement.get("Condition", {}).items()}
+    for operator, keys in conditions.items():
+        there = block.setdefault(operator, {})
+        for key, value in keys.items():
+            written = next((known for known in there if known.lower() == key.lower()), None)
+            values = list(dict.fromkeys([*texts(there[written]), *texts(value)])) if written else texts(value)
+            if operator == "Null" and len(values) > 1:
+                return None
+            there[written or key] = one_or_all(values)
+    return {**statement, "Condition": block}
 
 
 def texts(value: Any) -> list[str]:
@@ -92,8 +95,8 @@ def texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else list(value or ())
 
 
-def _covering(patterns: list[str], resource: str) -> list[str]:
-    return [text for text in patterns if glob(text, resource)]
+def _covering(patterns: list[str], resources: Sequence[str]) -> list[str]:
+    return [text for text in patterns if any(glob(text, resource) for resource in resources)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,29 +104,54 @@ class Lessened:
     """What stays of a Deny: the statements in its place."""
 
     statements: tuple[Json, ...]
-    exact: bool
-    """Everything but the scope is denied as before."""
+    instead: tuple[str, ...] = ()
+    """The patterns that are freed whole, since no statement can leave the scope's resources out of them."""
+    named: tuple[str, ...] = ()
+    """Patterns of actions in whose place stand the actions of today, since no pattern leaves out the scope's."""
+
+    @property
+    def exact(self) -> bool:
+        """Everything but the scope is denied as before."""
+        return not self.instead and not self.named
 
 
-def deny_less(statement: Json, scope: Scope, container: str | None) -> Lessened:
-    """A Deny less a scope: on all other resources as it was, on these for everyone else and for every other action.
+def deny_less(statement: Json, scope: Scope, container: str | None, sids: Collection[str] = ()) -> Lessened:
+    """A Deny less a scope: for everyone else as it was, and for this caller on all other resources and for every other
+    action.
 
-    `container`: the bucket or access point that all resources of the layer belong to; None: there is no such bound."""
+    `container`: the bucket or access point that all resources of the layer belong to; None: there is no such bound.
+    `sids`: those of the policy, which no new statement may have."""
     elsewhere = _elsewhere(statement, scope, container)
-    exact = elsewhere is not None
-    here = list(scope.resources) if exact else None
-    parts = list(elsewhere or ())
+    here = list(scope.resources) if elsewhere is not None else None
     same_action = _with(statement, "Action", {"Action": one_or_all(scope.actions)})
-    if scope.others:
-        parts.append(with_conditions(_on(statement if exact else same_action, here), scope.others))
-    parts += [_on(and_also(same_action, condition), here) for condition in scope.unless]
-    rest = _other_actions(statement, scope)
+    parts = _all_with(statement, [scope.others] if scope.others else [])
+    parts += elsewhere or ()
+    parts += _all_with(_on(same_action, here), scope.unless)
+    rest, named = _other_actions(statement, scope, bounded=here is not None or _is_of_service(statement, scope))
     if rest is not None:
         parts.append(_on(_with(statement, "Action", rest), here))
-    sid = statement.get("Sid")
-    if sid is not None:
-        parts = [{"Sid": sid, **_unnamed(part)} if index == 0 else _unnamed(part) for index, part in enumerate(parts)]
-    return Lessened(tuple(parts), exact)
+    instead = () if elsewhere is not None else tuple(_covering(texts(statement.get("Resource")), scope.literal))
+    return Lessened(tuple(_labelled(parts, statement.get("Sid"), sids)), instead, named)
+
+
+def _all_with(statement: Json, conditions: Sequence[Condition]) -> list[Json]:
+    """The statement with each of further conditions."""
+    return [part for condition in conditions if (part := and_also(statement, condition)) is not None]
+
+
+def _labelled(parts: Sequence[Json], sid: str | None, taken: Collection[str]) -> Iterator[Json]:
+    """The first keeps the Sid, the others get one like it: letters and digits, as IAM demands, and no other's."""
+    known = {*taken, sid}
+    for index, part in enumerate(parts):
+        if not sid:
+            yield part
+        elif index == 0:
+            yield {"Sid": sid, **_unnamed(part)}
+        else:
+            stem = "".join(character for character in sid if character.isascii() and character.isalnum())
+            new = next(name for number in count(index + 1) if (name := f"{stem}{number}") not in known)
+            known.add(new)
+            yield {"Sid": new, **_unnamed(part)}
 
 
 def _unnamed(statement: Json) -> Json:
@@ -152,7 +180,7 @@ def _elsewhere(statement: Json, scope: Scope, container: str | None) -> tuple[Js
         kept = [*texts(statement["NotResource"]), *scope.resources]
         return ({**statement, "NotResource": kept},)
     patterns = texts(statement.get("Resource"))
-    covering = [text for text in patterns if any(glob(text, resource) for resource in scope.literal)]
+    covering = _covering(patterns, scope.literal)
     if not covering:
         return None
     if all(text in scope.literal for text in covering):
@@ -172,7 +200,7 @@ def _outside(patterns: list[str], container: str) -> list[str] | None:
     """What of a container (a bucket, an access point) the patterns do not cover. None: it has no short name."""
     separator = "/object/" if ":accesspoint/" in container else "/"
     everything = f"{container}{separator}*"
-    excluded = [] if _covering(patterns, container) else [container]
+    excluded = [] if _covering(patterns, [container]) else [container]
     covers_content = any(
         glob(text, f"{container}{separator}") and text.endswith("*") and everything.startswith(text.rstrip("*"))
         for text in patterns
@@ -184,21 +212,39 @@ def _outside(patterns: list[str], container: str) -> list[str] | None:
     return None
 
 
-def _other_actions(statement: Json, scope: Scope) -> Json | None:
-    """The Action element without the actions of the scope. None: nothing is left."""
+def _is_of_service(statement: Json, scope: Scope) -> bool:
+    """Are all its resources of the scope's service, so that no other's actions concern them?"""
+    service = scope.actions[0].partition(":")[0].lower()
+    return all(text.split(":")[2:3] == [service] for text in texts(statement.get("Resource")))
+
+
+def _other_actions(statement: Json, scope: Scope, *, bounded: bool) -> tuple[Json | None, tuple[str, ...]]:
+    """The Action element without the actions of the scope (None: nothing is left), and the patterns in whose place it
+    has names. `bounded`: it is for resources that only one service's actions concern."""
     if "NotAction" in statement:
-        return {"NotAction": [*texts(statement["NotAction"]), *scope.actions]}
+        return {"NotAction": [*texts(statement["NotAction"]), *scope.actions]}, ()
     patterns = texts(statement["Action"])
     taken = {action.lower() for action in scope.actions}
     covering = [text for text in patterns if any(glob(text.lower(), action) for action in taken)]
-    if any(text in ("*", f"{scope.actions[0].partition(':')[0]}:*") for text in covering):
-        return {"NotAction": one_or_all(scope.actions)}
+    service = scope.actions[0].partition(":")[0].lower()
+    if "*" in covering or (bounded and any(text.lower() == f"{service}:*" for text in covering)):
+        return {"NotAction": one_or_all(scope.actions)}, ()
     rest = [text for text in patterns if text not in covering]
+    named: list[str] = []
     for text in covering:
         if "*" in text or "?" in text:
-            rest += [
-                name
-                for name in ACTIONS
-                if glob(text.lower(), name.lower()) and name.lower() not in taken and name not in rest
-            ]
-    return {"Action": one_or_all(rest)} if rest else None
+            kept, complete = _without(text, taken)
+            rest += [item for item in kept if item not in rest]
+            named += [] if complete else [text]
+    return ({"Action": one_or_all(rest)} if rest else None), tuple(named)
+
+
+def _without(text: str, taken: Collection[str]) -> tuple[list[str], bool]:
+    """What of a pattern is left without some actions, and whether that is all of it, actions of later days included."""
+    stem = text.removesuffix("*")
+    if stem.lower() in taken and text != stem and not any(mark in stem for mark in "*?"):
+        longer = f"{stem}?*"
+        if not any(glob(longer.lower(), action) for action in taken):
+            return [longer], True
+    names = [name for name in ACTIONS if glob(text.lower(), name.lower()) and name.lower() not in taken]
+    return names, False

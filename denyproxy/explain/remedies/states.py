@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from denyproxy.explain import remedy_sentences as say
+from denyproxy.explain import state_remedy_sentences as say
 from denyproxy.explain.case import Case
 from denyproxy.explain.findings import Finding, layer_policies
 from denyproxy.explain.patches import Draft
+from denyproxy.explain.remedies.fields import FIELDS
 from denyproxy.explain.remedies.grants import grants
 from denyproxy.explain.remedies.part import Part
-from denyproxy.explain.remedies.requests import SSE_C, set_field
+from denyproxy.explain.remedies.sending import OF_SSE_C, SSE_C, Sent, is_presigned, sending
 from denyproxy.iam.principal import PrincipalType
-from denyproxy.iam.truth import UNKNOWN
 from denyproxy.s3.acl import needed_permission
 
 _Remedy = Callable[[Finding, Case], list[Part]]
@@ -29,8 +29,8 @@ def _caller(words: str, edit: Callable[[Draft], None] | None = None) -> list[Par
     return [Part("caller", "the request", words, edit)]
 
 
-def _header(name: str, value: str | None) -> Callable[[Draft], None]:
-    return lambda draft: set_field(draft, name, value)
+def _sending(words: str, fields: Sent, case: Case) -> list[Part]:
+    return [Part("caller", "the request", words, sending(fields, case.request), sends=fields)]
 
 
 def _field(finding: Finding) -> str:
@@ -43,7 +43,8 @@ def _in_words(text: str) -> _Remedy:
 
 def _unsigned_header(finding: Finding, case: Case) -> list[Part]:
     name = _field(finding)
-    return _caller(say.unsigned_header(name or "the header"), _header(name, None) if name else None)
+    words = say.unsigned_header(name or "the header")
+    return _sending(words, {name: None}, case) if name else _caller(words)
 
 
 def _signature(finding: Finding, case: Case) -> list[Part]:
@@ -57,25 +58,40 @@ def _access_key(finding: Finding, case: Case) -> list[Part]:
 def _expected_owner(finding: Finding, case: Case) -> list[Part]:
     owner = finding.expected
     name = _field(finding)
-    return _caller(say.expected_owner(name, owner, finding.actual), _header(name, owner) if owner else None)
+    words = say.expected_owner(name, owner, finding.actual)
+    return _sending(words, {name: owner}, case) if owner else _caller(words)
 
 
 def _requester_pays(finding: Finding, case: Case) -> list[Part]:
     if case.caller.principal.type is PrincipalType.ANONYMOUS:
         return _caller(say.REQUESTER_PAYS_ANONYMOUS)
-    return _caller(say.REQUESTER_PAYS, _header("x-amz-request-payer", "requester"))
+    words = say.REQUESTER_PAYS_PRESIGNED if is_presigned(case.request) else say.REQUESTER_PAYS
+    return _sending(words, {"x-amz-request-payer": "requester"}, case)
 
 
 def _object_lock(finding: Finding, case: Case) -> list[Part]:
     if finding.element == "state:legal-hold":
         return [Part("bucket owner", "legal hold of the object version", say.LEGAL_HOLD)]
     if not (finding.actual or "").startswith("GOVERNANCE"):
-        return _caller(say.retention(finding.actual))
-    return _caller(say.GOVERNANCE, _header("x-amz-bypass-governance-retention", "true"))
+        return _caller(say.retention(finding.actual) if finding.actual else say.LOCK_NOT_KNOWN)
+    return _sending(say.GOVERNANCE, {"x-amz-bypass-governance-retention": "true"}, case)
 
 
 def _sse_c(finding: Finding, case: Case) -> list[Part]:
-    return _caller(say.SSE_C, _header(SSE_C, None))
+    return _sending(say.sse_c(OF_SSE_C), {SSE_C: None}, case)
+
+
+_PUTS_ACL = ("PutBucketAcl", "PutObjectAcl")
+_ACL_HEADERS = ("x-amz-acl", *(name.removeprefix("s3:") for name in FIELDS if name.startswith("s3:x-amz-grant-")))
+
+
+def _public_acl(case: Case) -> list[Part]:
+    """Of a call that does nothing else, the ACL cannot be left out."""
+    named = [name for name in _ACL_HEADERS if name in case.request.headers]
+    canned = named == ["x-amz-acl"]
+    if case.request.operation in _PUTS_ACL:
+        return _sending(say.PRIVATE_ACL, {"x-amz-acl": "private"}, case) if canned else _caller(say.PRIVATE_ACL)
+    return _sending(say.PUBLIC_ACL, dict.fromkeys(named), case) if named else _caller(say.PUBLIC_ACL)
 
 
 def _block_public_access(finding: Finding, case: Case) -> list[Part]:
@@ -83,8 +99,7 @@ def _block_public_access(finding: Finding, case: Case) -> list[Part]:
     off = Part("bucket owner", "Block Public Access", say.switch_off(setting), _switched_off(setting), exact=False)
     match setting:
         case "BlockPublicAcls":
-            sent = case.request.header("x-amz-acl") is not None
-            return _caller(say.PUBLIC_ACL, _header("x-amz-acl", None) if sent else None)
+            return _public_acl(case)
         case "BlockPublicPolicy":
             return [*_caller(say.PUBLIC_POLICY), off]
         case "RestrictPublicBuckets":
@@ -117,16 +132,14 @@ def _foreign_object(finding: Finding, case: Case) -> list[Part]:
     assert finding.authorization is not None
     requirement, account = finding.authorization.requirement, case.caller.principal.account
     permission = needed_permission(requirement.action)
-    owner = case.snapshot.bucket(requirement.bucket or "").account
-    own = account is not None and owner is not UNKNOWN and account == owner
     parts: list[Part] = []
     if permission is not None and account is not None:
 
         def grant(draft: Draft) -> None:
             draft.append({"grantee": account, "permission": permission}, "policies", "acl", "object_grants")
 
-        words = say.object_acl(finding.actual, permission, account, requirement.resource, own=own)
-        parts.append(Part("bucket owner", f"ACL of {requirement.resource}", words, grant))
+        words = say.object_acl(finding.actual, permission, account, requirement.resource)
+        parts.append(Part("bucket owner", f"ACL of {requirement.resource}", words, grant, exact=False))
 
     def enforce(draft: Draft) -> None:
         draft.put("BucketOwnerEnforced", "policies", "object_ownership")

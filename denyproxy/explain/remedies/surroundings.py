@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from denyproxy.explain.remedies.part import Owner
+from denyproxy.explain.request_remedy_sentences import ACCESS_POINT, ATTESTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,18 +21,41 @@ class Surrounding:
     """Can whoever is denied be expected to do so? Otherwise a change of the policy is proposed as well."""
     values: tuple[str, ...] = ()
     """Values that it can have, where no policy names one."""
+    only: frozenset[str] | None = None
+    """The only values that it can be told to have."""
+    operations: frozenset[str] = frozenset()
+    """The only operations of which it depends on the request; empty: all."""
     also: Mapping[str, str | None] = field(default_factory=dict)
     """Keys (lower case) that change along with it."""
+    equal: tuple[str, ...] = ()
+    """Keys (lower case) that then have the same value."""
+    open: str = ""
+    """What has to be so for it to help, and nobody here knows."""
+    attests: bool = False
+    """It states a fact, which is not to be stated for the sake of a request."""
 
 
 _THROUGH_ENDPOINT: Mapping[str, str | None] = {"aws:sourceip": None}
+WITHOUT_ENDPOINT: Mapping[str, str | None] = {
+    "aws:sourcevpce": None,
+    "aws:sourcevpc": None,
+    "aws:vpcsourceip": None,
+}
+"""Keys (lower case) that only a request through a VPC endpoint has."""
 _OUT_OF_REACH = Surrounding(within_reach=False)
-_TAGS_OF_RESOURCE = Surrounding("bucket owner", within_reach=False)
+_TAGS_OF_RESOURCE = Surrounding("bucket owner", within_reach=False, open=ATTESTED, attests=True)
+_ACCESS_POINT = Surrounding(open=ACCESS_POINT)
+_REGIONS = ("us-east-1", "us-west-2", "eu-west-1", "eu-central-1", "ap-southeast-2", "ap-northeast-1")
+_CREATED_IN = Surrounding(
+    values=_REGIONS,
+    operations=frozenset({"CreateBucket"}),
+    equal=("aws:requestedregion", "s3:locationconstraint"),
+)
 
 SURROUNDINGS: Mapping[str, Surrounding] = {
-    "aws:securetransport": Surrounding(values=("true",)),
-    "s3:tlsversion": Surrounding(values=("1.3",)),
-    "aws:multifactorauthpresent": Surrounding(values=("true",)),
+    "aws:securetransport": Surrounding(values=("true",), only=frozenset({"true"})),
+    "s3:tlsversion": Surrounding(values=("1.2", "1.3"), only=frozenset({"1.2", "1.3"})),
+    "aws:multifactorauthpresent": Surrounding(values=("true",), only=frozenset({"true"})),
     "aws:multifactorauthage": Surrounding(values=("0",)),
     "aws:tokenissuetime": Surrounding(),
     "aws:sourcevpce": Surrounding(also=_THROUGH_ENDPOINT),
@@ -42,10 +66,12 @@ SURROUNDINGS: Mapping[str, Surrounding] = {
     "s3:signatureversion": Surrounding(values=("AWS4-HMAC-SHA256",)),
     "s3:signatureage": Surrounding(values=("0",)),
     "s3:x-amz-content-sha256": Surrounding(values=("STREAMING-AWS4-HMAC-SHA256-PAYLOAD",)),
-    "s3:dataaccesspointarn": Surrounding(),
-    "s3:dataaccesspointaccount": Surrounding(),
-    "s3:accesspointnetworkorigin": Surrounding(),
-    "aws:principaltag": Surrounding("identity admin", within_reach=False),
+    "s3:dataaccesspointarn": _ACCESS_POINT,
+    "s3:dataaccesspointaccount": _ACCESS_POINT,
+    "s3:accesspointnetworkorigin": _ACCESS_POINT,
+    "aws:requestedregion": _CREATED_IN,
+    "s3:locationconstraint": _CREATED_IN,
+    "aws:principaltag": Surrounding("identity admin", within_reach=False, open=ATTESTED, attests=True),
     "s3:existingobjecttag": _TAGS_OF_RESOURCE,
     "s3:buckettag": _TAGS_OF_RESOURCE,
     "aws:resourcetag": _TAGS_OF_RESOURCE,

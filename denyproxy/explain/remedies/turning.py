@@ -62,6 +62,18 @@ def turning_values(
             yield value
 
 
+def accepted(finding: Finding, key: str, along: Mapping[str, str], others: Iterable[str] = ()) -> Iterator[str]:
+    """The values of a key that no Deny refuses, with the values of other keys `along` (all lower case): those that
+    statements of the same policy name first."""
+    assert finding.authorization is not None
+    context = finding.authorization.evaluation.request.context
+    named = (value for other in _same_key(finding, key) for value in _named(other, context))
+    for value in (*named, *others):
+        changed = with_values(context, {**along, key: value})
+        if not _denied(finding, key, changed):
+            yield value
+
+
 def _same_key(finding: Finding, key: str) -> Iterator[Condition]:
     """What else is asked of the key by statements of the same policy."""
     assert finding.evidence is not None

@@ -1,0 +1,111 @@
+"""The prose of what the caller changes: fields of the request, and whatever else it is evaluated with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from denyproxy.explain.remedy_sentences import listed, shown
+from denyproxy.iam.condition import Condition
+from denyproxy.iam.context import RequestContext
+from denyproxy.iam.truth import Truth
+
+
+def field_changes(changes: Sequence[tuple[str, str | None, bool]], *, presigned: bool = False) -> str:
+    """(name, value or None to leave it out, is it a query parameter?). `presigned`: the URL is signed."""
+    left_out = [name for name, value, _ in changes if value is None]
+    said = [_field_change(name, value, query) for name, value, query in changes if value is not None]
+    if presigned:
+        carried = " and ".join(f"{name}={shown(value)}" for name, value, _ in changes if value is not None)
+        parts = [f"with {carried} in its query"] if carried else []
+        parts += [f"without {listed(left_out)}"] if left_out else []
+        return f"sign a new URL {' and '.join(parts)}"
+    return " and ".join([*said, *([f"leave out {listed(left_out)}"] if left_out else [])])
+
+
+def _field_change(name: str, value: str | None, query: bool) -> str:
+    if query:
+        return f"send the query parameter {name}={value}" + ("" if value else " (empty)")
+    return f"send {name}: {shown(value)}"
+
+
+def field_pattern(name: str, condition: Condition, statement: str) -> str:
+    """A value that the policy knows by a pattern only."""
+    values = shown(", ".join(condition.values))
+    return f"send {name} with a value that statement {statement} accepts ({condition.operator_text} {values})"
+
+
+_CREATE_IN = (
+    "create the bucket in a region that statement {statement} lets through ({operator} {values}), such as {value}"
+)
+
+_SURROUNDINGS: Mapping[str, str] = {
+    "aws:securetransport": "send the request over TLS: use an https:// endpoint",
+    "s3:tlsversion": "connect with TLS {value} or later",
+    "aws:multifactorauthpresent": "use session credentials that were obtained with MFA "
+    "(aws sts get-session-token --serial-number ... --token-code ...)",
+    "aws:multifactorauthage": "sign in with MFA again (aws sts get-session-token --serial-number ... --token-code ...)",
+    "aws:tokenissuetime": "get new session credentials: those issued before {value} are revoked",
+    "aws:sourcevpce": "send the request through the VPC endpoint {any}",
+    "aws:sourcevpc": "send the request from the VPC {any}, through its endpoint for S3",
+    "aws:vpcsourceip": "send the request from an address that statement {statement} {lists} ({values})",
+    "aws:sourceip": "send the request from an address that statement {statement} {lists} ({values})",
+    "s3:authtype": "use {auth}",
+    "s3:signatureversion": "sign the request with {value}",
+    "s3:signatureage": "sign the request anew: statement {statement} finds its signature too old",
+    "s3:x-amz-content-sha256": "sign the payload too: statement {statement} refuses this x-amz-content-sha256",
+    "s3:dataaccesspointarn": "send the request through the access point {any}",
+    "s3:dataaccesspointaccount": "send the request through an access point of account {any}",
+    "s3:accesspointnetworkorigin": "send the request through an access point with network origin {any}",
+    "aws:requestedregion": _CREATE_IN,
+    "s3:locationconstraint": _CREATE_IN,
+    "aws:principaltag": "only if the caller truly is {key} = {value}, tag it so, as statement {statement} demands",
+    "s3:existingobjecttag": "only if the object truly is {key} = {value}, have it tagged so, as statement {statement} "
+    "demands, by whoever attests that",
+    "s3:buckettag": "only if the bucket truly is {key} = {value}, tag it so, as statement {statement} demands",
+    "aws:resourcetag": "only if the bucket truly is {key} = {value}, tag it so, as statement {statement} demands",
+}
+"""Condition key or family (lower case) -> what gives it another value."""
+
+_AUTH = {
+    "REST-HEADER": "an Authorization header instead of a presigned URL",
+    "REST-QUERY-STRING": "a presigned URL instead of an Authorization header",
+}
+
+
+def surroundings_change(condition: Condition, value: str | None, statement: str, endpoint: str | None = None) -> str:
+    """What gives a condition key another value. `endpoint`: the VPC endpoint that then must not be used."""
+    key = condition.lower_key
+    family, _, member = condition.key.partition("/")
+    template = _SURROUNDINGS.get(key) or _SURROUNDINGS[family.lower()]
+    values = shown(", ".join(condition.values))
+    listed_there = _is_listed(condition, value)
+    known = condition.values if listed_there and value in condition.values else (value or "",)
+    words = template.format(
+        value=shown(value),
+        any=shown(" or ".join(known)),
+        values=values,
+        statement=statement,
+        key=member,
+        lists="lists" if listed_there else "does not list",
+        auth=_AUTH.get(value or "", f"s3:authType {value}"),
+        operator=condition.operator_text,
+    )
+    if endpoint is not None and key == "aws:sourceip":
+        words += f", and not through the VPC endpoint {endpoint}: through one there is no aws:SourceIp"
+    return words
+
+
+def either(choices: Sequence[str]) -> str:
+    """Any of them is enough."""
+    return f"{', or '.join(dict.fromkeys(choices))}: either is enough"
+
+
+ATTESTED = "a tag attests something: whether it would be true of this one is not known here"
+ACCESS_POINT = "whether there is such an access point, and whether its policy allows the caller, is not known"
+PATTERN = "which of the values that fit is right is not known"
+
+
+def _is_listed(condition: Condition, value: str | None) -> bool:
+    """Is the value one of the condition's, whether the condition wants it to be or not?"""
+    present = {} if value is None else {condition.lower_key: (value,)}
+    return (condition.test(RequestContext(present=present)) is Truth.YES) is not condition.negated

@@ -1,0 +1,136 @@
+"""The prose of what helps where no policy decides: signatures, state of object and bucket, ACLs, public access."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from denyproxy.explain.remedy_sentences import listed, shown
+
+SIGN = "sign the request with the credentials of someone who is allowed: it was sent without any"
+SIGNER = "who would sign, and whether that one is allowed, is not known"
+CLOCK = "set the clock of the machine that signs (NTP): S3 accepts 15 minutes of difference"
+EXPIRED = (
+    "make a new presigned URL when it is needed, or with a longer X-Amz-Expires (at most 604800 seconds; with session "
+    "credentials it ends when they do)"
+)
+ACCESS_KEY = "use an access key that exists and is active, of this partition, and with its session token if it has one"
+KEY_IN_TABLE = (
+    "use an access key of denyproxy's table, or have this one added to it (resign.credentials; `denyproxy credentials "
+    "new` makes a pair)"
+)
+ACCOUNT_PROBLEM = "ask the owner of the account, or AWS Support, to enable it again"
+CORS = "allow this origin, method and headers in the bucket's CORS configuration"
+POST_POLICY = "send form fields that meet the form's own policy, or sign a policy that allows them"
+REQUESTER_PAYS = "send x-amz-request-payer: requester, and so agree to pay for the request"
+REQUESTER_PAYS_PRESIGNED = (
+    "sign a new URL with x-amz-request-payer=requester in its query, and so agree to pay for the request"
+)
+REQUESTER_PAYS_ANONYMOUS = "sign the request, and send x-amz-request-payer: requester: nobody pays for anonymous ones"
+ARCHIVED = "restore the object (RestoreObject, s3:RestoreObject) and read it once the copy is there"
+LEGAL_HOLD = "lift the legal hold of the version (PutObjectLegalHold, s3:PutObjectLegalHold), if it is no longer needed"
+GOVERNANCE = (
+    "send x-amz-bypass-governance-retention: true, which needs s3:BypassGovernanceRetention, or wait until the "
+    "retention ends"
+)
+MFA_DELETE = (
+    "send the request as the root user of the bucket's account, with x-amz-mfa (serial number and code of its MFA "
+    "device)"
+)
+PRIVATE_ACL = (
+    "send a private ACL (x-amz-acl: private), or do not make this call: Block Public Access refuses a public one"
+)
+PUBLIC_ACL = "leave out the public ACL: Block Public Access refuses it"
+PUBLIC_POLICY = "put a policy that is not public: name principals, or fix them by conditions such as aws:PrincipalOrgID"
+IGNORED_ACL = "grant the access in the bucket policy to named principals rather than in an ACL to a public group"
+ENFORCE_OWNERSHIP = (
+    "set Object Ownership to BucketOwnerEnforced: the bucket owner then owns all objects, and ACLs no longer count"
+)
+
+
+def sse_c(headers: Sequence[str]) -> str:
+    """Encryption with a key of one's own."""
+    return f"leave out {listed(headers)}: let S3 or KMS keep the key (SSE-S3, SSE-KMS)"
+
+
+def leave_out(headers: Sequence[str], action: str) -> str:
+    """Headers that need a permission of their own."""
+    return f"leave out {listed(headers)}: without it the request does not need {action}"
+
+
+def unsigned_header(name: str) -> str:
+    """A header that the signature does not cover."""
+    return f"do not send {name}, or name it in the SignedHeaders of the signature"
+
+
+def signature(element: str | None) -> str:
+    """What differs between S3's request and the client's."""
+    if element == "secret":
+        return "use the secret access key that belongs to the access key id"
+    if element is None:
+        return "sign the request as it is sent, with the secret access key that belongs to the access key id"
+    return f"sign the request as it is sent: its {element} is not what was signed"
+
+
+def signature_in_table(element: str | None) -> str:
+    """The same, where denyproxy verifies with a table of its own."""
+    if element is None:
+        return "sign the request as it is sent, with the secret access key that denyproxy's table has for the id"
+    return signature(element)
+
+
+def expected_owner(header: str, owner: str | None, said: str | None) -> str:
+    """The header is the caller's own safeguard."""
+    if owner is None:
+        return f"correct {header} ({said}), or the name of the bucket"
+    return f"send {header}: {owner}, if that account is the one that you mean; else the bucket is not yours"
+
+
+def retention(actual: str) -> str:
+    """Of a mode that does not yield."""
+    return f"wait until the retention ends ({actual}): nobody can shorten COMPLIANCE mode"
+
+
+LOCK_NOT_KNOWN = (
+    "find out what protects the version (GetObjectRetention, GetObjectLegalHold), which is not known here: a retention "
+    "ends by itself, a legal hold has to be lifted"
+)
+
+
+def switch_off(setting: str) -> str:
+    """A guardrail that its owner may not want."""
+    return f"only if the bucket is meant to be public: set {setting} to false in S3 Block Public Access"
+
+
+def restricted(account: str | None) -> str:
+    """RestrictPublicBuckets."""
+    whom = f"account {account}" if account is not None else "the principals that are meant"
+    return (
+        f"name {whom} in place of * in the Principal of the bucket policy, so that the policy is no longer public and "
+        "RestrictPublicBuckets no longer applies"
+    )
+
+
+def object_acl(owner: str | None, permission: str, account: str, resource: str) -> str:
+    """An object of another account."""
+    whose = f"the object owner, account {owner}," if owner is not None else "the account that owns the object"
+    return (
+        f"have {whose} grant {permission} on {shown(resource)} to account {account} in its ACL (which names accounts, "
+        "not users or roles)"
+    )
+
+
+def from_vpc(vpc: str | None) -> str:
+    """An access point of network origin VPC."""
+    return f"send the request from VPC {vpc}, or through an access point of network origin Internet"
+
+
+MISSING_KEY_PUBLIC = (
+    "take the 403 for a 404, or send the right key: the key is missing, and reading what exists is allowed; do not "
+    "make the listing of the bucket public"
+)
+STAYS_MISSING = "the key is missing, so that there is nothing to allow"
+UNSIGNED = "send the request unsigned (--no-sign-request): the object is public, for anonymous callers"
+MANAGED_KEY = (
+    "encrypt the object with a customer managed key, and allow the other account in its key policy: nobody can allow "
+    "another account the AWS managed key aws/s3"
+)

@@ -1,0 +1,315 @@
+"""What the caller is told to change: only what helps, all that belongs together, and nothing that is made up."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from denyproxy.explain.model import Fix
+from tests.explain.remedied import EXPLAINER, SCENARIOS, Document, allowed, fixes_of, patched
+from tests.explain.test_explainer import ALLOW_ALL, BUCKET, call, head, policies, world
+from tests.explain.test_fixes import ALL, PUT, SSE, demands, document, first, identity, only_value, scenario
+
+KEY = "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+EVERYTHING = identity({**ALL, "Action": "*"})
+
+
+def denied(statement: Document, context: Mapping[str, str | None] | None = None, /, **request: Any) -> Document:
+    """All is allowed but for one statement of the bucket policy."""
+    return scenario(
+        request={"context": context or {}, **request},
+        policies={"identity": EVERYTHING, "bucket_policy": document(statement)},
+    )
+
+
+def told(fix: Fix) -> tuple[str, bool, bool]:
+    return fix.owner, fix.verified, fix.least_privilege
+
+
+# Tags
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        (
+            "tag-f05",
+            "Only if the object truly is GuardDutyMalwareScanStatus = NO_THREATS_FOUND, have it tagged so, as "
+            "statement NoReadUnlessClean demands, by whoever attests that.",
+        ),
+        (
+            "tag-f04",
+            "Only if the object truly is Project = blue, have it tagged so, as statement Project demands, by whoever "
+            "attests that.",
+        ),
+        ("tag-f07", "Only if the bucket truly is Team = blue, tag it so, as statement Team demands."),
+        ("prn-f13", "Only if the caller truly is team = blue, tag it so, as statement BlueOnly demands."),
+    ],
+)
+def test_a_tag_is_never_forged_for_the_sake_of_a_request(name: str, words: str) -> None:
+    fixes = fixes_of(SCENARIOS[name])
+    assert [fix.summary for fix in fixes].index(words) == len(fixes) - 1 > 0
+    assert not fixes[-1].verified
+    assert not fixes[-1].least_privilege
+    assert fixes[-1].still_blocking == (
+        "a tag attests something: whether it would be true of this one is not known here",
+    )
+
+
+# What cannot be left out, and what goes together
+
+
+def test_of_a_call_that_puts_an_acl_the_acl_is_not_left_out() -> None:
+    fix = first(SCENARIOS["bpa-f03"])
+    assert fix.summary == (
+        "Send a private ACL (x-amz-acl: private), or do not make this call: Block Public Access refuses a public one."
+    )
+    assert fix.patch == ({"op": "replace", "path": "/request/headers/x-amz-acl", "value": "private"},)
+
+
+def test_of_an_upload_the_grants_to_the_public_are_left_out() -> None:
+    everyone = 'uri="http://acs.amazonaws.com/groups/global/AllUsers"'
+    case = scenario(
+        request={**PUT, "headers": {"x-amz-grant-read": everyone}},
+        policies={
+            "identity": EVERYTHING,
+            "object_ownership": "ObjectWriter",
+            "block_public_access": {"BlockPublicAcls": True},
+        },
+    )
+    assert first(case).patch == ({"op": "remove", "path": "/request/headers/x-amz-grant-read"},)
+
+
+SSE_C = "x-amz-server-side-encryption-customer-"
+
+
+@pytest.mark.parametrize("name", ["sse-f04", "sse-f08"])
+def test_of_sse_c_all_headers_are_left_out(name: str) -> None:
+    headers = {
+        f"{SSE_C}algorithm": "AES256",
+        f"{SSE_C}key": "k",
+        f"{SSE_C}key-MD5": "m",
+        "x-amz-storage-class": "STANDARD",
+    }
+    case = {**SCENARIOS[name], "request": {**SCENARIOS[name]["request"], "headers": headers}}
+    fix = first(case)
+    assert f"eave out {SSE_C}algorithm, {SSE_C}key and {SSE_C}key-md5" in fix.summary
+    assert patched(case, fix)["request"]["headers"] == {"x-amz-storage-class": "STANDARD"}
+
+
+def test_on_the_wire_too_all_headers_of_sse_c_are_left_out() -> None:
+    sent = [["Host", "s3.us-east-1.amazonaws.com"], [f"{SSE_C}algorithm", "AES256"], [f"{SSE_C}key-MD5", "m"]]
+    case = denied(demands("Null", f"s3:{SSE_C}algorithm", "false"))
+    kept = {
+        name: case["request"][name] for name in case["request"] if name not in ("operation", "method", "bucket", "key")
+    }
+    case = {**case, "request": {**kept, "raw": {"method": "PUT", "target": "/b/k", "headers": sent}}}
+    assert patched(case, first(case))["request"]["raw"]["headers"] == sent[:1]
+
+
+def test_with_the_algorithm_goes_the_key_that_the_bucket_has_by_default() -> None:
+    encryption = {"default_encryption": {"algorithm": "aws:kms", "kms_key_id": KEY}}
+    case = denied(demands("StringNotEquals", f"s3:{SSE}", "aws:kms"), None, **PUT)
+    case["policies"]["identity"] = identity(ALL, {"Effect": "Allow", "Action": "kms:*", "Resource": KEY})
+    case["resource_state"] = {"bucket": encryption}
+    assert patched(case, first(case))["request"]["headers"] == {SSE: "aws:kms", f"{SSE}-aws-kms-key-id": KEY}
+
+
+def test_with_the_algorithm_goes_the_key_that_the_policy_demands() -> None:
+    algorithm = demands("StringNotEquals", f"s3:{SSE}", "aws:kms")
+    key = demands("StringNotEquals", f"s3:{SSE}-aws-kms-key-id", KEY, Sid="Key")
+    other = "arn:aws:kms:us-east-1:111122223333:key/other"
+    case = scenario(
+        request=PUT,
+        policies={"identity": EVERYTHING, "bucket_policy": document(algorithm, key)},
+        resource_state={"bucket": {"default_encryption": {"algorithm": "aws:kms", "kms_key_id": other}}},
+    )
+    fix = first(case)
+    assert patched(case, fix)["request"]["headers"] == {SSE: "aws:kms", f"{SSE}-aws-kms-key-id": KEY}
+    assert fix.summary == f"Send {SSE}: aws:kms and send {SSE}-aws-kms-key-id: {KEY}."
+
+
+def test_a_presigned_url_is_signed_anew_with_the_parameter() -> None:
+    fix = first(SCENARIOS["rp-f05"])
+    assert fix.summary == (
+        "Sign a new URL with x-amz-request-payer=requester in its query, and so agree to pay for the request."
+    )
+    assert fix.patch == ({"op": "add", "path": "/request/query/x-amz-request-payer", "value": "requester"},)
+
+
+def test_a_header_that_a_policy_demands_is_signed_into_a_presigned_url() -> None:
+    query = {"X-Amz-Algorithm": "AWS4-HMAC-SHA256", "X-Amz-SignedHeaders": "host", "X-Amz-Expires": "900"}
+    fix = first(denied(demands("StringNotEquals", f"s3:{SSE}", "AES256"), None, **PUT, query=query, headers={}))
+    assert fix.summary == f"Sign a new URL with {SSE}=AES256 in its query."
+    assert fix.patch == ({"op": "add", "path": f"/request/query/{SSE}", "value": "AES256"},)
+
+
+# Surroundings
+
+
+@pytest.mark.parametrize("name", ["ap-f04", "ap-f06"])
+def test_nobody_knows_whether_there_is_an_access_point_that_lets_the_caller_through(name: str) -> None:
+    fix = fixes_of(SCENARIOS[name])[0]
+    assert fix.summary.startswith("Send the request through an access point of account ")
+    assert not fix.verified
+    assert fix.still_blocking == (
+        "whether there is such an access point, and whether its policy allows the caller, is not known",
+    )
+
+
+def test_where_an_allow_asks_for_another_access_point_the_bucket_owner_may_allow_this_one() -> None:
+    _, owner = fixes_of(SCENARIOS["ap-f04"])
+    assert told(owner) == ("bucket owner", True, True)
+
+
+def test_through_an_endpoint_there_is_no_address() -> None:
+    caller, owner = fixes_of(SCENARIOS["net-f02"])
+    assert told(caller) == ("caller", True, True)
+    assert caller.summary == (
+        "Send the request from an address that statement FromOffice lists (203.0.113.0/24), and not through the VPC "
+        "endpoint vpce-1: through one there is no aws:SourceIp."
+    )
+    assert told(owner) == ("identity admin", True, True)
+    assert only_value(owner)["Condition"] == {"StringEquals": {"aws:SourceVpce": "vpce-1"}}
+    assert " through VPC endpoint vpce-1 in policy " in owner.summary
+
+
+THROUGH_ENDPOINT = {"aws:SourceIp": None, "aws:SourceVpce": "vpce-1", "aws:SourceVpc": "vpc-1"}
+
+
+def test_an_exemption_for_a_request_through_an_endpoint_is_for_that_endpoint() -> None:
+    case = denied(demands("NotIpAddress", "aws:SourceIp", "203.0.113.0/24"), THROUGH_ENDPOINT)
+    _, owner = fixes_of(case)
+    assert told(owner) == ("bucket owner", True, True)
+    assert " on arn:aws:s3:::b/k through VPC endpoint vpce-1 by user alice " in owner.summary
+    elsewhere = {**case, "request": {**case["request"], "context": {**THROUGH_ENDPOINT, "aws:SourceVpce": "vpce-2"}}}
+    assert allowed(patched(case, owner))
+    assert not allowed(patched(elsewhere, owner))
+
+
+@pytest.mark.parametrize(
+    ("operator", "key", "value", "context"),
+    [
+        ("Bool", "aws:SecureTransport", "true", {}),
+        ("Bool", "aws:MultiFactorAuthPresent", "true", {"aws:MultiFactorAuthPresent": "true"}),
+        ("NumericGreaterThan", "s3:TlsVersion", "1.1", {"s3:TlsVersion": "1.2"}),
+    ],
+)
+def test_a_deny_of_what_is_safe_asks_nothing_of_the_caller(
+    operator: str, key: str, value: str, context: dict[str, str | None]
+) -> None:
+    fixes = fixes_of(denied(demands(operator, key, value), context))
+    assert [told(fix) for fix in fixes] == [("bucket owner", True, True)]
+
+
+@pytest.mark.parametrize(("operator", "value"), [("NumericLessThan", "1.2"), ("NumericLessThanEquals", "1.1")])
+def test_tls_of_a_version_that_there_is(operator: str, value: str) -> None:
+    (fix,) = fixes_of(denied(demands(operator, "s3:TlsVersion", value), {"s3:TlsVersion": "1.1"}))
+    assert fix.summary == "Connect with TLS 1.2 or later."
+
+
+def test_how_else_a_request_is_signed() -> None:
+    (fix,) = fixes_of(SCENARIOS["exp-f06"])
+    assert fix.summary == "Use an Authorization header instead of a presigned URL."
+
+
+def test_of_two_conditions_of_a_deny_either_may_be_met() -> None:
+    statement = demands("NotIpAddress", "aws:SourceIp", "203.0.113.0/24")
+    statement["Condition"] = {
+        "NotIpAddress": {"aws:SourceIp": ["203.0.113.0/24", "192.0.2.0/24"]},
+        "StringNotEquals": {"aws:SourceVpce": ["vpce-1", "vpce-2"]},
+    }
+    (fix,) = fixes_of(denied(statement, {"aws:SourceIp": "198.51.100.1"}))
+    assert told(fix) == ("caller", True, True)
+    assert fix.summary == (
+        "Send the request through the VPC endpoint vpce-1 or vpce-2, or send the request from an address that "
+        "statement Demand lists (203.0.113.0/24, 192.0.2.0/24): either is enough."
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "context"), [("aws:RequestedRegion", {"aws:RequestedRegion": "ap-south-1"}), ("s3:LocationConstraint", {})]
+)
+@pytest.mark.parametrize(
+    ("operator", "value", "region"),
+    [("StringNotEquals", "sa-east-1", "sa-east-1"), ("StringNotLike", "eu-*", "eu-west-1")],
+)
+def test_a_bucket_may_be_created_in_another_region(
+    key: str, context: dict[str, str], operator: str, value: str, region: str
+) -> None:
+    deny = {"Sid": "Eu", "Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {operator: {key: value}}}
+    body = "<CreateBucketConfiguration><LocationConstraint>ap-south-1</LocationConstraint></CreateBucketConfiguration>"
+    request = {"operation": "CreateBucket", "method": "PUT", "key": None, "region": "ap-south-1", "body": body}
+    case = scenario(
+        request={**request, "context": context},
+        policies={"identity": EVERYTHING, "scp": [[{"name": "p", "document": document({**ALL, "Action": "*"}, deny)}]]},
+    )
+    (fix,) = fixes_of(case)
+    assert told(fix) == ("caller", True, True)
+    assert fix.summary == (
+        f"Create the bucket in a region that statement Eu lets through ({operator} {value}), such as {region}."
+    )
+
+
+def test_a_bucket_that_is_there_stays_in_its_region() -> None:
+    (fix,) = fixes_of(SCENARIOS["scp-01"])
+    assert fix.owner == "organization admin"
+
+
+# Who asks
+
+
+def test_an_unsigned_request_may_be_signed_before_a_guardrail_is_weakened() -> None:
+    sign, exempt = fixes_of(SCENARIOS["vpe-f07"])
+    assert told(sign) == ("caller", False, True)
+    assert sign.summary == "Sign the request with the credentials of someone who is allowed: it was sent without any."
+    assert told(exempt) == ("network admin", True, False)
+    assert exempt.summary.startswith("Exempt s3:GetObject on arn:aws:s3:::pub/x by unsigned requests from the Deny")
+
+
+def test_signing_does_not_help_against_a_deny_that_asks_for_something_else() -> None:
+    deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/k"}
+    public = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}
+    request = {"principal": "anonymous", "principal_account": None}
+    fixes = fixes_of(scenario(request=request, policies={"bucket_policy": document(public, deny)}))
+    assert [fix.owner for fix in fixes] == ["bucket owner"]
+
+
+def test_a_public_policy_cannot_be_put_while_it_is_blocked() -> None:
+    case = scenario(
+        request={"principal": "anonymous", "principal_account": None},
+        policies={"block_public_access": {"BlockPublicPolicy": True}},
+    )
+    _, public = fixes_of(case)
+    assert not public.verified
+    assert public.still_blocking == ("Block Public Access (BlockPublicPolicy) refuses such a policy while it is on",)
+
+
+# What nobody can try
+
+
+def test_of_a_lock_only_what_is_known_is_said() -> None:
+    (fix,) = fixes_of(SCENARIOS["lock-f09"])
+    assert "COMPLIANCE" not in fix.summary
+    assert fix.summary.startswith("Find out what protects the version (GetObjectRetention, GetObjectLegalHold)")
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_fix_that_is_not_verified_says_why(name: str) -> None:
+    assert all(fix.verified or fix.still_blocking for fix in fixes_of(SCENARIOS[name]))
+
+
+def test_a_call_that_no_scenario_can_hold_says_so() -> None:
+    found = EXPLAINER(
+        call(head("PUT", "/b/k", ("x-amz-copy-source", "/source/k"))),
+        world(
+            policies(ALLOW_ALL), buckets={"b": BUCKET, "source": replace(BUCKET, name="source", account="444455556666")}
+        ),
+    )
+    assert found is not None
+    assert found.explanation.fixes
+    for fix in found.explanation.fixes:
+        assert fix.still_blocking == ("not tried: this call cannot be written as a scenario to try it on",)

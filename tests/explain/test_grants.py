@@ -1,0 +1,143 @@
+"""Grants: in a policy that the caller alone has, to nobody but the caller, and not by a service for others."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.explain.remedied import SCENARIOS, fixes_of, patched
+from tests.explain.test_fixes import ALL, document, first, identity, only_value, scenario
+
+LISTING = {"Sid": "List", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
+READ = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/k"}
+GROUP = "arn:aws:iam::111122223333:group/devs"
+MANAGED = "arn:aws:iam::111122223333:policy/Reading"
+
+
+@pytest.mark.parametrize(
+    ("arn", "where"),
+    [
+        (GROUP, "policy own of group devs (all its members)"),
+        (MANAGED, "managed policy own (all that it is attached to)"),
+    ],
+)
+def test_a_policy_that_others_have_too_stays_as_it_is(arn: str, where: str) -> None:
+    case = scenario(policies={"identity": identity(LISTING, arn=arn)})
+    fix = first(case)
+    assert fix.least_privilege
+    assert only_value(fix) == {"name": "additional-permissions", "document": document(READ)}
+    assert fix.target == "additional-permissions of arn:aws:iam::111122223333:user/alice"
+    assert fix.summary == (
+        "Allow s3:GetObject on arn:aws:s3:::b/k in a new inline policy (or add s3:GetObject to the Action of statement "
+        f"List in {where}, for all that it covers)."
+    )
+
+
+def test_a_slip_in_a_policy_of_a_group_is_corrected_for_all_its_members() -> None:
+    slip = {"Sid": "Ls", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::b/"}
+    case = scenario(
+        request={"operation": "ListObjectsV2", "key": None}, policies={"identity": identity(slip, arn=GROUP)}
+    )
+    own, shared = fixes_of(case)
+    assert (own.verified, own.least_privilege) == (True, True)
+    assert (shared.verified, shared.least_privilege) == (True, False)
+    assert (
+        " statement Ls of policy own of group devs (all its members) write Resource arn:aws:s3:::b " in shared.summary
+    )
+
+
+def test_of_a_policy_of_awss_own_nothing_is_to_be_changed() -> None:
+    arn = "arn:aws:iam::aws:policy/AmazonS3Listing"
+    fix = first(scenario(policies={"identity": identity(LISTING, arn=arn)}))
+    assert fix.summary == "Allow s3:GetObject on arn:aws:s3:::b/k in a new inline policy."
+
+
+def test_a_new_policy_takes_no_name_that_is_taken() -> None:
+    taken = identity(LISTING, arn=MANAGED, name="additional-permissions")
+    case = scenario(policies={"identity": [*taken, *identity(LISTING, arn=GROUP, name="additional-permissions-2")]})
+    assert only_value(first(case))["name"] == "additional-permissions-3"
+
+
+def test_a_boundary_that_may_bound_others_grants_to_the_caller_alone() -> None:
+    boundary = {"name": "edge", "arn": "arn:aws:iam::111122223333:policy/edge", "document": document(LISTING)}
+    fix = first(scenario(policies={"identity": identity(ALL), "permissions_boundary": boundary}))
+    assert fix.summary.startswith(
+        "Allow s3:GetObject on arn:aws:s3:::b/k to user alice in the permissions boundary edge"
+    )
+    assert only_value(fix) == {
+        **READ,
+        "Condition": {"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::111122223333:user/alice"}},
+    }
+
+
+def test_a_service_is_let_in_for_the_source_of_the_request_alone() -> None:
+    fix = first(SCENARIOS["kms-f15"])
+    assert fix.least_privilege
+    distribution = "arn:aws:cloudfront::111122223333:distribution/EDFDVBD6EXAMPLE"
+    assert only_value(fix)["Condition"] == {"StringEquals": {"aws:SourceArn": distribution}}
+    assert fix.summary.endswith(f" in the KMS key policy, where aws:SourceArn is {distribution}.")
+
+
+@pytest.mark.parametrize(
+    ("context", "condition", "words"),
+    [
+        (
+            {"aws:SourceAccount": "111122223333"},
+            {"StringEquals": {"aws:SourceAccount": "111122223333"}},
+            ", where aws:SourceAccount is 111122223333.",
+        ),
+        ({}, None, "(a condition on aws:SourceArn or aws:SourceAccount belongs there too, lest the service do it for "),
+    ],
+)
+def test_a_service_whose_source_is_not_known_is_let_in_with_a_warning(
+    context: dict[str, str], condition: dict[str, dict[str, str]] | None, words: str
+) -> None:
+    request = {"principal": "cloudtrail.amazonaws.com", "principal_account": None, "context": context}
+    fix = first(scenario(request=request))
+    assert only_value(fix)["Statement"][0].get("Condition") == condition
+    assert words in fix.summary
+    assert fix.least_privilege is (condition is not None)
+
+
+def test_a_source_that_the_statement_asks_for_anyway_is_asked_for_once() -> None:
+    fix = first(SCENARIOS["prn-f16"])
+    distribution = "arn:aws:cloudfront::111122223333:distribution/EDFDVBD6EXAMPLE"
+    assert only_value(fix)["Condition"] == {"StringEquals": {"AWS:SourceArn": distribution}}
+    assert fix.summary == (
+        f"Allow s3:GetObject on arn:aws:s3:::site/index.html with AWS:SourceArn {distribution} to "
+        "cloudfront.amazonaws.com in the bucket policy."
+    )
+
+
+def test_a_bucket_opened_to_an_access_point_is_not_opened_directly() -> None:
+    case = SCENARIOS["ap-f02"]
+    fix = first(case)
+    point = "arn:aws:s3:us-east-1:111122223333:accesspoint/data-ap"
+    (statement,) = patched(case, fix)["policies"]["bucket_policy"]["Statement"]
+    assert statement["Condition"] == {"StringEquals": {"s3:DataAccessPointArn": point}}
+    assert fix.summary.endswith(" to user bob in the bucket policy, for requests through the access point alone.")
+
+
+def test_the_owner_of_an_object_grants_to_an_account_and_the_fix_says_so() -> None:
+    fix = first(SCENARIOS["own-01"])
+    assert not fix.least_privilege
+    assert fix.summary == (
+        "Have the object owner, account 444455556666, grant READ on arn:aws:s3:::deploy-bkt/builds/1.tgz to account "
+        "111122223333 in its ACL (which names accounts, not users or roles)."
+    )
+
+
+def test_where_the_policy_names_accounts_the_account_is_named() -> None:
+    fix = first(SCENARIOS["prn-f18"])
+    assert " to account 127311923021 in the bucket policy" in fix.summary
+    assert not fix.least_privilege
+    assert only_value(fix)["Principal"] == {"AWS": "arn:aws:iam::127311923021:root"}
+    assert "Condition" not in only_value(fix)
+
+
+def test_a_condition_that_pins_a_grant_is_named() -> None:
+    listing = {**LISTING, "Condition": {"StringLike": {"s3:prefix": "home/alice/*"}}}
+    case = scenario(
+        request={"operation": "ListObjectsV2", "key": None, "query": {"list-type": "2", "prefix": "home/bob/"}},
+        policies={"identity": identity(listing)},
+    )
+    assert first(case).summary == "Allow s3:ListBucket on arn:aws:s3:::b with prefix home/bob/ in policy own."
