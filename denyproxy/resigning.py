@@ -22,6 +22,9 @@ from denyproxy.sigv4.credentials import Credentials
 log = logging.getLogger(__name__)
 
 AWS = "aws"
+OWN_KEY_PREFIX = "DENY"
+"""How the access key ids begin that `denyproxy credentials new` makes."""
+
 _TABLES = TypeAdapter(dict[str, KeySettings])
 
 
@@ -101,6 +104,18 @@ def upstream_signers(settings: Settings) -> Signers:
     return SameKeys()
 
 
+def _warn_of_own_keys(keys: Mapping[str, ClientKey]) -> None:
+    """Keys that `denyproxy credentials new` made are nobody's at AWS."""
+    for key_id in keys:
+        if key_id.startswith(OWN_KEY_PREFIX):
+            log.warning(
+                "%s was made by `denyproxy credentials new`, so that AWS does not know it, and resign.sign_with is "
+                "client: requests signed with it would be answered InvalidAccessKeyId; sign with keys of AWS's own "
+                "(--sign-with chain)",
+                key_id,
+            )
+
+
 def resign_mode(settings: Settings, signers: Signers, send: Send, otherwise: UpstreamMode | None) -> Resign:
     """The mode itself. Raises SettingsError."""
     resign = settings.resign
@@ -114,9 +129,12 @@ def resign_mode(settings: Settings, signers: Signers, send: Send, otherwise: Ups
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
         endpoints = one_server(Origin(parts.scheme, host, port, resign.kind or guess_kind(host)))
+    keys = client_keys(resign)
+    if resign.upstream == AWS and isinstance(signers, SameKeys):
+        _warn_of_own_keys(keys)
     domains = (*(domain.lower().strip(".") for domain in settings.base_domains), "localhost")
     return Resign(
-        client_keys(resign),
+        keys,
         signers,
         endpoints,
         send,

@@ -36,6 +36,11 @@ Seconds = Annotated[float, Field(gt=0)]
 Bytes = Annotated[int, Field(ge=0)]
 
 
+def _port(value: Any) -> int:
+    """The port that was meant by a number."""
+    return value if isinstance(value, int) and 0 < value <= 65535 else 9090
+
+
 class Address(BaseModel):
     """Where to listen; written as `HOST:PORT`. Port 0: any free one."""
 
@@ -47,8 +52,10 @@ class Address(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _parse(cls, value: Any) -> Any:
-        if not isinstance(value, str):
+        if isinstance(value, dict):
             return value
+        if not isinstance(value, str):
+            raise ValueError(f'is "HOST:PORT" in quotes, such as "127.0.0.1:{_port(value)}", not {value!r}')
         host, colon, port = value.rpartition(":")
         if not colon or not port.isdecimal() or (":" in host and not host.startswith("[")):
             raise ValueError(f"{value!r} is not HOST:PORT, such as 127.0.0.1:9090 or [::1]:9090")

@@ -16,7 +16,7 @@ from denyproxy.explain.presentation import Disclosure, Presentation, present
 from denyproxy.explain.record import Told
 from denyproxy.policies import DirectorySource, PolicySource
 from denyproxy.proxy.handler import RelayOptions
-from denyproxy.proxy.hosts import AllowedHosts
+from denyproxy.proxy.hosts import AllowedHosts, is_aws_s3
 from denyproxy.proxy.modes import Forward, Passthrough, UpstreamMode, guess_kind
 from denyproxy.proxy.server import ServerOptions
 from denyproxy.proxy.signers import SameKeys, Signers
@@ -129,6 +129,11 @@ def modes(settings: Settings, signers: Signers, send: Send) -> list[UpstreamMode
         parts = urlsplit(settings.upstream.url)
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
+        if is_aws_s3(host):
+            raise SettingsError(
+                f"upstream.url: {settings.upstream.url} is AWS, which answers SignatureDoesNotMatch to whatever is not "
+                "signed for its own host; use --forward (HTTP_PROXY), or --resign aws"
+            )
         found.append(Passthrough(Origin(parts.scheme, host, port, settings.upstream.kind or guess_kind(host))))
     if settings.resign.upstream is not None:
         from denyproxy.resigning import resign_mode

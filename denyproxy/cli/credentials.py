@@ -5,11 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import secrets
+import tomllib
 from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
+
+from denyproxy.cli.output import reason
 
 _NEW = "new"
 
@@ -46,6 +50,7 @@ def credentials(
         typer.echo(entry)
         typer.echo("# For the application:\n# " + application.replace("\n", "\n# "))
         return
+    _check(file)
     try:
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a", encoding="utf-8") as out:
             out.write(("\n" if out.tell() else "") + entry)
@@ -53,6 +58,23 @@ def credentials(
         typer.echo(f"denyproxy: --file: {file} cannot be written: {error.strerror}", err=True)
         raise typer.Exit(2) from None
     typer.echo(application)
+
+
+def _check(file: Path) -> None:
+    """Can a table be added to it? Repeats nothing of what it holds."""
+    try:
+        tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        why = reason(error) if isinstance(error, OSError) else "it is not text"
+        typer.echo(f"denyproxy: --file: {file} cannot be read: {why}", err=True)
+        raise typer.Exit(2) from None
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        place = f"line {line[1]}" if line is not None else "its end"
+        typer.echo(f"denyproxy: --file: {file}: {place}: not TOML; correct it, or give another file", err=True)
+        raise typer.Exit(2) from None
 
 
 def new_pair() -> tuple[str, str]:

@@ -29,6 +29,7 @@ def demo(
     try:
         from denyproxy.demo.backend import BackendMissing
         from denyproxy.demo.leash import ServerFailed
+        from denyproxy.demo.run import DirectoryUnusable
         from denyproxy.demo.run import demo as play
     except ModuleNotFoundError as missing:
         typer.echo(f"The demo needs {missing.name}: pip install 'denyproxy[demo]'", err=True)
@@ -38,8 +39,8 @@ def demo(
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         failed = play(_console(), serve=serve, directory=directory)
-    except (BackendMissing, ServerFailed) as error:
-        typer.echo(str(error), err=True)
+    except (BackendMissing, ServerFailed, DirectoryUnusable) as error:
+        typer.echo(f"denyproxy demo: {error}", err=True)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         raise typer.Exit(0 if serve else 130) from None

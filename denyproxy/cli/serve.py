@@ -149,6 +149,7 @@ def serve(
     )
     try:
         settings = load(given, config=config, options=_OPTIONS)
+        _check_policies(settings.policies.directory)
 
         def announce(running: Running) -> None:
             typer.echo(announcement(settings, running), err=True)
@@ -166,6 +167,19 @@ def serve(
         for line in str(error).splitlines():
             typer.echo(f"denyproxy: {line}", err=True)
         raise typer.Exit(2) from None
+
+
+def _check_policies(directory: Path | None) -> None:
+    """Is the directory there at the start? One that breaks later stops nothing. Raises SettingsError."""
+    from denyproxy.cli.output import reason
+    from denyproxy.settings import SettingsError
+
+    try:
+        if directory is not None:
+            next(directory.iterdir(), None)
+    except OSError as error:
+        place = f"policies.directory (--policies): {directory}"
+        raise SettingsError(f"{place} cannot be read: {reason(error)}; give a policy directory") from None
 
 
 def announcement(settings: Settings, running: Running) -> str:

@@ -19,11 +19,15 @@ from denyproxy.demo.front import Front
 from denyproxy.demo.world import World, build
 
 
+class DirectoryUnusable(Exception):
+    """The directory that was to keep the files cannot; the text says why."""
+
+
 def demo(console: Console, *, serve: bool = False, directory: Path | None = None) -> int:
     """Play all cases; with `serve`, then wait for KeyboardInterrupt. Returns how many did not go as they should.
 
     `directory` (empty or not there yet) keeps policies, configuration and log; None: a temporary one.
-    Raises BackendMissing, ServerFailed.
+    Raises BackendMissing, ServerFailed, DirectoryUnusable.
     """
     boto = session()
     with _directory(directory) as place, contextlib.ExitStack() as servers:
@@ -75,5 +79,15 @@ def _directory(directory: Path | None) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="denyproxy-demo-", ignore_cleanup_errors=True) as temporary:
             yield Path(temporary)
     else:
+        yield _made(directory)
+
+
+def _made(directory: Path) -> Path:
+    try:
         directory.mkdir(parents=True, exist_ok=True)
-        yield directory.resolve()
+        occupied = any(directory.iterdir())
+    except OSError as error:
+        raise DirectoryUnusable(f"--directory: {directory} cannot be used: {error.strerror or error}") from None
+    if occupied:
+        raise DirectoryUnusable(f"--directory: {directory} is not empty; give another, or remove it first")
+    return directory.resolve()

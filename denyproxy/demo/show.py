@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import textwrap
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 from denyproxy.demo.cases import Answer, Case, Cause
+from denyproxy.demo.clients import Credentials
 from denyproxy.demo.front import Front
 from denyproxy.demo.world import World
 
@@ -76,9 +80,9 @@ def summary(console: Console, denied: int, failed: int) -> None:
 def next_steps(console: Console, front: Front, kept: bool) -> None:
     """Where to look next."""
     steps = [
-        ("denyproxy demo --serve", "leaves it running, with endpoint and credentials to play with"),
-        ("denyproxy serve --help", "your own S3: --upstream URL --policies DIRECTORY"),
-        ("denyproxy explain FILE", "explains a denial that was written down as a scenario"),
+        (f"{program()} demo --serve", "leaves it running, with endpoint and credentials to play with"),
+        (f"{program()} serve --help", "your own S3: --upstream URL --policies DIRECTORY"),
+        (f"{program()} explain FILE", "explains a denial that was written down as a scenario"),
     ]
     if kept:
         steps.insert(0, (str(front.log.parent), "the policy directory, the configuration and the denial log"))
@@ -101,13 +105,31 @@ def playground(console: Console, world: World, front: Front) -> None:
     console.print()
     for name, who in world.people.items():
         console.print(Text(f"# {name}", style="bold"))
-        token = f" AWS_SESSION_TOKEN={who.session_token}" if who.session_token else ""
-        line = f"AWS_ACCESS_KEY_ID={who.access_key_id} AWS_SECRET_ACCESS_KEY={who.secret_access_key}{token}"
-        console.print(Text(f"export {line}"), soft_wrap=True)
+        for line in environment(who):
+            console.print(Text(line), soft_wrap=True)
     console.print()
-    console.print(Text("Paste one of them, then for example:"))
-    command = f"aws --region us-east-1 --endpoint-url {front.endpoint} s3 cp s3://holiday-photos/beach.jpg -"
+    console.print(Text("Paste Ben's, who may read photos but not upload any. So this is denied:"))
+    s3api = f"aws --region us-east-1 --endpoint-url {front.endpoint} s3api"
+    console.print(Text(f"{s3api} put-object --bucket holiday-photos --key mine.jpg", style="bold"), soft_wrap=True)
+    console.print(Text("The error names an id; with it, what can be done about it:"))
+    policies = front.log.parent / "policies"
+    command = f"{program()} explain ID --log {front.log} --policies {policies} --fix"
     console.print(Text(command, style="bold"), soft_wrap=True)
+
+
+def environment(who: Credentials) -> tuple[str, ...]:
+    """What makes a shell theirs, whoever's it was before."""
+    line = f"export AWS_ACCESS_KEY_ID={who.access_key_id} AWS_SECRET_ACCESS_KEY={who.secret_access_key}"
+    if who.session_token:
+        return (f"{line} AWS_SESSION_TOKEN={who.session_token}",)
+    return ("unset AWS_SESSION_TOKEN", line)
+
+
+def program() -> str:
+    """How this program is called: by its path where it is not on PATH, as after `make demo`."""
+    called = sys.argv[0]
+    on_path = shutil.which("denyproxy") is not None
+    return called if Path(called).name == "denyproxy" and not on_path else "denyproxy"
 
 
 def _row(console: Console, label: str, text: str, style: str = "") -> None:

@@ -181,5 +181,7 @@ def _declared_requirement(declared: Declared, snapshot: PolicySnapshot) -> Requi
             via_access_point=point,
             bucket_resource=own,
         )
+    if arn.account:  # A job, or another thing that is no bucket.
+        return Requirement(declared.action, resource)
     bucket, slash, key = arn.resource.partition("/")
     return Requirement(declared.action, resource, bucket=bucket or None, key=key if slash else None)

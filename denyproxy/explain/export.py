@@ -25,6 +25,7 @@ from denyproxy.s3.authorization import Authorization
 from denyproxy.s3.error import S3Error, errors_in_success, parse_error
 from denyproxy.s3.form import is_form
 from denyproxy.s3.gates import block_public_access
+from denyproxy.s3.other_resources import RESOURCE_POLICY
 from denyproxy.s3.public_access import SETTINGS, effective
 from denyproxy.s3.request import Caller, Role, S3Request
 from denyproxy.s3.snapshot import PolicySnapshot
@@ -238,6 +239,8 @@ class _Export:
                 self._put(found["access_point"], "policy", layer.layer, layer.policies, unknown)
             elif layer.layer in ("bucket-policy", "kms-key-policy"):
                 self._put(found, layer.layer.replace("-", "_"), layer.layer, layer.policies, unknown)
+            elif layer.layer == RESOURCE_POLICY:
+                unknown[layer.layer] = None
 
     @staticmethod
     def _put(found: Document, member: str, layer: str, listing: PolicyList, unknown: dict[str, None]) -> None:

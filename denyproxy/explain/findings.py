@@ -114,7 +114,15 @@ def _from_authorization(authorization: Authorization) -> Iterator[Finding]:
             stage = finding.stage if stage_shift is None else stage_shift
             truth = min(finding.truth, needed)
             same = truth is finding.truth and stage == finding.stage
-            yield finding if same else replace(finding, truth=truth, stage=stage)
+            finding = finding if same else replace(finding, truth=truth, stage=stage)
+            yield _with_facts(finding, authorization.requirement.facts)
+
+
+def _with_facts(finding: Finding, facts: tuple[str, ...]) -> Finding:
+    """With what would tell whether the permission is needed at all."""
+    if not facts or finding.unknowns == (finding.layer,):  # a layer that is not loaded is one fact
+        return finding
+    return replace(finding, unknowns=tuple(dict.fromkeys((*finding.unknowns, *facts))))
 
 
 def _from_refusal(refusal: Refusal, authorization: Authorization | None) -> Finding:
@@ -229,7 +237,7 @@ def _missed(
         expected=element.expected if element else None,
         actual=element.actual if element else None,
         reason=str(element.reason) if element is not None and element.reason is not None else None,
-        unknowns=(*_open_facts(misses), *_open_acl(authorization, layer)) if objection.truth is Truth.UNKNOWN else (),
+        unknowns=(*_open_facts(misses), *authorization.open_facts(layer)) if objection.truth is Truth.UNKNOWN else (),
         near_misses=tuple(misses[:MOST_NEAR_MISSES]),
         level=objection.level,
     )
@@ -245,15 +253,8 @@ def _acl_lacks(authorization: Authorization, objection: Objection, permission: s
         authorization=authorization,
         element=permission,
         expected=f"{permission} granted",
-        unknowns=_open_acl(authorization, "bucket-policy") if objection.truth is Truth.UNKNOWN else (),
+        unknowns=authorization.open_facts("bucket-policy") if objection.truth is Truth.UNKNOWN else (),
     )
-
-
-def _open_acl(authorization: Authorization, layer: str) -> tuple[str, ...]:
-    """`acl`, if it is not known whether an ACL grants what the layer's policies do not."""
-    grants = (entry.other_grant for entry in authorization.policies.resource if entry.layer == layer == "bucket-policy")
-    unknown = any(Truth.UNKNOWN in (grant.direct, grant.account) for grant in grants)
-    return ("acl",) if unknown else ()
 
 
 def _meant_on_the_bucket(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 from denyproxy.exchange import DeniedCall
 from denyproxy.explain.scenario import Scenario
 from denyproxy.iam.principal import PrincipalType
-from denyproxy.iam.truth import UNKNOWN
+from denyproxy.s3.arn import Arn
 from denyproxy.s3.caller import parse_principal
-from denyproxy.s3.kms_keys import AWS_MANAGED_KEY
+from denyproxy.s3.kms_keys import AWS_MANAGED_KEY, KMS_ALGORITHMS
+from denyproxy.s3.operation import parse_copy_source
 from denyproxy.s3.snapshot import BucketFacts, ObjectFacts, PolicySnapshot
 
 _ENDPOINT = ("aws:sourcevpce", "aws:sourcevpc")
@@ -25,8 +27,8 @@ def asked(request: dict[str, Any], snapshot: PolicySnapshot, now: datetime) -> t
     """The call that a request (as in a scenario) describes, and the snapshot with what a question takes for granted.
 
     TLS is used; unless the context says otherwise, no VPC endpoint is; the session of a role has no session policy; an
-    object that is not loaded is an ordinary one. Everything else that is not loaded or given stays unknown. Raises
-    QuestionError, ScenarioError."""
+    object that is read or written, or copied from, is an ordinary one. Everything else that is not loaded or given
+    stays unknown. Raises QuestionError, ScenarioError."""
     principal = parse_principal(request["principal"], None, snapshot)
     if principal.type is PrincipalType.UNKNOWN:
         raise QuestionError(
@@ -39,10 +41,12 @@ def asked(request: dict[str, Any], snapshot: PolicySnapshot, now: datetime) -> t
     call = Scenario.validate_document(document).denied_call(now)
     declared = replace(call.declared, closed=False, principal_account=principal.account)
     snapshot = _without_session_policy(principal.issuer or principal.arn or "", snapshot)
-    bucket, key = _place(request)
-    if bucket is not None and key is not None and (bucket, key) not in snapshot.objects:
-        ordinary = _ordinary(snapshot.bucket(bucket))
-        snapshot = replace(snapshot, objects={**snapshot.objects, (bucket, key): ordinary})
+    ordinary = {
+        place: _ordinary(snapshot.bucket(place[0]))
+        for place in _objects(request, snapshot)
+        if place not in snapshot.objects
+    }
+    snapshot = replace(snapshot, objects={**snapshot.objects, **ordinary})
     return replace(call, declared=declared, mode="question"), snapshot
 
 
@@ -53,25 +57,38 @@ def _without_session_policy(holder: str, snapshot: PolicySnapshot) -> PolicySnap
     return replace(snapshot, principals={**snapshot.principals, holder: replace(facts, session=None)})
 
 
-def _place(request: dict[str, Any]) -> tuple[str | None, str | None]:
-    """Bucket and key that the question is about."""
-    if "resource" not in request:
-        return request.get("bucket"), request.get("key")
-    bucket, slash, key = request["resource"].rpartition(":")[2].partition("/")
-    return bucket, key if slash else None
+def _objects(request: dict[str, Any], snapshot: PolicySnapshot) -> Iterator[tuple[str, str]]:
+    """Bucket and key of each object that the question is about, by the bucket's own name."""
+    if "resource" in request:
+        point, found, key = request["resource"].partition("/object/")
+        if not found:
+            arn = Arn.parse(request["resource"])
+            point, found, key = ("", "", "") if arn is None or arn.account else arn.resource.partition("/")
+        places = [(point, key)] if found else []
+    else:
+        places = [(request.get("bucket"), request.get("key"))]
+        source = next((text for name, text in request["headers"].items() if name.lower() == "x-amz-copy-source"), None)
+        copied = None if source is None else parse_copy_source(source)
+        places += [] if copied is None else [(copied.bucket, copied.key)]
+    for bucket, key in places:
+        if bucket and key is not None:
+            access_point = snapshot.access_points.get(bucket)
+            yield (bucket if access_point is None else access_point.bucket), key
 
 
 def _ordinary(bucket: BucketFacts) -> ObjectFacts:
-    """An object of the bucket's owner, encrypted as the bucket does by default, in S3 Standard, not locked."""
+    """An object that is there, of the bucket's owner, encrypted as the bucket does by default, in S3 Standard, without
+    tags or locks, and with no ACL but the owner's."""
     key = bucket.default_kms_key
+    managed = key is None and bucket.default_encryption in KMS_ALGORITHMS
     return ObjectFacts(
-        exists=UNKNOWN,
+        exists=True,
         sse=bucket.default_encryption,
-        kms_key=AWS_MANAGED_KEY if key is None else key,
+        kms_key=AWS_MANAGED_KEY if managed else key,
         bucket_key=bucket.bucket_key,
-        tags=UNKNOWN,
+        tags={},
         owner_account=bucket.account,
-        grants=UNKNOWN,
+        grants=(),
         storage_class="STANDARD",
         restored=False,
         delete_marker=False,

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 
 from denyproxy.exchange import Declared, DeniedCall, RequestHead, ResponseHead
 from denyproxy.explain.closed_world import ClosedWorld, in_utc
+from denyproxy.explain.scenario_check import in_words
 from denyproxy.explain.scenario_format import Model, Policies, Request, ResourceState, Response, ScenarioError
 from denyproxy.iam.document import Policy
 from denyproxy.s3.snapshot import PolicySnapshot
@@ -52,9 +53,7 @@ class Scenario(Model):
         try:
             return cls.model_validate(document)
         except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(str(part) for part in first["loc"]) or "the document"
-            raise ScenarioError(f"{place}: {first['msg']}") from None
+            raise ScenarioError(in_words(error.errors(), cls)) from None
 
     def denied_call(self, now: datetime) -> DeniedCall:
         """The call. `now` is the time of evaluation where the scenario gives none."""

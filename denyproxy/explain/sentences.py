@@ -87,7 +87,7 @@ def _implicit(finding: Finding, what: str) -> str:
     policy_type = POLICY_TYPES[finding.layer]
     head = f"No {policy_type} allows {what}"
     if finding.evidence is None:
-        if finding.unknowns:
+        if finding.unknowns == (finding.layer,):
             return f"{head}, as far as is known: policies of this layer are not loaded."
         return f"{head}{'' if finding.policy is None else f' ({finding.policy.name} has no Allow for it)'}."
     item = _item(finding)
@@ -256,4 +256,6 @@ def rank_reason(finding: Finding) -> str:
         return f"an Allow at hand may not apply, depending on {facts}" if facts else "an Allow at hand may not apply"
     if finding.evidence is not None or finding.truth is Truth.YES:
         return "holds if the key is missing"
-    return f"not loaded: {facts}" if facts else "cannot be excluded"
+    if finding.unknowns == (finding.layer,):
+        return f"not loaded: {facts}"
+    return f"depends on {facts}" if facts else "cannot be excluded"

@@ -86,7 +86,7 @@ def judge(
     if said.answered and len(candidates) == 1 and candidates[0].evidence is not None:
         cause = candidates[0]
         return Judgement(_VERDICTS[cause.effect], cause=cause, candidates=candidates, eliminated=True)
-    if all(finding.evidence is None and finding.unknowns and finding.effect != "not-policy" for finding in candidates):
+    if all(_is_missing(finding) for finding in candidates):
         return Judgement(Verdict.POLICIES_MISSING, candidates=candidates)
     return Judgement(Verdict.CANDIDATES, candidates=candidates, missing_key=any(c in missing_key for c in candidates))
 
@@ -148,6 +148,13 @@ def _same_place(one: Finding, other: Finding) -> bool:
 def is_unloaded(finding: Finding) -> bool:
     """Does it stand for the policies of a layer that are not known?"""
     return finding.evidence is None and finding.unknowns == (finding.layer,)
+
+
+def _is_missing(finding: Finding) -> bool:
+    """Does it rest on nothing but what is not loaded?"""
+    if finding.evidence is not None or not finding.unknowns or finding.effect == "not-policy":
+        return False
+    return is_unloaded(finding) or finding.layer not in _UNKNOWN_LAYERS
 
 
 def is_doubtful(finding: Finding) -> bool:
@@ -229,6 +236,7 @@ _UNKNOWN_LAYERS = (
     "bucket-policy",
     "access-point-policy",
     "kms-key-policy",
+    "resource-policy",
     "session-policy",
     "scp",
     "vpc-endpoint-policy",
@@ -247,5 +255,5 @@ def likelihood(finding: Finding) -> tuple[int, int, int]:
     if finding.layer in _UNKNOWN_LAYERS:
         order = _UNKNOWN_LAYERS.index(finding.layer)
         expected = "explicit" if finding.layer in _LIKELY_EXPLICIT else "implicit"
-        return (3 if order < 4 else 5, int(finding.effect != expected), order)
+        return (3 if order < 5 else 5, int(finding.effect != expected), order)
     return (4, finding.stage, 0)

@@ -86,6 +86,14 @@ class LoadedFile:
         return tuple(replace(problem, message=problem.message + instead) for problem in problems)
 
 
+def holds_nothing(snapshot: PolicySnapshot) -> str | None:
+    """What belongs into a directory in which there is nothing; None: there is something."""
+    found = (snapshot.principals, snapshot.buckets, snapshot.accounts, snapshot.access_points, snapshot.vpc_endpoints)
+    if any((*found, snapshot.kms_keys, snapshot.access_keys, snapshot.problems)):
+        return None
+    return f"nothing was found; a policy directory consists of {', '.join(KINDS)}"
+
+
 def load_directory(path: Path, now: datetime | None = None) -> PolicySnapshot:
     """Read and build. Raises OSError if the directory itself cannot be read."""
     return build_snapshot(read_directory(path), now or datetime.now(UTC))

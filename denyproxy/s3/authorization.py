@@ -19,6 +19,14 @@ from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
 from denyproxy.s3.acl import BUCKET_PERMISSIONS, PUBLIC_GROUPS, grant_by_acl, needed_permission
 from denyproxy.s3.gates import Refusal, block_public_access, same_account
 from denyproxy.s3.kms_keys import AWS_MANAGED_KEY
+from denyproxy.s3.open_facts import acl_facts, owned_thing
+from denyproxy.s3.other_resources import (
+    NO_BUCKET_YET,
+    must_delegate,
+    resource_control_policies,
+    resource_layers,
+    same_owner,
+)
 from denyproxy.s3.public_access import document_is_public, effective, known
 from denyproxy.s3.request import Caller, Requirement, Role
 from denyproxy.s3.snapshot import AccessPointFacts, AclGrant, BucketFacts, PolicySnapshot, PrincipalFacts
@@ -40,8 +48,6 @@ NOT_GRANTED_ON_FOREIGN_OBJECTS = frozenset(
 
 ROOT_KEEPS = frozenset({"s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebucketpolicy"})
 """Actions that a bucket policy cannot deny to the root user of the bucket's account."""
-
-NO_BUCKET_YET = frozenset({"s3:createbucket", "s3:listallmybuckets", "s3:listallmydirectorybuckets"})
 
 _NOBODY = PrincipalFacts("", identity=PolicyList(), boundary=None, session=None, tags={})
 _CLOUDFRONT = "cloudfront"
@@ -66,6 +72,23 @@ class Authorization:
     """The decisions still possible, S3's own layers included."""
     acl_permission: str | None = None
     """The ACL permission that would grant it, where the ACL that bears on it counts and has grants (or may)."""
+    acl_facts: tuple[str, ...] = ()
+    """What is not known of that ACL, where it may grant."""
+
+    def open_facts(self, layer: str) -> tuple[str, ...]:
+        """The facts, besides those of its statements, on which it depends whether a layer withholds its Allow."""
+        facts: dict[str, None] = {}
+        for entry in self.policies.resource:
+            grant, own = entry.other_grant, entry.layer == layer
+            if not own and layer not in ("identity", "permissions-boundary", "session-policy"):
+                continue
+            if not own and not entry.policies.complete and self.policies.same_account is not Truth.NO:
+                facts[entry.layer] = None  # which may grant instead
+            if Truth.UNKNOWN in (grant.direct, grant.account if own else grant.issuer):
+                facts |= dict.fromkeys(self.acl_facts)
+        if self.policies.same_account is Truth.UNKNOWN and self.evaluation.request.principal.account is not None:
+            facts[f"owner of {owned_thing(self.requirement)}"] = None
+        return tuple(facts)
 
     @property
     def decision(self) -> Decision | None:
@@ -116,7 +139,7 @@ def _asked(
         return _NoBucket(requirement, _kms(side, requirement, caller, snapshot, declared))
     endpoint = vpc_endpoint_policy(context, snapshot, declared)
     if requirement.bucket is None or requirement.action.lower() in NO_BUCKET_YET:
-        return _NoBucket(requirement, PolicySet(_account_level(caller, declared), *side, vpc_endpoint=endpoint))
+        return _NoBucket(requirement, _elsewhere(side, requirement, caller, snapshot, declared, endpoint))
     return _Bucket(requirement, caller, snapshot, declared, side, endpoint)
 
 
@@ -176,9 +199,24 @@ def vpc_endpoint_policy(context: RequestContext, snapshot: PolicySnapshot, decla
     return snapshot.vpc_endpoints.get(endpoint[0] if endpoint else "", snapshot.vpc_endpoint)
 
 
-def _account_level(caller: Caller, declared: Declared) -> Truth:
-    """Account-level and other services' resources belong to the caller unless it is declared otherwise."""
-    return Truth.YES if declared.resource_account is None else same_account(caller, declared.resource_account)
+def _elsewhere(
+    side: _CallerSide,
+    requirement: Requirement,
+    caller: Caller,
+    snapshot: PolicySnapshot,
+    declared: Declared,
+    endpoint: PolicyList | None,
+) -> PolicySet:
+    """Account-level actions, and resources that are no buckets."""
+    layers = resource_layers(requirement, declared)
+    return PolicySet(
+        same_owner(requirement, caller, declared),
+        *side,
+        rcp=resource_control_policies(requirement, caller, snapshot, declared),
+        vpc_endpoint=endpoint,
+        resource=layers,
+        resource_must_delegate=bool(layers) and must_delegate(requirement),
+    )
 
 
 def _kms(
@@ -278,7 +316,13 @@ class _Bucket:
             if any(refusal.truth is Truth.YES for refusal in refusals):
                 possible = possible - {Decision.ALLOWED}
         return Authorization(
-            self.requirement, lenient, evaluation, tuple(refusals), possible, self._permission_in_acl()
+            self.requirement,
+            lenient,
+            evaluation,
+            tuple(refusals),
+            possible,
+            self._permission_in_acl(),
+            self._acl_facts(),
         )
 
     def _taken_away(self) -> dict[str, Truth]:
@@ -359,6 +403,10 @@ class _Bucket:
     def _permission_in_acl(self) -> str | None:
         used = self._acls_enabled() is not Truth.NO and self._grants() != ()
         return needed_permission(self.action) if used else None
+
+    def _acl_facts(self) -> tuple[str, ...]:
+        account = self.caller.principal.account
+        return acl_facts(self.requirement, self.snapshot, account, of_bucket=self.action in BUCKET_PERMISSIONS)
 
     def _object_owner(self) -> str | Unknown:
         if self.requirement.key is None:

@@ -17,7 +17,7 @@ AWS_MANAGED_KEY = "alias/aws/s3"
 _SSE = "x-amz-server-side-encryption"
 _SSE_KEY = "x-amz-server-side-encryption-aws-kms-key-id"
 _SSE_C = "x-amz-server-side-encryption-customer-algorithm"
-_KMS = ("aws:kms", "aws:kms:dsse")
+KMS_ALGORITHMS = ("aws:kms", "aws:kms:dsse")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def object_key(facts: ObjectFacts | None) -> KeyUse:
         return NOT_USED
     if facts.sse is UNKNOWN:
         return KeyUse(Truth.UNKNOWN, _text(facts.kms_key))
-    return KeyUse(Truth.YES, _text(facts.kms_key)) if facts.sse in _KMS else NOT_USED
+    return KeyUse(Truth.YES, _text(facts.kms_key)) if facts.sse in KMS_ALGORITHMS else NOT_USED
 
 
 def new_object_key(scene: Scene) -> KeyUse:
@@ -49,7 +49,7 @@ def new_object_key(scene: Scene) -> KeyUse:
     requested = request.header(_SSE)
     if requested is not None:
         key = request.header(_SSE_KEY) or AWS_MANAGED_KEY
-        return KeyUse(Truth.YES, key) if requested.strip() in _KMS else NOT_USED
+        return KeyUse(Truth.YES, key) if requested.strip() in KMS_ALGORITHMS else NOT_USED
     return _default_key(scene.snapshot.bucket(request.bucket or ""))
 
 
@@ -78,7 +78,7 @@ def _default_key(bucket: BucketFacts) -> KeyUse:
     algorithm, key = bucket.default_encryption, bucket.default_kms_key
     if algorithm is UNKNOWN:
         return KeyUse(Truth.UNKNOWN, _text(key))
-    if algorithm not in _KMS:
+    if algorithm not in KMS_ALGORITHMS:
         return NOT_USED
     return KeyUse(Truth.YES, AWS_MANAGED_KEY if key is None else _text(key))
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from denyproxy.iam.truth import UNKNOWN, Truth
 from denyproxy.s3.arn import Arn, access_point_arn, access_point_object_arn, bucket_arn, object_arn
 from denyproxy.s3.kms_keys import AWS_MANAGED_KEY, KeyUse, body_key, key_arn, new_object_key, object_key, upload_key
+from denyproxy.s3.open_facts import deciding, default_encryption_of, encryption_of_object
 from denyproxy.s3.permission_table import DIRECTORY_BUCKET_OPERATIONS, OPERATIONS, Row, Target
 from denyproxy.s3.request import Caller, Requirement, Role, S3Request
 from denyproxy.s3.scene import Scene
@@ -33,7 +34,8 @@ def requirements(request: S3Request, snapshot: PolicySnapshot, caller: Caller | 
         for place in _PLACES[row.target](scene):
             needed = min(when, place.needed)
             if needed is not Truth.NO:
-                yield _requirement(row, place, needed)
+                facts = (*deciding(row.when, scene), *place.facts) if needed is Truth.UNKNOWN else ()
+                yield _requirement(row, place, needed, facts)
 
 
 def missing_key_requirement(request: S3Request, snapshot: PolicySnapshot) -> Requirement | None:
@@ -65,9 +67,11 @@ class _Place:
     kms_key: str | None = None
     express: bool = False
     object_lambda: bool = False
+    facts: tuple[str, ...] = ()
+    """The facts that would tell whether it is needed."""
 
 
-def _requirement(row: Row, place: _Place, needed: Truth) -> Requirement:
+def _requirement(row: Row, place: _Place, needed: Truth, facts: tuple[str, ...] = ()) -> Requirement:
     action = row.action
     if place.express and action.startswith("s3:"):
         action = "s3express:CreateSession"
@@ -87,6 +91,7 @@ def _requirement(row: Row, place: _Place, needed: Truth) -> Requirement:
         kms_key=place.kms_key,
         conflict=row.conflict,
         caller_only=row.caller_only,
+        facts=facts,
     )
 
 
@@ -210,9 +215,17 @@ def _key(use: Callable[[Scene], KeyUse], *, source: bool = False) -> Callable[[S
         resource = arn or str(Arn(request.partition, "kms", region, _ANY, AWS_MANAGED_KEY if managed else "key/*"))
         named = found.key if found.key in scene.snapshot.kms_keys or arn is None else arn
         needed = found.used if arn is not None or managed else min(found.used, Truth.UNKNOWN)
-        yield _Place(resource, needed, bucket, key, source=source, kms_key=named)
+        facts = _about_the_key(scene, found, use is new_object_key, bucket or "", key or "")
+        yield _Place(resource, needed, bucket, key, source=source, kms_key=named, facts=facts)
 
     return places
+
+
+def _about_the_key(scene: Scene, found: KeyUse, new: bool, bucket: str, key: str) -> tuple[str, ...]:
+    """What is missing to tell whether a KMS key is used, and which."""
+    if found.used is not Truth.UNKNOWN:
+        return () if found.key is not None else (f"KMS key of the object {bucket}/{key}",)
+    return (default_encryption_of(bucket) if new else encryption_of_object(scene, bucket, key),)
 
 
 def _table_bucket(scene: Scene) -> Iterator[_Place]:

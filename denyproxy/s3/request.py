@@ -134,3 +134,5 @@ class Requirement:
     """Sources disagree on whether it is needed: say "likely", not "certain"."""
     caller_only: bool = False
     """Across accounts only the caller's own side has to allow it; a Deny counts on both."""
+    facts: tuple[str, ...] = ()
+    """The facts that would tell whether it is needed, where that is UNKNOWN; empty: they have no name."""

@@ -10,6 +10,7 @@ from xml.etree.ElementTree import Element
 from denyproxy.exchange import DeniedCall
 from denyproxy.iam.context import Values
 from denyproxy.iam.truth import UNKNOWN, Unknown
+from denyproxy.s3.other_resources import owner_of
 from denyproxy.s3.request import Caller, Requirement, Role, S3Request
 from denyproxy.s3.snapshot import AccessPointFacts, PolicySnapshot
 from denyproxy.s3.xml import parse_xml
@@ -76,6 +77,8 @@ class View:
             parts = requirement.resource.split(":")
             return parts[4] if key is UNKNOWN and len(parts) > 4 and parts[4].isdigit() else key
         if requirement.bucket is None or requirement.action in _ACCOUNT_LEVEL:
+            if declared is None and not self.closed and requirement.action not in _ACCOUNT_LEVEL:
+                return owner_of(requirement, self.caller)
             return declared or self.caller.principal.account or UNKNOWN
         if declared is not None and not requirement.source:
             return declared

@@ -119,7 +119,7 @@ async def test_records_go_to_stdout_by_default() -> None:
     assert record["id"].encode() == answer.get(b"x-deny-explanation-id")
 
 
-async def test_an_unreadable_policy_directory_lets_traffic_through(tmp_path: Path) -> None:
+async def test_a_policy_directory_that_goes_away_lets_traffic_through(tmp_path: Path) -> None:
     """And says so, in the log and in the header."""
 
     async def script(wire: Wire) -> None:
@@ -129,18 +129,25 @@ async def test_an_unreadable_policy_directory_lets_traffic_through(tmp_path: Pat
         await wire.send(FORBIDDEN)
 
     missing = tmp_path / "missing"
+    missing.mkdir()
     async with (
         upstream(script) as port,
         serving("--upstream", f"http://127.0.0.1:{port}", "--policies", str(missing)) as served,
         served.connect() as wire,
     ):
+        missing.rmdir()
+        served.process.send_signal(signal.SIGHUP)
+        assert served.process.stderr is not None
+        said = await asyncio.wait_for(served.process.stderr.readline(), PATIENCE)
+        while b"cannot be read" not in said:
+            said = await asyncio.wait_for(served.process.stderr.readline(), PATIENCE)
         await wire.send(GET)
         assert (await wire.message()).body == b"ok"
         await wire.send(GET)
         answer = await wire.message()
     assert answer.status == 403
     assert b"polic" in (answer.get(b"x-deny-explanation") or b"")
-    assert str(missing) in served.start.rpartition("denyproxy listens")[0]
+    assert str(missing).encode() in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -261,6 +268,15 @@ async def test_the_console(tmp_path: Path) -> None:
         (("--upstream", "http://a", "--listen", "192.0.2.1:1"), "listen: cannot listen on 192.0.2.1:1"),
         (("--upstream", "http://a", "--ca-file", "/none.pem"), "upstream.ca_file: /none.pem cannot be used"),
         (("--upstream", "http://a", "--log", "/none/log"), "log.destination: /none/log cannot be written"),
+        (
+            ("--upstream", "http://a", "--policies", "/none"),
+            "policies.directory (--policies): /none cannot be read: no such file or directory; give a policy directory",
+        ),
+        (("--upstream", "http://a", "--policies", "/dev/null"), "/dev/null cannot be read: not a directory"),
+        (
+            ("--upstream", "https://s3.amazonaws.com"),
+            "upstream.url: https://s3.amazonaws.com is AWS, which answers SignatureDoesNotMatch",
+        ),
         (("--forward", "--allow-host", "http://a"), "forward.allowed_hosts: 'http://a' is not a host"),
         (("--config", "/none.toml"), "/none.toml: cannot be read"),
         (("--no-such-option",), "No such option"),

@@ -17,7 +17,8 @@ from rich.console import Console
 
 from denyproxy.demo import backend, run
 from denyproxy.demo.cases import CASES, Case, Cause
-from denyproxy.demo.show import differences
+from denyproxy.demo.clients import Credentials
+from denyproxy.demo.show import differences, environment, program
 
 README = Path(__file__).parent.parent.parent / "README.md"
 
@@ -73,7 +74,7 @@ def test_ctrl_c_leaves_no_process_behind(tmp_path: Path) -> None:
     assert player.stdout is not None
     with player, player.stdout:
         shown = ""
-        while "s3 cp s3://" not in shown:
+        while " explain ID " not in shown:
             line = player.stdout.readline()
             assert line, shown
             shown += line
@@ -152,3 +153,44 @@ CAUSE = Cause("identity", "implicit", "action", "s3:PutObject", "photo-reader", 
 )
 def test_differences_are_said_in_words(record: dict[str, object] | None, said: list[str]) -> None:
     assert differences(CAUSE, record) == said
+
+
+def test_a_directory_that_is_in_use(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    ended = subprocess.run([*COMMAND, "--directory", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr == f"denyproxy demo: --directory: {tmp_path} is not empty; give another, or remove it first\n"
+
+
+@pytest.mark.skipif(not PROC.exists(), reason="no /proc")
+def test_a_directory_that_cannot_be_made() -> None:
+    ended = subprocess.run([*COMMAND, "--directory", "/proc/x"], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("denyproxy demo: --directory: /proc/x cannot be used: ")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_shell_becomes_a_user_s_whoever_s_it_was() -> None:
+    assert environment(Credentials("AKIA1", "s", "arn")) == (
+        "unset AWS_SESSION_TOKEN",
+        "export AWS_ACCESS_KEY_ID=AKIA1 AWS_SECRET_ACCESS_KEY=s",
+    )
+    assert environment(Credentials("ASIA1", "s", "arn", "t")) == (
+        "export AWS_ACCESS_KEY_ID=ASIA1 AWS_SECRET_ACCESS_KEY=s AWS_SESSION_TOKEN=t",
+    )
+
+
+@pytest.mark.parametrize(
+    ("called", "on_path", "name"),
+    [
+        (".venv/bin/denyproxy", None, ".venv/bin/denyproxy"),
+        (".venv/bin/denyproxy", "/usr/bin/denyproxy", "denyproxy"),
+        ("/x/denyproxy/__main__.py", None, "denyproxy"),
+    ],
+)
+def test_the_program_by_the_name_under_which_it_can_be_called(
+    monkeypatch: pytest.MonkeyPatch, called: str, on_path: str | None, name: str
+) -> None:
+    monkeypatch.setattr("sys.argv", [called])
+    monkeypatch.setattr("shutil.which", lambda _: on_path)
+    assert program() == name

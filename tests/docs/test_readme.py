@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,10 @@ from pydantic import BaseModel
 from typer.testing import CliRunner
 
 from denyproxy.cli import app
+from denyproxy.iam.document import PolicyList
+from denyproxy.iam.truth import UNKNOWN
+from denyproxy.policies.directory import load_directory
+from denyproxy.s3.snapshot import BlockPublicAccess
 from denyproxy.settings import Address, Settings
 
 ROOT = Path(__file__).parent.parent.parent
@@ -30,7 +38,7 @@ def blocks(language: str) -> list[str]:
 def commands(program: str) -> list[list[str]]:
     """The words of every command line of a program, without comments."""
     lines = [shlex.split(line, comments=True) for text in blocks("sh") for line in text.splitlines() if "|" not in line]
-    return [words for words in lines if words and words[0] == program]
+    return [words for words in lines if words and Path(words[0]).name == program]
 
 
 def help_of(command: str) -> str:
@@ -123,3 +131,64 @@ def as_toml(value: Any) -> str:
 def test_the_table_of_settings_is_complete_and_its_defaults_are_right() -> None:
     rows = re.findall(r"^\| `([\w.]+)` \|(.*?)\| .* \|$", README, re.MULTILINE)
     assert {key: default.strip() for key, default in rows} == dict(settings_with_defaults(Settings))
+
+
+ANSWERS = {
+    "get-bucket-policy": '{"Policy": "{\\"Version\\": \\"2012-10-17\\", \\"Statement\\": []}"}',
+    "get-bucket-encryption": json.dumps(
+        {
+            "ServerSideEncryptionConfiguration": {
+                "Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}, "BucketKeyEnabled": False}]
+            }
+        }
+    ),
+    "get-bucket-ownership-controls": '{"OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}}',
+    "get-public-access-block": '{"PublicAccessBlockConfiguration": {"BlockPublicAcls": true}}',
+    "get-bucket-request-payment": '{"Payer": "BucketOwner"}',
+    "get-bucket-acl": '{"Owner": {"ID": "abc"}, "Grants": []}',
+    "get-bucket-versioning": '{"Status": "Enabled"}',
+    "get-bucket-location": '{"LocationConstraint": null}',
+}
+"""What AWS answers on the bucket `full`."""
+ERRORS = {
+    "get-bucket-policy": "NoSuchBucketPolicy",
+    "get-bucket-encryption": "ServerSideEncryptionConfigurationNotFoundError",
+    "get-bucket-ownership-controls": "OwnershipControlsNotFoundError",
+    "get-public-access-block": "NoSuchPublicAccessBlockConfiguration",
+    "get-bucket-acl": "AccessDenied",
+}
+"""And on the bucket `bare`, where it answers anything else with nothing."""
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="no jq")
+def test_the_recipe_writes_a_policy_directory(tmp_path: Path) -> None:
+    (recipe,) = (text for text in blocks("sh") if "for bucket in" in text)
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "aws"
+    program.write_text(
+        f"#!{sys.executable}\nimport sys\nanswers, errors = {ANSWERS!r}, {ERRORS!r}\n"
+        "service, call = sys.argv[1:3]\nbucket = sys.argv[4] if '--bucket' in sys.argv else None\n"
+        "if service == 'sts': print('111122223333')\n"
+        "elif service == 'iam': print('{}')\n"
+        "elif call == 'list-buckets': print('full\\tbare')\n"
+        "elif bucket == 'full': print(answers[call])\n"
+        "elif call in errors: sys.exit(f'An error occurred ({errors[call]}) when calling it')\n"
+    )
+    program.chmod(0o755)
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    ended = subprocess.run(
+        ["sh", "-e", "-c", recipe], cwd=tmp_path, env={**os.environ, "PATH": path}, capture_output=True, check=False
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.count(b"\n") == 1
+    assert b"bare: An error occurred (AccessDenied)" in ended.stderr
+    made = load_directory(tmp_path / "policies")
+    # The document of `full` has no statements.
+    assert [(problem.file, problem.place) for problem in made.problems] == [("buckets/full.json", "Policy.Statement")]
+    full, bare = made.bucket("full"), made.bucket("bare")
+    assert (full.account, full.region, full.default_encryption) == ("111122223333", "us-east-1", "AES256")
+    assert (full.object_ownership, full.request_payer, full.grants) == ("BucketOwnerEnforced", "BucketOwner", ())
+    assert (full.versioning, full.block_public_access.block_public_acls) == ("Enabled", True)
+    assert (bare.policy, bare.object_ownership, bare.default_encryption) == (PolicyList(), "ObjectWriter", None)
+    assert bare.block_public_access == BlockPublicAccess()
+    assert bare.grants is UNKNOWN

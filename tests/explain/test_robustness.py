@@ -133,7 +133,10 @@ def test_a_missing_comma_makes_no_header_name_of_the_signature() -> None:
 
 def test_a_resource_of_another_account_that_has_no_policy_of_its_own() -> None:
     declared = Declared(
-        action="sqs:SendMessage", resource="arn:aws:sqs:us-east-1:444455556666:q", resource_account="444455556666"
+        action="sqs:SendMessage",
+        resource="arn:aws:sqs:us-east-1:444455556666:q",
+        resource_account="444455556666",
+        closed=True,
     )
     head = RequestHead("GET", "/")
     call = DeniedCall("ID", head, head, None, NOW, declared=replace(declared, principal=ALICE))

@@ -24,6 +24,12 @@ def test_a_directory_without_problems() -> None:
     assert status == 0
     assert "no problems" in out
     assert "buckets              3\n" in out
+    assert "users                2\n" in out
+    assert "roles                1\n" in out
+    assert "groups               1\n" in out
+    assert "managed policies     2\n" in out
+    assert "scps                 1\n" in out
+    assert "warning" not in out
 
 
 @pytest.fixture
@@ -53,6 +59,12 @@ def test_json(broken: Path) -> None:
     assert status == 1
     assert told["counts"] == {
         "principals": 2,
+        "users": 2,
+        "roles": 0,
+        "groups": 0,
+        "managed_policies": 0,
+        "scps": 0,
+        "rcps": 0,
         "access_keys": 0,
         "accounts": 0,
         "buckets": 1,
@@ -71,4 +83,35 @@ def test_a_directory_that_cannot_be_read(tmp_path: Path) -> None:
     status, out, err = run(str(tmp_path / "nowhere"))
     assert (status, out) == (2, "")
     assert str(tmp_path / "nowhere") in err
-    assert "No such file" in err
+    assert "no such file" in err
+
+
+def test_what_is_not_known_of_a_bucket_and_the_command_that_tells_it(broken: Path) -> None:
+    (broken / "buckets/b.json").write_text('{"Account": "111122223333", "Region": "us-east-1", "Policy": null}')
+    _, out, _ = run(str(broken))
+    assert (
+        "not known of buckets (each: aws s3api COMMAND --bucket NAME)\n"
+        "  b: OwnershipControls (get-bucket-ownership-controls), "
+        "PublicAccessBlockConfiguration (get-public-access-block), "
+        "ServerSideEncryptionConfiguration (get-bucket-encryption), "
+        "RequestPayment (get-bucket-request-payment), Versioning (get-bucket-versioning), Acl (get-bucket-acl)\n"
+    ) in out
+    told = json.loads(run(str(broken), "--json")[1])
+    assert told["unknown"]["b"][0] == "OwnershipControls (get-bucket-ownership-controls)"
+
+
+def test_an_empty_directory_says_what_belongs_there(tmp_path: Path) -> None:
+    status, _, err = run(str(tmp_path))
+    assert status == 1
+    assert f"{tmp_path}: nothing was found; a policy directory consists of iam/, buckets/, accounts/, " in err
+
+
+def test_warnings_do_not_change_the_exit_status(tmp_path: Path) -> None:
+    (tmp_path / "buckets").mkdir()
+    (tmp_path / "buckets/b.json").write_text('{"Polciy": null}')
+    status, out, _ = run(str(tmp_path))
+    assert status == 0
+    assert "1 warning\n  buckets/b.json: Polciy: is no member that is read; did you mean Policy?\n" in out
+    assert json.loads(run(str(tmp_path), "--json")[1])["warnings"] == [
+        {"file": "buckets/b.json", "place": "Polciy", "message": "is no member that is read; did you mean Policy?"}
+    ]

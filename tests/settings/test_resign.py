@@ -196,3 +196,47 @@ def test_what_cannot_be_made(words: list[str]) -> None:
     code, output = run(*words)
     assert code == 2
     assert output.startswith("denyproxy: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('[AKIAA]\nsecret = "topsecret\n', "line 2: not TOML"),
+        ('[AKIAA]\nsecret = "topsecret"\n[AKIAA]\n', "line 3: not TOML"),
+    ],
+)
+def test_a_pair_is_not_added_to_a_file_that_is_broken(tmp_path: Path, text: str, complaint: str) -> None:
+    path = tmp_path / "clients.toml"
+    path.write_text(text)
+    status, out = run("new", "--file", str(path))
+    assert status == 2
+    assert f"{path}: {complaint}" in out
+    assert "topsecret" not in out
+    assert path.read_text() == text
+
+
+@pytest.mark.parametrize(
+    ("lines", "warned"),
+    [
+        ('upstream = "aws"\n', True),
+        ('upstream = "aws"\nsign_with = "chain"\nprincipal = "arn:aws:iam::111122223333:user/ben"\n', False),
+        ('upstream = "http://127.0.0.1:9000"\n', False),
+    ],
+)
+def test_a_key_of_ones_own_is_nobody_s_at_aws(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, lines: str, warned: bool
+) -> None:
+    loaded = settings(tmp_path, f'[resign]\n{lines}credentials.DENYABC.secret = "s"\n')
+    modes(loaded, upstream_signers(loaded), _send)
+    said = [record.getMessage() for record in caplog.records if "DENYABC" in record.getMessage()]
+    assert bool(said) is warned
+    assert all("--sign-with chain" in message for message in said)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://s3.amazonaws.com", "http://s3.eu-west-1.amazonaws.com", "https://b.s3.amazonaws.com"]
+)
+def test_aws_is_no_upstream_of_the_passthrough(tmp_path: Path, url: str) -> None:
+    loaded = settings(tmp_path, f'upstream.url = "{url}"\n')
+    with pytest.raises(SettingsError, match=r"--forward \(HTTP_PROXY\), or --resign aws"):
+        modes(loaded, SameKeys(), _send)

@@ -95,6 +95,8 @@ def test_environment_values_are_written_plainly(monkeypatch: pytest.MonkeyPatch)
     [
         ('listen = "9090"', "listen: '9090' is not HOST:PORT, such as 127.0.0.1:9090"),
         ('listen = "::1:9090"', "is not HOST:PORT"),
+        ("listen = 9091", 'listen: is "HOST:PORT" in quotes, such as "127.0.0.1:9091", not 9091'),
+        ("listen = true", 'listen: is "HOST:PORT" in quotes'),
         ('listen = "localhost:99999"', "listen.port"),
         ('lisen = "127.0.0.1:1"', "lisen: there is no such setting; did you mean listen?"),
         ('[upstream]\nurll = "x"', "upstream.urll: there is no such setting; did you mean url?"),
