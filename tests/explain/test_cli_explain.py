@@ -283,7 +283,7 @@ ALICE = f"arn:aws:iam::{ACCOUNT}:user/alice"
 def test_an_operation_that_is_allowed(directory: Path) -> None:
     status, out, err = ask(directory, "--as", ALICE, "--operation", "GetObject", "--bucket", "b", "--key", "k")
     assert (status, err) == (0, "")
-    assert "Allowed: GetObject needs s3:GetObject on arn:aws:s3:::b/k, which is allowed." in out
+    assert "Allowed: GetObject needs s3:GetObject on arn:aws:s3:::b/k, which is allowed." in " ".join(out.split())
 
 
 def test_an_operation_that_is_denied(directory: Path) -> None:
