@@ -17,6 +17,13 @@ from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.post_policy import SIGNING_FIELDS, resign_policy, verify_policy
 from denyproxy.sigv4.verification import Refusal
 
+
+class UnreadableForm(CannotRelay):
+    """A form whose fields cannot be told from its file."""
+
+    code = "MalformedPOSTRequest"
+
+
 _LONGEST_FIELDS = 64 * 1024
 """Bytes of a form before its file; S3 takes 20 KB."""
 
@@ -66,7 +73,7 @@ async def signed_form(
     start = await body.ahead(lambda data: _file_at(data, delimiter) is not None, _LONGEST_FIELDS)
     file_at = _file_at(start, delimiter)
     if file_at is None:
-        raise CannotRelay("The form has no file, or too much before it.", code="MalformedPOSTRequest")
+        raise UnreadableForm("The form has no file, or too much before it.")
     parts, fields = _split(start[:file_at], delimiter)
     if "policy" not in fields:
         return None
@@ -98,7 +105,7 @@ def _split(data: bytes, delimiter: bytes) -> tuple[tuple[tuple[str, bytes], ...]
         head, found, value = part.partition(b"\r\n\r\n")
         name = _NAME.search(head)
         if not found or name is None:
-            raise CannotRelay("The form has a part without a name.", code="MalformedPOSTRequest")
+            raise UnreadableForm("The form has a part without a name.")
         field = name[1].decode("utf-8", "surrogateescape").lower()
         parts.append((field, part))
         fields.setdefault(field, value.decode("utf-8", "surrogateescape"))

@@ -230,8 +230,9 @@ def _starts(head: RequestHead, query: str) -> Iterator[tuple[str, bool]]:
     """Method, path and query as a client may have signed them, S3's own form first, and whether its path is as sent."""
     path = head.path
     canonical = canonical_path(path)
-    yield f"{head.method}\n{canonical}\n{canonical_query(query)}", False
-    queries = dict.fromkeys((canonical_query(query), _sorted(query)))
+    first = canonical_query(query)
+    yield f"{head.method}\n{canonical}\n{first}", False
+    queries = dict.fromkeys((first, _sorted(query)))
     for other in dict.fromkeys((canonical, path)):
         for spelled in queries:
             yield f"{head.method}\n{other}\n{spelled}", other != canonical
@@ -244,7 +245,8 @@ def _sorted(query: str) -> str:
 
 def _unsigned(values: Values, names: Sequence[str]) -> list[str]:
     """Header fields that S3 demands to be signed and that are not."""
-    missing = [name for name in values if name.startswith(("x-amz-", "content-md5")) and name not in names]
+    signed = names if len(names) < 64 else frozenset(names)
+    missing = [name for name in values if name.startswith(("x-amz-", "content-md5")) and name not in signed]
     missing = sorted(name for name in missing if name.startswith("x-amz-") or name == "content-md5")
     return missing if "host" in names else ["host", *missing]
 
