@@ -69,8 +69,8 @@ def parse_address(host: str, path: str, base_domains: Sequence[str] = ()) -> Add
     domains = [domain.lower().strip(".") for domain in base_domains] + [_LOCAL]
     above = [domain for domain in domains if name == domain or name.endswith("." + domain)]
     if above:
-        left = name[: -len(max(above, key=len)) - 1]
-        return Address(bucket=left, key=_key(path)) if left else _path_style(Address(), path)
+        below = name[: -len(max(above, key=len)) - 1]
+        return Address(bucket=below, key=_key(path)) if below else _path_style(Address(), path)
     address, left = _aws_host(name)
     if address.endpoint in ("access-point", "object-lambda", "outposts"):
         return replace(_through_access_point(address, left), key=_key(path))

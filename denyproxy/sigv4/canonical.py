@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from urllib.parse import quote
 
-from denyproxy.exchange import Headers, RequestHead
+from denyproxy.exchange import RequestHead
 from denyproxy.remembered import Remembered
 from denyproxy.sigv4.credential import Credential, CredentialKind
 from denyproxy.sigv4.wire import SECRET_FIELDS, first_parameter, parse_query, percent_decode, split_target
@@ -61,7 +62,7 @@ def canonical_query(query: str) -> str:
     return _canonical_query(parse_query(query)) if query else ""
 
 
-def joined(headers: Headers) -> dict[str, str]:
+def joined(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Lower-case name -> value; the values of repeated fields with commas between them."""
     names = _lower[tuple([name for name, _ in headers])]
     values = dict(zip(names, [value for _, value in headers], strict=True))
