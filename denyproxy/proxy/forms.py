@@ -74,7 +74,7 @@ async def signed_form(
     search = _FileSearch(delimiter)
     start = await body.ahead(search, _LONGEST_FIELDS)
     file_at = search.found
-    if file_at is None:
+    if file_at is None or file_at > _LONGEST_FIELDS:
         raise UnreadableForm("The form has no file, or too much before it.")
     parts, fields = _split(start[:file_at], delimiter)
     if "policy" not in fields:
