@@ -67,8 +67,8 @@ def _on_cause(cause: Finding, caller: Caller) -> Iterator[str]:
 
 _COLLAPSED = (
     "Towards a proxy (HTTP_PROXY), urllib3 collapses `.` and `..` in a key after boto3 or the AWS CLI has signed it, "
-    "and what arrives shows no trace of it. If the key has such segments, that is the reason, and the secret access key "
-    "can be right: such a key needs an endpoint_url rather than HTTP_PROXY. denyproxy cannot tell the one from the "
+    "and what arrives shows no trace of it. If the key has such segments, that is the reason, and the secret access "
+    "key can be right: such a key needs an endpoint_url rather than HTTP_PROXY. denyproxy cannot tell the one from the "
     "other."
 )
 
