@@ -24,6 +24,8 @@ class UpstreamConnection(asyncio.Protocol):
         "_loop",
         "_options",
         "_poll",
+        "_reading_paused",
+        "_sending",
         "active",
         "answered",
         "body",
@@ -49,6 +51,9 @@ class UpstreamConnection(asyncio.Protocol):
     def begin(self, *, bodiless: bool) -> None:
         """Start an exchange. `bodiless`: whatever its head says, the response has no body (HEAD)."""
         self._bodiless = bodiless
+        self._reading_paused = False
+        self._sending = True
+        """Is more of the request to come?"""
         self._head = b""
         self._continue: asyncio.Future[None] | None = None
         self.message: asyncio.Future[ReceivedResponse] = self._loop.create_future()
@@ -78,10 +83,10 @@ class UpstreamConnection(asyncio.Protocol):
     async def drain(self) -> None:
         """Wait until the upstream takes more."""
         if self.writing_paused:
-            self.quiet_since = self._loop.time()
-            self._drain = self._loop.create_future()
-            await self._drain
-            self.quiet_since = None
+            drain = self._drain = self._loop.create_future()
+            self._take_turns()
+            await drain
+            self._take_turns()
 
     async def let_in(self) -> None:
         """Read what has come before more is written.
@@ -108,9 +113,16 @@ class UpstreamConnection(asyncio.Protocol):
         self._continue = None
 
     def sent(self) -> None:
-        """The request is on its way as a whole: it is the upstream's turn."""
-        if not self.message.done():
-            self.quiet_since = self._loop.time()
+        """Nothing more of the request will come: it is the upstream's turn."""
+        self._sending = False
+        self._take_turns()
+
+    def _take_turns(self) -> None:
+        """Whose turn is it? The upstream's, if it takes no more of the request, or has all of it and has not answered."""
+        received = self.body is not None and self.body.complete
+        its = not self._sending or self._drain is not None
+        owing = self.active and its and not (self._reading_paused or received)
+        self.quiet_since = self._loop.time() if owing else None
 
     # What comes in.
 
@@ -130,15 +142,17 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """The client is slow, so the upstream owes it nothing."""
+        self._reading_paused = True
         self.quiet_since = None
         if self.transport is not None:
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
         """The client has taken what there was."""
+        self._reading_paused = False
+        self._take_turns()
         if self.transport is not None:
             self.transport.resume_reading()
-            self.quiet_since = self._loop.time()
 
     # The event loop's side.
 
@@ -188,6 +202,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.body = ReceivedBody(self._framing(head), self, self._loop)
         if not self.message.done():
             self.message.set_result(head)
+        if self._sending and head.status >= 300:
+            self.sent()  # the relay sends no more of what is refused
         return data
 
     def _framing(self, head: ReceivedResponse) -> Framing:

@@ -100,7 +100,9 @@ class PoolUpstream:
             else:
                 if (request.text.header("Expect") or "").lower() == "100-continue":
                     await connection.continued()
-                if not connection.message.done():
+                if connection.message.done():
+                    connection.sent()
+                else:
                     chunked = request.text.header("Transfer-Encoding") is not None
                     upload = self._loop.create_task(_upload(connection, body, chunked=chunked))
             answer = await connection.message
@@ -201,6 +203,7 @@ async def _upload(connection: UpstreamConnection, body: RequestBody, *, chunked:
         if chunked:
             connection.write(b"0\r\n\r\n")
     except EOFError:
+        connection.sent()
         return False  # answered without it
     except Exception as error:
         connection.fail(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 import pytest
@@ -215,6 +216,58 @@ async def test_a_silent_upstream_is_a_504() -> None:
         upload = await proxy.ask(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello")
     assert (answer.status, upload.status) == (504, 504)
     assert b"<Code>GatewayTimeout</Code>" in answer.body
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n \r\n",
+        b"HTTP/1.1 403 Forbidden\r\nContent-Length: 300\r\n\r\n<Error>",
+    ],
+    ids=["success", "refusal"],
+)
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "partial"])
+@pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"], ids=["", "expect"])
+async def test_a_stall_after_a_head_that_came_before_the_end_of_the_upload_has_an_end(
+    start: bytes, whole: bool, expect: bytes
+) -> None:
+    """Whatever comes of the upload; of one that is to go on, once it has ended."""
+    whole = whole or b" 200 " in start
+
+    async def script(wire: Wire) -> None:
+        await wire.head()
+        await wire.send(start)
+        await wire.ended()
+
+    session = UpstreamOptions(idle_seconds=0.2)
+    async with upstream(script) as port, relaying(port, session=session) as proxy, proxy.connect() as wire:
+        await wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\n%bContent-Length: 10\r\n\r\nhello" % expect)
+        if b" 200 " in start:
+            await wire.head()
+        if whole:
+            await wire.send(b"world")
+        with contextlib.suppress(ConnectionError):
+            await wire.ended()
+        assert proxy.relay.counters.broken == 1
+
+
+@pytest.mark.parametrize("client", ["pool"], indirect=True)  # the reference has no such patience
+async def test_an_upload_that_goes_on_after_the_head_may_take_its_time() -> None:
+    """The upstream owes nothing until it has all of it."""
+
+    async def script(wire: Wire) -> None:
+        await wire.head()
+        await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+        await wire.exactly(10)
+        await wire.send(b"ok")
+
+    session = UpstreamOptions(idle_seconds=0.1)
+    async with upstream(script) as port, relaying(port, session=session) as proxy, proxy.connect() as wire:
+        await wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n")
+        await wire.head()
+        await asyncio.sleep(0.4)  # four times as long as the upstream may be silent
+        await wire.send(b"helloworld")
+        assert await wire.exactly(2) == b"ok"
 
 
 async def test_an_upstream_that_takes_no_more_of_an_upload_is_a_504() -> None:
