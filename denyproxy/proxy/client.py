@@ -9,7 +9,7 @@ import sys
 from typing import Protocol, cast
 
 from denyproxy.proxy.framing import HIGH_WATER, Chunked, ReceivedBody, Sized
-from denyproxy.proxy.http1 import NotHTTP, ReceivedRequest, parse_request
+from denyproxy.proxy.http1 import NotHTTP, ReceivedRequest, has_bare_line_feed, parse_request
 
 if sys.platform != "win32":
     import fcntl
@@ -250,6 +250,8 @@ class ClientConnection(asyncio.Protocol):
             if (len(data) if end < 0 else end) > self._server.head_bytes:
                 raise NotHTTP("too long a head")
             if end < 0:
+                if has_bare_line_feed(data):
+                    raise NotHTTP("a line that ends by LF alone")
                 self._held = data
                 return
             head = parse_request(data[:end])

@@ -7,7 +7,7 @@ import select
 from typing import cast
 
 from denyproxy.proxy.framing import HIGH_WATER, Chunked, Framing, ReceivedBody, Sized, UntilClose
-from denyproxy.proxy.http1 import NotHTTP, ReceivedResponse, parse_response
+from denyproxy.proxy.http1 import NotHTTP, ReceivedResponse, has_bare_line_feed, parse_response
 from denyproxy.proxy.upstream import UpstreamLost, UpstreamOptions
 
 _START = b"HTTP/1."
@@ -118,7 +118,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._take_turns()
 
     def _take_turns(self) -> None:
-        """Whose turn is it? The upstream's, if it takes no more of the request, or has all of it and has not answered."""
+        """Whose turn is it? The upstream's, if it takes no more of the request, or owes the rest of its response."""
         received = self.body is not None and self.body.complete
         its = not self._sending or self._drain is not None
         owing = self.active and its and not (self._reading_paused or received)
@@ -189,6 +189,8 @@ class UpstreamConnection(asyncio.Protocol):
             if end < 0:
                 if not data.startswith(_START[: len(data)]):
                     raise NotHTTP("no status line")
+                if has_bare_line_feed(data):
+                    raise NotHTTP("a line that ends by LF alone")
                 self._head = data
                 return b""
             head = parse_response(data[:end])

@@ -11,7 +11,7 @@ from collections import defaultdict
 
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.connection import UpstreamConnection
-from denyproxy.proxy.errors import Busy, ProxyError, UpstreamTimeout, UpstreamUnreachable
+from denyproxy.proxy.errors import Busy, CannotRelay, ProxyError, UpstreamTimeout, UpstreamUnreachable
 from denyproxy.proxy.http1 import NotHTTP, ReceivedRequest, ReceivedResponse, write_request
 from denyproxy.proxy.upstream import Origin, ResponseBody, UpstreamOptions, UpstreamRequest, may_retry
 
@@ -136,6 +136,8 @@ class PoolUpstream:
             raise UpstreamUnreachable(reason) from error
         except TimeoutError as error:
             raise UpstreamTimeout(f"denyproxy could not connect to the upstream {origin} in time.") from error
+        except UnicodeError as error:
+            raise CannotRelay(f"denyproxy cannot connect to {origin}: that is no host name.") from error
         except OSError as error:
             reason = f"denyproxy could not reach the upstream {origin}: {error.strerror or error}."
             raise UpstreamUnreachable(reason) from error
