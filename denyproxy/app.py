@@ -47,7 +47,7 @@ _GC_THRESHOLD = 20_000
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 _CUT_OFF_SECONDS = 1.0
-"""What a connection gets to end after the drain limit."""
+"""What a connection gets to end, also after the drain limit."""
 
 
 class App:
@@ -97,8 +97,7 @@ class App:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._drain()
-        await self._stop()
+        await self._stop(await self._drain())
 
     @property
     def address(self) -> Address:
@@ -146,23 +145,26 @@ class App:
                 f"log.destination: {self._settings.log.destination} cannot be written: {error.strerror}"
             ) from None
 
-    async def _drain(self) -> None:
-        """Take no new connections; let what is under way end, up to a limit."""
+    async def _drain(self) -> float:
+        """Take no new connections; let what is under way end, up to a limit. What is left of that, in seconds."""
         assert self._listening is not None
         assert self._relay is not None
         self._listening.close()
         self._relay.closing = True
+        seconds, began = self._settings.timeouts.drain, time.monotonic()
         try:
-            async with asyncio.timeout(self._settings.timeouts.drain):
+            async with asyncio.timeout(seconds):
                 await self._relay.idle.wait()
         except TimeoutError:
             log.warning("%d transfers were cut off after the drain limit", self._relay.counters.in_flight)
+        return seconds - (time.monotonic() - began)
 
-    async def _stop(self) -> None:
+    async def _stop(self, seconds: float = 0.0) -> None:
+        """`seconds`: for what has been answered, and not taken by its client yet."""
         if self._listening is not None:
             self._listening.close()
         if self._server is not None:
-            await self._server.shutdown(_CUT_OFF_SECONDS)
+            await self._server.shutdown(max(seconds, _CUT_OFF_SECONDS))
         if self._console is not None:
             await self._console.cleanup()
         if self._upstream is not None:

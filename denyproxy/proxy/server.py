@@ -71,12 +71,19 @@ class RelayServer:
                 connection.turn_away()
 
     def _evict(self, newest: ClientConnection) -> bool:
-        """Close the connection that is idle for longest, if there is one."""
-        idle = [each for each in self.connections if each is not newest and each.idle and not each.closing]
-        if not idle:
-            return False
-        min(idle, key=lambda each: each.idle_since or 0.0).close()
-        return True
+        """End the connection that is idle for longest, or else one whose client has stopped to take its response."""
+        now = self._loop.time()
+        others = [each for each in self.connections if each is not newest]
+        idle = [each for each in others if each.idle and not each.closing]
+        for each in sorted(idle, key=lambda each: each.idle_since or 0.0):
+            if each.taken:  # else it would be there for longer
+                each.close()
+                return True
+        stalled = [each for each in others if each.gives_way(now, 2 * self._sweep_seconds)]
+        if stalled:
+            min(stalled, key=lambda each: each.stalled_since or 0.0).break_off()
+            return True
+        return False
 
     def closed(self, connection: ClientConnection) -> None:
         """It has gone."""
@@ -89,15 +96,14 @@ class RelayServer:
         now, options = self._loop.time(), self._options
         for connection in list(self.connections):
             awaited = options.keepalive_seconds if connection.idle else options.head_seconds
-            if _past(connection.idle_since, now, awaited):
-                connection.close()
-            elif _past(connection.lingering_since, now, options.linger_seconds):
-                connection.abort()
-            elif connection.stalled_since is not None and connection.takes_more(now):
-                continue
-            elif _past(connection.stalled_since, now, options.idle_seconds):
+            connection.look(now)
+            if _past(connection.stalled_since, now, options.idle_seconds):
                 log.info("a client took nothing of its response for too long")
                 connection.break_off()
+            elif _past(connection.lingering_since, now, options.linger_seconds):
+                connection.abort()
+            elif _past(connection.idle_since, now, awaited):
+                connection.close()
         self._sweeper = self._loop.call_later(self._sweep_seconds, self._sweep)
 
     def pre_shutdown(self) -> None:
@@ -106,7 +112,7 @@ class RelayServer:
             connection.close()
 
     async def shutdown(self, seconds: float | None = None) -> None:
-        """End all connections: what is under way has so long."""
+        """End all connections: what is under way, or has not been taken by its client, has so long."""
         self.pre_shutdown()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds or 0.0):

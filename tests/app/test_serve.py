@@ -15,6 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from denyproxy.app import App
+from denyproxy.proxy.server import RelayServer
+from denyproxy.settings import Settings
+from denyproxy.wiring import ColdPath, NoPolicies
+from tests.proxy.test_stalled_clients import held, until, until_held
 from tests.proxy.wire import FORBIDDEN, OK, PATIENCE, Wire, answering, upstream
 
 GET = b"GET /b/k HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -185,25 +190,66 @@ async def test_a_signal_drains_what_is_under_way(number: signal.Signals) -> None
     assert (status, b"Traceback" in err) == (0, False)
 
 
-async def test_the_drain_has_a_limit(tmp_path: Path) -> None:
-    """A transfer that does not end is cut off, and seen as broken."""
+@pytest.mark.parametrize(
+    ("version", "framing"), [(b"1.1", b"Content-Length: 10"), (b"1.0", b"Content-Length: 10"), (b"1.0", b"x-a: b")]
+)
+async def test_the_drain_has_a_limit(tmp_path: Path, version: bytes, framing: bytes) -> None:
+    """A transfer that does not end is cut off, and seen as broken: a mere end could be a short success."""
     config = tmp_path / "denyproxy.toml"
 
     async def script(wire: Wire) -> None:
         await wire.message()
-        await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+        await wire.send(b"HTTP/1.1 200 OK\r\n%b\r\n\r\nhello" % framing)
         await wire.ended()
 
     async with upstream(script) as port:
         config.write_text(f'upstream.url = "http://127.0.0.1:{port}"\ntimeouts.drain = 0.1\n')
         async with serving("--config", str(config)) as served, served.connect() as wire:
-            await wire.send(GET)
+            await wire.send(GET.replace(b"1.1", version))
             await wire.head()
             served.process.terminate()
-            assert await wire.ended() == b"hello"
+            with pytest.raises(ConnectionResetError):
+                await wire.ended()
             status, _, err = await served.ended()
     assert status == 0
     assert b"cut off" in err
+
+
+async def test_the_drain_waits_until_clients_have_taken_the_end(tmp_path: Path) -> None:
+    """What waits for them in denyproxy has been answered, but not delivered."""
+    settings = Settings.model_validate(
+        {
+            "listen": "127.0.0.1:0",
+            "upstream": {"url": "http://127.0.0.1:9"},
+            "log": {"destination": str(tmp_path / "l")},
+        }
+    )
+    app = App(settings, ColdPath(settings), NoPolicies())
+
+    def server() -> RelayServer:
+        assert app._server is not None
+        return app._server
+
+    async with upstream(until_held(server)) as port:
+        app._settings = settings.model_copy(
+            update={"upstream": settings.upstream.model_copy(update={"url": f"http://127.0.0.1:{port}"})}
+        )
+        async with app:
+            reader, writer = await asyncio.open_connection("127.0.0.1", app.address.port)
+            wire = Wire(reader, writer)
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await wire.send(GET)
+            await until(lambda: app.status()["counters"]["requests"] == 1 and not app.status()["counters"]["in_flight"])
+            assert any(map(held, server().connections))
+
+            async def read_late() -> bytes:
+                await asyncio.sleep(1.5)
+                writer.transport.resume_reading()  # type: ignore[attr-defined]
+                return await wire.ended()
+
+            reading = asyncio.create_task(read_late())
+        assert (await reading).endswith(b"0\r\n\r\n")
+        await wire.close()
 
 
 async def test_rotation_on_sighup(tmp_path: Path) -> None:
