@@ -25,6 +25,7 @@ from denyproxy.proxy.handler import Relay
 from denyproxy.proxy.pool import PoolUpstream
 from denyproxy.proxy.server import RelayServer
 from denyproxy.settings import Address, MiB, Settings, SettingsError
+from denyproxy.stderr import log_to_stderr
 from denyproxy.wiring import (
     ColdPath,
     answering,
@@ -212,11 +213,6 @@ def run(settings: Settings, ready: Callable[[App], None] = lambda app: None, tur
     _allow_open_files()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve(settings, ready, turn))
-
-
-def log_to_stderr() -> None:
-    """What denyproxy says of itself."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
 def _allow_open_files() -> None:

@@ -22,8 +22,9 @@ from typing import Any
 from aiohttp import web
 
 from denyproxy import __version__
-from denyproxy.app import Running, address_of, log_to_stderr, start_console
+from denyproxy.app import Running, address_of, start_console
 from denyproxy.settings import Address, ConsoleSettings, Settings, SettingsError
+from denyproxy.stderr import log_to_stderr
 from denyproxy.worker import STATUS, Orders
 
 log = logging.getLogger(__name__)
