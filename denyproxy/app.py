@@ -196,8 +196,12 @@ async def serve(settings: Settings, ready: Callable[[App], None], turn: Writing 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    reload = asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
     async with App(settings, ColdPath(settings), policy_source(settings), turn=turn) as app:
         loop.add_signal_handler(signal.SIGHUP, app.reload)
+        if reload.is_set():  # a part of what is to be read again may have been read before
+            app.reload()
         ready(app)
         await stop.wait()
         log.info("stopping, once the transfers under way have ended; signal again to end at once")

@@ -252,6 +252,33 @@ async def test_the_drain_waits_until_clients_have_taken_the_end(tmp_path: Path) 
         await wire.close()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells whether a signal would end a process")
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_a_sighup_during_the_start_ends_nothing(workers: str) -> None:
+    """Not even several; they come before there is anything to read again."""
+    arguments = ("--listen", "127.0.0.1:0", "--upstream", "http://127.0.0.1:9", "--workers", workers)
+    process = await run_denyproxy("serve", *arguments)
+    assert process.stderr is not None
+    said = asyncio.create_task(process.stderr.readuntil(b"listens on"))
+    sent = 0
+    while not said.done():
+        if _heeds_hangup(process.pid):
+            process.send_signal(signal.SIGHUP)
+            sent += 1
+        await asyncio.sleep(0.02)
+    assert b"listens on" in await said
+    assert sent
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
+
+
+def _heeds_hangup(pid: int) -> bool:
+    """Is SIGHUP ignored or caught?"""
+    status = Path(f"/proc/{pid}/status").read_text()
+    bit = 1 << (signal.SIGHUP - 1)
+    return any(int(mask, 16) & bit for mask in re.findall(r"Sig(?:Ign|Cgt):\s*([0-9a-f]+)", status))
+
+
 async def test_rotation_on_sighup(tmp_path: Path) -> None:
     """The denial log goes on in a fresh file."""
     log, rotated = tmp_path / "denials.jsonl", tmp_path / "denials.1"
