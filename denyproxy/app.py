@@ -22,6 +22,7 @@ from denyproxy.console.health import Status, console
 from denyproxy.denylog import DenyLog, Writing
 from denyproxy.policies import PolicySource
 from denyproxy.proxy.handler import Relay
+from denyproxy.proxy.handshakes import TlsServer
 from denyproxy.proxy.pool import PoolUpstream
 from denyproxy.proxy.server import RelayServer
 from denyproxy.settings import Address, MiB, Settings, SettingsError
@@ -67,6 +68,7 @@ class App:
         self._relay: Relay | None = None
         self._server: RelayServer | None = None
         self._tls: ssl.SSLContext | None = None
+        self._handshakes: TlsServer | None = None
         self._listening: asyncio.Server | None = None
         self._reloading: asyncio.Task[None] | None = None
         self._console: web.AppRunner | None = None
@@ -89,7 +91,10 @@ class App:
             )
             self._server = RelayServer(self._relay, server_options(settings))
             self._tls = listener_tls(settings)
-            self._listening = await _listen(self._server, settings, self._tls)
+            if self._tls is not None:
+                most, seconds = settings.limits.client_connections, settings.timeouts.request_head
+                self._handshakes = TlsServer(self._server, self._tls, most=most, seconds=seconds)
+            self._listening = await _listen(self._handshakes or self._server, settings)
             if settings.console.listen is not None:
                 self._console = await start_console(self._asked, settings.console.listen)
         except BaseException:
@@ -164,6 +169,8 @@ class App:
         """`seconds`: for what has been answered, and not taken by its client yet."""
         if self._listening is not None:
             self._listening.close()
+        if self._handshakes is not None:
+            self._handshakes.close()
         if self._server is not None:
             await self._server.shutdown(max(seconds, _CUT_OFF_SECONDS))
         if self._console is not None:
@@ -247,17 +254,15 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-async def _listen(server: RelayServer, settings: Settings, tls: ssl.SSLContext | None) -> asyncio.Server:
+async def _listen(factory: RelayServer | TlsServer, settings: Settings) -> asyncio.Server:
     address = settings.listen
     try:
         return await asyncio.get_running_loop().create_server(
-            server,
+            factory,
             address.host,
             address.port,
             backlog=1024,
             reuse_port=True if settings.workers > 1 else None,
-            ssl=tls,
-            ssl_handshake_timeout=settings.timeouts.request_head if tls is not None else None,
         )
     except OSError as error:
         raise SettingsError(f"listen: cannot listen on {address}: {error.strerror or error}") from None

@@ -173,11 +173,14 @@ async def test_a_worker_that_starts_is_told_later_to_read_everything_again(monke
     sent: list[int] = []
     with tempfile.TemporaryFile() as turns:
         worker = await WorkerProcess.start(Orders(settings, turns.fileno()))
+
+        def send(number: int) -> None:
+            sent.append(number)
+            worker.process.send_signal(number)
+
         try:
             with monkeypatch.context() as patch:
-                patch.setattr(
-                    worker, "signal", lambda number: (sent.append(number), worker.process.send_signal(number))
-                )
+                patch.setattr(worker, "signal", send)
                 worker.reload()
                 assert sent == []
                 assert await worker.listens()
