@@ -11,6 +11,8 @@ from denyproxy.proxy.http1 import NotHTTP, ReceivedResponse, has_bare_line_feed,
 from denyproxy.proxy.upstream import UpstreamLost, UpstreamOptions
 
 _START = b"HTTP/1."
+_FRESH_SECONDS = 0.1
+"""An upstream does not end a connection, or complain of its silence, so soon: it need not be looked at once more."""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -95,12 +97,23 @@ class UpstreamConnection(asyncio.Protocol):
         it the refusal that waits unread in the socket."""
         if self.transport is None or self.transport.is_closing():
             raise ConnectionResetError
-        if self._poll is None:
-            self._poll = select.poll()
-            self._poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
-        if self._poll.poll(0):
+        if self._unread(self.transport):
             for _ in range(2):  # the loop polls in the first turn, and reads in the second
                 await asyncio.sleep(0)
+
+    def _unread(self, transport: asyncio.Transport) -> bool:
+        """Is there anything in the socket, if only the end?"""
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(self._poll.poll(0))
+
+    def good(self, now: float) -> bool:
+        """Is it good for another exchange? Not if anything has come unasked: it would be taken for the answer."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return False
+        return now - self.idle_since < _FRESH_SECONDS or not self._unread(transport)
 
     async def continued(self) -> None:
         """Wait for 100 Continue, a final response or the end, at most as long as the options say."""

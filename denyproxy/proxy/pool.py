@@ -116,8 +116,9 @@ class PoolUpstream:
         idle = self._idle[origin]
         while idle:
             connection = idle.pop()
-            if connection.transport is not None and not connection.transport.is_closing():
+            if connection.good(self._loop.time()):
                 return connection
+            connection.abort()
         return None
 
     async def _connect(self, origin: Origin) -> UpstreamConnection:

@@ -26,13 +26,14 @@ class ServerOptions:
     fields: int = 256
     """Most header fields of a request."""
     connections: int = 2000
-    """Open ones. For one more, that which is idle for longest is closed; is none, it is turned away."""
+    """Open ones. For one more, that which is idle for longest is closed, or one whose client stopped reading; is none,
+    it is turned away."""
     keepalive_seconds: float = 75.0
     """How long a connection may be idle."""
     head_seconds: float = 30.0
     """How long a client has for a request head, from its first byte."""
     idle_seconds: float = 120.0
-    """How long a client may take nothing of a response."""
+    """How long a client may take nothing of a response, also of its end."""
     linger_seconds: float = 30.0
     """How long the rest of a refused upload is read and dropped, so that the client gets to read the refusal."""
 
