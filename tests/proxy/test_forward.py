@@ -198,10 +198,22 @@ async def test_targets_that_name_two_hosts_are_refused(request_: bytes) -> None:
         assert (await proxy.ask(request_)).status == 400
 
 
-async def test_connect_says_what_to_do_instead() -> None:
-    """wire.md, forward: also in the reason, which is all that most clients show of a refused tunnel."""
+@pytest.mark.parametrize("entry", ["no-such-host.invalid:443", "No-Such-Host.invalid", "*.invalid:443"])
+@pytest.mark.parametrize("port", ["", ":443"])
+async def test_the_default_port_of_tls_may_be_spelt_out(entry: str, port: str) -> None:
+    """In the list of hosts and in the request: either is let through, and then cannot be found."""
+    host = f"no-such-host.invalid{port}"
+    async with forwarding([entry]) as proxy:
+        answer = await proxy.ask(f"GET http://{host}/b/k HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    assert answer.status == 502
+
+
+@pytest.mark.parametrize("rest", [b" HTTP/1.1\r\nHost: s3.amazonaws.com:443", b" HTTP/1.0"], ids=["", "without Host"])
+async def test_connect_says_what_to_do_instead(rest: bytes) -> None:
+    """wire.md, forward: also in the reason, which is all that most clients show of a refused tunnel. Python's
+    http.client, and so boto3, sends no Host."""
     async with forwarding(["aws"]) as proxy:
-        answer = await proxy.ask(b"CONNECT s3.amazonaws.com:443 HTTP/1.1\r\nHost: s3.amazonaws.com:443\r\n\r\n")
+        answer = await proxy.ask(b"CONNECT s3.amazonaws.com:443%b\r\n\r\n" % rest)
     assert answer.status == 405
     assert b"http:// endpoint" in answer.first_line
     assert b"http:// endpoint" in answer.body
