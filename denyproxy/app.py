@@ -22,9 +22,11 @@ from denyproxy.console.health import Status, console
 from denyproxy.denylog import DenyLog, Writing
 from denyproxy.policies import PolicySource
 from denyproxy.proxy.handler import Relay
+from denyproxy.proxy.handshakes import TlsServer
 from denyproxy.proxy.pool import PoolUpstream
 from denyproxy.proxy.server import RelayServer
 from denyproxy.settings import Address, MiB, Settings, SettingsError
+from denyproxy.stderr import log_to_stderr
 from denyproxy.wiring import (
     ColdPath,
     answering,
@@ -47,7 +49,7 @@ _GC_THRESHOLD = 20_000
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 
 _CUT_OFF_SECONDS = 1.0
-"""What a connection gets to end after the drain limit."""
+"""What a connection gets to end, also after the drain limit."""
 
 
 class App:
@@ -66,6 +68,7 @@ class App:
         self._relay: Relay | None = None
         self._server: RelayServer | None = None
         self._tls: ssl.SSLContext | None = None
+        self._handshakes: TlsServer | None = None
         self._listening: asyncio.Server | None = None
         self._reloading: asyncio.Task[None] | None = None
         self._console: web.AppRunner | None = None
@@ -88,7 +91,10 @@ class App:
             )
             self._server = RelayServer(self._relay, server_options(settings))
             self._tls = listener_tls(settings)
-            self._listening = await _listen(self._server, settings, self._tls)
+            if self._tls is not None:
+                most, seconds = settings.limits.client_connections, settings.timeouts.request_head
+                self._handshakes = TlsServer(self._server, self._tls, most=most, seconds=seconds)
+            self._listening = await _listen(self._handshakes or self._server, settings)
             if settings.console.listen is not None:
                 self._console = await start_console(self._asked, settings.console.listen)
         except BaseException:
@@ -97,8 +103,7 @@ class App:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._drain()
-        await self._stop()
+        await self._stop(await self._drain())
 
     @property
     def address(self) -> Address:
@@ -146,23 +151,28 @@ class App:
                 f"log.destination: {self._settings.log.destination} cannot be written: {error.strerror}"
             ) from None
 
-    async def _drain(self) -> None:
-        """Take no new connections; let what is under way end, up to a limit."""
+    async def _drain(self) -> float:
+        """Take no new connections; let what is under way end, up to a limit. What is left of that, in seconds."""
         assert self._listening is not None
         assert self._relay is not None
         self._listening.close()
         self._relay.closing = True
+        seconds, began = self._settings.timeouts.drain, time.monotonic()
         try:
-            async with asyncio.timeout(self._settings.timeouts.drain):
+            async with asyncio.timeout(seconds):
                 await self._relay.idle.wait()
         except TimeoutError:
             log.warning("%d transfers were cut off after the drain limit", self._relay.counters.in_flight)
+        return seconds - (time.monotonic() - began)
 
-    async def _stop(self) -> None:
+    async def _stop(self, seconds: float = 0.0) -> None:
+        """`seconds`: for what has been answered, and not taken by its client yet."""
         if self._listening is not None:
             self._listening.close()
+        if self._handshakes is not None:
+            self._handshakes.close()
         if self._server is not None:
-            await self._server.shutdown(_CUT_OFF_SECONDS)
+            await self._server.shutdown(max(seconds, _CUT_OFF_SECONDS))
         if self._console is not None:
             await self._console.cleanup()
         if self._upstream is not None:
@@ -193,8 +203,12 @@ async def serve(settings: Settings, ready: Callable[[App], None], turn: Writing 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    reload = asyncio.Event()
+    loop.add_signal_handler(signal.SIGHUP, reload.set)
     async with App(settings, ColdPath(settings), policy_source(settings), turn=turn) as app:
         loop.add_signal_handler(signal.SIGHUP, app.reload)
+        if reload.is_set():  # a part of what is to be read again may have been read before
+            app.reload()
         ready(app)
         await stop.wait()
         log.info("stopping, once the transfers under way have ended; signal again to end at once")
@@ -210,11 +224,6 @@ def run(settings: Settings, ready: Callable[[App], None] = lambda app: None, tur
     _allow_open_files()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serve(settings, ready, turn))
-
-
-def log_to_stderr() -> None:
-    """What denyproxy says of itself."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
 
 def _allow_open_files() -> None:
@@ -245,17 +254,15 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
     return uvloop.new_event_loop
 
 
-async def _listen(server: RelayServer, settings: Settings, tls: ssl.SSLContext | None) -> asyncio.Server:
+async def _listen(factory: RelayServer | TlsServer, settings: Settings) -> asyncio.Server:
     address = settings.listen
     try:
         return await asyncio.get_running_loop().create_server(
-            server,
+            factory,
             address.host,
             address.port,
             backlog=1024,
             reuse_port=True if settings.workers > 1 else None,
-            ssl=tls,
-            ssl_handshake_timeout=settings.timeouts.request_head if tls is not None else None,
         )
     except OSError as error:
         raise SettingsError(f"listen: cannot listen on {address}: {error.strerror or error}") from None

@@ -5,14 +5,13 @@ https://docs.aws.amazon.com/general/latest/gr/s3.html
 
 from __future__ import annotations
 
-from functools import lru_cache
 from urllib.parse import urlsplit
 
 from botocore.endpoint_provider import EndpointProvider
 from botocore.exceptions import EndpointProviderError
 from botocore.loaders import Loader
 
-from denyproxy.proxy.endpoints import Endpoint, Endpoints
+from denyproxy.proxy.endpoints import Endpoint, Endpoints, kept
 from denyproxy.proxy.errors import Refused
 from denyproxy.proxy.upstream import Origin
 
@@ -29,7 +28,6 @@ def aws_endpoints(*, dualstack: bool = False, fips: bool = False) -> Endpoints:
     loader = Loader()
     provider = EndpointProvider(loader.load_service_model("s3", "endpoint-rule-set-1"), loader.load_data("partitions"))
 
-    @lru_cache(maxsize=10_000)
     def endpoint(bucket: str | None, region: str) -> Endpoint:
         parameters = {
             "Region": region,
@@ -60,4 +58,4 @@ def aws_endpoints(*, dualstack: bool = False, fips: bool = False) -> Endpoints:
             schemes[0]["signingName"],
         )
 
-    return endpoint
+    return kept(endpoint, 10_000)

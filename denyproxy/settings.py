@@ -235,10 +235,10 @@ class LimitSettings(_Table):
     connections: Annotated[int, Field(ge=1)] = 1000
     """Requests at once; more get 503 SlowDown."""
     client_connections: Annotated[int, Field(ge=1)] = 2000
-    """Open connections of clients. For one more, that which is idle for longest is closed; is none, it gets 503
-    SlowDown."""
+    """Open connections of clients. For one more, that which is idle for longest is closed, or one whose client stopped
+    reading; is none, it gets 503 SlowDown. As many again may be in a TLS handshake."""
     upstream_connections: Bytes = 0
-    """0: as many as there are requests."""
+    """0: as many as there are requests. Who waits for one longer than `timeouts.connect` gets 503 SlowDown."""
     request_head: Annotated[int, Field(ge=1024)] = 128 * KiB
     """Longest head of a request."""
     header_fields: Annotated[int, Field(ge=16)] = 256

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import os
 import signal
@@ -22,9 +21,11 @@ from typing import Any
 from aiohttp import web
 
 from denyproxy import __version__
-from denyproxy.app import Running, address_of, log_to_stderr, start_console
+from denyproxy.app import Running, address_of, start_console
 from denyproxy.settings import Address, ConsoleSettings, Settings, SettingsError
-from denyproxy.worker import STATUS, Orders
+from denyproxy.stderr import log_to_stderr
+from denyproxy.worker import Orders
+from denyproxy.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
 
@@ -34,11 +35,8 @@ _MOST_FAILURES = 5
 """As many in a row, and no other is started."""
 _FIRST_WAIT = 0.1
 """Before a worker that failed at once is replaced, in seconds; doubled each time."""
-_ANSWER_SECONDS = 2.0
-"""How long the console waits for a worker."""
 _GRACE_SECONDS = 10.0
 """What workers get to end beyond the drain limit."""
-_LONGEST_LINE = 1 << 20
 
 
 class WorkersFailed(Exception):
@@ -65,78 +63,6 @@ async def _run(settings: Settings, ready: Callable[[Running], None]) -> None:
         await Supervisor(orders, settings).run(ready)
 
 
-class Worker:
-    """A worker process and the socket to it."""
-
-    def __init__(
-        self, process: asyncio.subprocess.Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        self.process = process
-        self._reader = reader
-        self._writer = writer
-        self._asking = asyncio.Lock()
-
-    @classmethod
-    async def start(cls, orders: Orders) -> Worker:
-        """A process that sets up its listener."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            program = (
-                f"import sys; sys.path[:] = {sys.path!r}; from denyproxy.worker import main; "
-                f"sys.exit(main({theirs.fileno()}))"
-            )
-            process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-c",
-                program,
-                pass_fds=(theirs.fileno(), orders.turn),
-                process_group=0,  # a terminal's SIGINT is the parent's to pass on
-            )
-        reader, writer = await asyncio.open_connection(sock=ours, limit=_LONGEST_LINE)
-        writer.write(orders.write())
-        return cls(process, reader, writer)
-
-    async def listens(self) -> bool:
-        """Wait until it does; False: it has ended. Raises SettingsError, with its words."""
-        news = await self._news()
-        if "error" in news:
-            raise SettingsError(news["error"])
-        return "ready" in news
-
-    async def status(self) -> dict[str, Any] | None:
-        """What it has to tell; None: it does not answer."""
-        async with self._asking:
-            try:
-                async with asyncio.timeout(_ANSWER_SECONDS):
-                    self._writer.write(STATUS)
-                    news = await self._news()
-            except TimeoutError:
-                return None
-        return news.get("status")
-
-    async def _news(self) -> dict[str, Any]:
-        """A line; empty once it has ended."""
-        try:
-            line = await self._reader.readline()
-        except ConnectionError:
-            return {}
-        news = json.loads(line) if line else {}
-        assert isinstance(news, dict)
-        return news
-
-    def signal(self, number: int) -> None:
-        """Send it a signal, if it is still there."""
-        with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(number)
-
-    async def ended(self) -> int:
-        """Wait for its end: the exit status, negative for a signal."""
-        try:
-            return await self.process.wait()
-        finally:
-            self._writer.close()
-
-
 class Supervisor:
     """The parent of the workers."""
 
@@ -144,7 +70,7 @@ class Supervisor:
         """`settings`: with the console, which is the parent's."""
         self._orders = orders
         self._settings = settings
-        self._workers: set[Worker] = set()
+        self._workers: set[WorkerProcess] = set()
         self._listening = 0
         self._all_listen = asyncio.Event()
         self._stopping = asyncio.Event()
@@ -167,7 +93,7 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop, number)
-        loop.add_signal_handler(signal.SIGHUP, self._pass_on, signal.SIGHUP)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
         tending = [loop.create_task(self._tend()) for _ in range(self._settings.workers)]
         all_listen = loop.create_task(self._all_listen.wait())
         try:
@@ -186,7 +112,7 @@ class Supervisor:
         began = False
         while not self._stopping.is_set():
             started = time.monotonic()
-            worker = await Worker.start(self._orders)
+            worker = await WorkerProcess.start(self._orders)
             self._workers.add(worker)
             if self._stopping.is_set():
                 worker.signal(signal.SIGTERM)
@@ -209,7 +135,7 @@ class Supervisor:
                 raise WorkersFailed(f"a worker ended before it listened ({_how(status)})")
             await self._replace(worker, status, time.monotonic() - started)
 
-    async def _replace(self, worker: Worker, status: int, lived: float) -> None:
+    async def _replace(self, worker: WorkerProcess, status: int, lived: float) -> None:
         """Wait before the next one. Raises WorkersFailed once that makes no sense."""
         self._failures = self._failures + 1 if lived < _STEADY_SECONDS else 0
         pid, how = worker.process.pid, _how(status)
@@ -230,6 +156,10 @@ class Supervisor:
             os.kill(os.getpid(), number)
         self._stopping.set()
         self._pass_on(signal.SIGTERM)
+
+    def _reload(self) -> None:
+        for worker in self._workers:
+            worker.reload()
 
     def _pass_on(self, number: int) -> None:
         for worker in self._workers:

@@ -15,8 +15,8 @@ from denyproxy.app import App, run
 from denyproxy.denylog.turn import Turn
 from denyproxy.settings import Settings, SettingsError
 
-STATUS = b"status\n"
-"""What a supervisor may ask."""
+STATUS = b"status"
+"""What a supervisor may ask, with a number that the answer repeats: it may come when nobody waits for it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ async def _obey(app: App, supervisor: socket.socket) -> None:
     """Tell what is asked; without a supervisor, end as if told to."""
     reader, writer = await asyncio.open_connection(sock=supervisor)
     try:
-        while await reader.readline() == STATUS:
-            writer.write(_line({"status": app.status()}))
+        while (question := await reader.readline()).startswith(STATUS):
+            writer.write(_line({"status": app.status(), "number": int(question[len(STATUS) :])}))
     except ConnectionError:
         pass
     os.kill(os.getpid(), signal.SIGTERM)

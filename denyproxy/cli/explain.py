@@ -24,7 +24,7 @@ from denyproxy.explain.recall import recalled
 from denyproxy.explain.record import DenialRecord
 from denyproxy.explain.scenario import Scenario, ScenarioError
 from denyproxy.explain.scenario_check import check_names
-from denyproxy.explain.text import to_text
+from denyproxy.explain.text import printable, to_text
 from denyproxy.explain.trace import trace
 from denyproxy.s3.snapshot import PolicySnapshot
 from denyproxy.service_model import s3_operations
@@ -275,7 +275,7 @@ def _shown(answer: _Answer, number: int, *, as_json: bool, fix: bool, tree: bool
         parts.append(trace(answer.found.case.evidence) + "\n")
     if fix:
         parts.append(_instructions(answer))
-    return ("\n" if number else "") + "\n".join(parts)
+    return ("\n" if number else "") + printable("\n".join(parts))
 
 
 def _instructions(answer: _Answer) -> str:

@@ -122,6 +122,9 @@ def serve(
     Give your SDK the address as its endpoint_url. In brackets: the keys of the configuration file; upstream.url is
     DENYPROXY_UPSTREAM__URL in the environment. The command line wins over the environment, and that over the file.
     """
+    from denyproxy.hangup import ignore_hangup
+
+    ignore_hangup()
     from denyproxy.loading import load
     from denyproxy.settings import SettingsError
 

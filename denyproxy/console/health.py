@@ -15,7 +15,8 @@ def console(status: Status) -> web.Application:
     """The console's application."""
 
     async def healthz(_: web.Request) -> web.Response:
-        return web.json_response(dict(await status()))
+        told = await status()
+        return web.json_response(dict(told), status=503 if told.get("workers") == 0 else 200)
 
     application = web.Application()
     application.router.add_get("/healthz", healthz)

@@ -17,10 +17,10 @@ from denyproxy.explain.model import (
     PrincipalSeen,
     UpstreamAnswer,
 )
-from denyproxy.explain.near_miss_sentences import near_miss_sentence
-from denyproxy.explain.note_sentences import keys_denied, notes
+from denyproxy.explain.prose.causes import rank_reason, sentence, summary
+from denyproxy.explain.prose.near_misses import near_miss_sentence
+from denyproxy.explain.prose.notes import keys_denied, notes
 from denyproxy.explain.record import CallFacts, kept_headers, kept_query
-from denyproxy.explain.sentences import rank_reason, sentence, summary
 from denyproxy.explain.verdict import Judgement
 from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import Truth

@@ -177,7 +177,8 @@ def _said(error: S3Error | None, request: S3Request, caller: Caller, call: Denie
         return Said()
     if call.refusal is not None:
         return Said(answered=True, not_policy=_own_refusal(error, request, caller, call.refusal), code=error.code)
-    kind = kind_of_403(error, request, caller, call.upstream_request)
+    # An HTTP library that speaks to a proxy may collapse the dots of a path that its SDK has signed.
+    kind = kind_of_403(error, request, caller, call.upstream_request, as_signed=call.mode != "forward")
     named = None
     if kind.layer is not None:
         named = Finding(

@@ -7,19 +7,19 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from denyproxy.explain import remedy_sentences as say
 from denyproxy.explain.case import Case
 from denyproxy.explain.export import outline_of, with_context
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.model import Fix
 from denyproxy.explain.patches import Draft
+from denyproxy.explain.prose import remedies as say
+from denyproxy.explain.prose.state_remedies import MANAGED_KEY, MISSING_KEY_PUBLIC, STAYS_MISSING
 from denyproxy.explain.remedies.exemptions import exemptions
 from denyproxy.explain.remedies.grants import grants
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import PLACES
 from denyproxy.explain.remedies.requests import compliance, signing
 from denyproxy.explain.remedies.states import state_remedies
-from denyproxy.explain.state_remedy_sentences import MANAGED_KEY, MISSING_KEY_PUBLIC, STAYS_MISSING
 from denyproxy.explain.trial import Trial
 from denyproxy.explain.verdict import Judgement
 from denyproxy.iam.principal import PrincipalType

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from denyproxy.explain.evidence import Evidence
-from denyproxy.explain.near_miss_sentences import near_miss_phrase
 from denyproxy.explain.near_misses import first_failing
+from denyproxy.explain.prose.near_misses import near_miss_phrase
 from denyproxy.iam.document import PolicyList
 from denyproxy.iam.evidence import StatementEvidence
 from denyproxy.iam.layers import AuthorizationRequest, PolicySet

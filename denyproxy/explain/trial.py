@@ -9,10 +9,10 @@ from denyproxy.explain.case import Case
 from denyproxy.explain.evidence import Needs
 from denyproxy.explain.findings import findings
 from denyproxy.explain.patches import Draft, Operation
+from denyproxy.explain.prose.causes import sentence
+from denyproxy.explain.prose.remedies import not_known
 from denyproxy.explain.remedies.turning import with_values
-from denyproxy.explain.remedy_sentences import not_known
 from denyproxy.explain.scenario import Scenario, ScenarioError
-from denyproxy.explain.sentences import sentence
 from denyproxy.iam.context import RequestContext
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.authorization import Authorization, authorize

@@ -3,33 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-import struct
-import sys
 from typing import Protocol, cast
 
 from denyproxy.proxy.framing import HIGH_WATER, Chunked, ReceivedBody, Sized
-from denyproxy.proxy.http1 import NotHTTP, ReceivedRequest, parse_request
-
-if sys.platform != "win32":
-    import fcntl
-    import termios
+from denyproxy.proxy.http1 import NotHTTP, ReceivedRequest, has_bare_line_feed, parse_request
+from denyproxy.proxy.sockets import reset, unacknowledged
 
 _HELD_BYTES = 64 * 1024
 """Of requests that a client sends before the one under way is answered."""
-_RESET = struct.pack("ii", 1, 0)
-"""SO_LINGER, no time: closing sends RST, so that no client takes the end of the connection for the end of a body."""
-
-
-def _unacknowledged(transport: asyncio.Transport) -> int:
-    """Bytes that wait in the kernel for the client, where it tells (TIOCOUTQ); else 0."""
-    if sys.platform == "win32":
-        return 0
-    sock = transport.get_extra_info("socket")
-    try:
-        return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
-    except OSError:
-        return 0
 
 
 class Handler(Protocol):
@@ -80,6 +61,7 @@ class ClientConnection(asyncio.Protocol):
     """A client's connection."""
 
     __slots__ = (
+        "_answered",
         "_body",
         "_broken",
         "_drain",
@@ -94,6 +76,7 @@ class ClientConnection(asyncio.Protocol):
         "_untaken",
         "_waiting",
         "closing",
+        "full",
         "idle_since",
         "lingering_since",
         "remote",
@@ -117,6 +100,8 @@ class ClientConnection(asyncio.Protocol):
         self._paused = False
         self._dropping = False
         self._excess = False
+        self._answered = False
+        """Is nothing under way, and a part of the last response perhaps still on its way?"""
         self._untaken = 0
         """Bytes that the client had not taken when that was looked at last."""
         self.transport: asyncio.Transport | None = None
@@ -128,8 +113,10 @@ class ClientConnection(asyncio.Protocol):
         """Has anything been sent of the response under way?"""
         self.idle_since: float | None = loop.time()
         """Since when a request head is awaited (loop time); None: one is being answered."""
+        self.full = False
+        """Is what waits for the client as much as may?"""
         self.stalled_since: float | None = None
-        """Since when the client has taken nothing of a response that waits for it."""
+        """Since when the client has taken nothing of a response that waits for it, as seen when that was looked at."""
         self.lingering_since: float | None = None
         """Since when what a client still sends is dropped."""
 
@@ -145,7 +132,7 @@ class ClientConnection(asyncio.Protocol):
 
     async def drain(self) -> None:
         """Wait until the client takes more. Raises ConnectionResetError."""
-        if self.stalled_since is not None:
+        if self.full:
             if self.transport is None:
                 raise ConnectionResetError
             self._drain = self._loop.create_future()
@@ -160,15 +147,18 @@ class ClientConnection(asyncio.Protocol):
     def break_off(self) -> None:
         """End the connection so that the client sees a broken transfer, never a short success."""
         if self.transport is not None:
-            sock = self.transport.get_extra_info("socket")
-            if sock is not None:
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            self.transport.abort()
+            reset(self.transport)
 
     def abort(self) -> None:
-        """End the connection at once."""
-        if self.transport is not None:
-            self.transport.abort()
+        """End the connection at once; break it off if a response is under way, or has not been taken as a whole."""
+        transport = self.transport
+        if transport is None:
+            return
+        ended = self.lingering_since is not None or transport.is_closing()
+        if (self.idle_since is None and not ended) or not self.taken:
+            reset(transport)
+        else:
+            transport.abort()
 
     def close(self) -> None:
         """End the connection once what is under way is answered; at once if nothing is."""
@@ -189,16 +179,37 @@ class ClientConnection(asyncio.Protocol):
         self.idle_since = None
         self._wake()
 
-    def takes_more(self, now: float) -> bool:
-        """Has a client that is waited for taken anything since the last look? Then the wait begins anew."""
+    def look(self, now: float) -> None:
+        """Has the client taken anything since the last look? Then it has not stalled."""
+        if not (self.full or self._answered):
+            self.stalled_since = None
+            return
+        untaken = self._waits_for_client()
+        if untaken != self._untaken or self.stalled_since is None:
+            self.stalled_since = now
+        self._untaken = untaken
+        if not untaken:
+            self._answered = False
+            self.stalled_since = None
+
+    @property
+    def taken(self) -> bool:
+        """Does the rest of the last response wait for the client in the kernel, if at all?"""
         transport = self.transport
         if transport is None:
-            return False
-        untaken = transport.get_write_buffer_size() + _unacknowledged(transport)
-        taken, self._untaken = untaken != self._untaken, untaken
-        if taken:
-            self.stalled_since = now
-        return taken
+            return True
+        # Over TLS, the transport does not tell all that it holds: only what the client has acknowledged is out.
+        unseen = transport.get_extra_info("ssl_object") is not None and unacknowledged(transport)
+        return not (transport.get_write_buffer_size() or unseen)
+
+    def gives_way(self, now: float, seconds: float) -> bool:
+        """Has the client everything but the rest of a response, and taken nothing of that for so long?"""
+        return self._answered and self.stalled_since is not None and now - self.stalled_since > seconds
+
+    def _waits_for_client(self) -> int:
+        """Bytes that it has not taken, here and in the kernel."""
+        transport = self.transport
+        return 0 if transport is None else transport.get_write_buffer_size() + unacknowledged(transport)
 
     # Requests, one after another.
 
@@ -212,6 +223,7 @@ class ClientConnection(asyncio.Protocol):
                     self._received()
             await self._linger()
         finally:
+            self._answered = True
             if self.transport is not None:
                 self.transport.close()
 
@@ -221,12 +233,15 @@ class ClientConnection(asyncio.Protocol):
             self._waiting = self._loop.create_future()
             await self._waiting
         request, self._next = self._next, None
-        self.written = False
+        self.written = self._answered = False
+        relay = self._server.relay
         if request is None:
-            relay = self._server.relay
             await (relay.turn_away(self) if self._excess else relay.refuse(self))
-            return False
-        return await self._server.relay.handle(request) and not self.closing
+            goes_on = False
+        else:
+            goes_on = await relay.handle(request)
+        self._answered = True
+        return goes_on and not self.closing
 
     async def _linger(self) -> None:
         """Read and drop what the client still sends: closing would reset the connection before it reads the answer."""
@@ -250,6 +265,8 @@ class ClientConnection(asyncio.Protocol):
             if (len(data) if end < 0 else end) > self._server.head_bytes:
                 raise NotHTTP("too long a head")
             if end < 0:
+                if has_bare_line_feed(data):
+                    raise NotHTTP("a line that ends by LF alone")
                 self._held = data
                 return
             head = parse_request(data[:end])
@@ -333,10 +350,12 @@ class ClientConnection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client is slow."""
+        self.full = True
         self.stalled_since = self._loop.time()
 
     def resume_writing(self) -> None:
         """It has taken what there was."""
+        self.full = False
         self.stalled_since = None
         self._drained(None)
 

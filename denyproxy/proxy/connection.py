@@ -7,10 +7,12 @@ import select
 from typing import cast
 
 from denyproxy.proxy.framing import HIGH_WATER, Chunked, Framing, ReceivedBody, Sized, UntilClose
-from denyproxy.proxy.http1 import NotHTTP, ReceivedResponse, parse_response
+from denyproxy.proxy.http1 import NotHTTP, ReceivedResponse, has_bare_line_feed, parse_response
 from denyproxy.proxy.upstream import UpstreamLost, UpstreamOptions
 
 _START = b"HTTP/1."
+_FRESH_SECONDS = 0.1
+"""An upstream does not end a connection, or complain of its silence, so soon: it need not be looked at once more."""
 
 
 class UpstreamConnection(asyncio.Protocol):
@@ -24,6 +26,8 @@ class UpstreamConnection(asyncio.Protocol):
         "_loop",
         "_options",
         "_poll",
+        "_reading_paused",
+        "_sending",
         "active",
         "answered",
         "body",
@@ -49,6 +53,9 @@ class UpstreamConnection(asyncio.Protocol):
     def begin(self, *, bodiless: bool) -> None:
         """Start an exchange. `bodiless`: whatever its head says, the response has no body (HEAD)."""
         self._bodiless = bodiless
+        self._reading_paused = False
+        self._sending = True
+        """Is more of the request to come?"""
         self._head = b""
         self._continue: asyncio.Future[None] | None = None
         self.message: asyncio.Future[ReceivedResponse] = self._loop.create_future()
@@ -78,10 +85,10 @@ class UpstreamConnection(asyncio.Protocol):
     async def drain(self) -> None:
         """Wait until the upstream takes more."""
         if self.writing_paused:
-            self.quiet_since = self._loop.time()
-            self._drain = self._loop.create_future()
-            await self._drain
-            self.quiet_since = None
+            drain = self._drain = self._loop.create_future()
+            self._take_turns()
+            await drain
+            self._take_turns()
 
     async def let_in(self) -> None:
         """Read what has come before more is written.
@@ -90,12 +97,23 @@ class UpstreamConnection(asyncio.Protocol):
         it the refusal that waits unread in the socket."""
         if self.transport is None or self.transport.is_closing():
             raise ConnectionResetError
-        if self._poll is None:
-            self._poll = select.poll()
-            self._poll.register(self.transport.get_extra_info("socket").fileno(), select.POLLIN)
-        if self._poll.poll(0):
+        if self._unread(self.transport):
             for _ in range(2):  # the loop polls in the first turn, and reads in the second
                 await asyncio.sleep(0)
+
+    def _unread(self, transport: asyncio.Transport) -> bool:
+        """Is there anything in the socket, if only the end?"""
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(self._poll.poll(0))
+
+    def good(self, now: float) -> bool:
+        """Is it good for another exchange? Not if anything has come unasked: it would be taken for the answer."""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return False
+        return now - self.idle_since < _FRESH_SECONDS or not self._unread(transport)
 
     async def continued(self) -> None:
         """Wait for 100 Continue, a final response or the end, at most as long as the options say."""
@@ -108,9 +126,16 @@ class UpstreamConnection(asyncio.Protocol):
         self._continue = None
 
     def sent(self) -> None:
-        """The request is on its way as a whole: it is the upstream's turn."""
-        if not self.message.done():
-            self.quiet_since = self._loop.time()
+        """Nothing more of the request will come: it is the upstream's turn."""
+        self._sending = False
+        self._take_turns()
+
+    def _take_turns(self) -> None:
+        """Whose turn is it? The upstream's, if it takes no more of the request, or owes the rest of its response."""
+        received = self.body is not None and self.body.complete
+        its = not self._sending or self._drain is not None
+        owing = self.active and its and not (self._reading_paused or received)
+        self.quiet_since = self._loop.time() if owing else None
 
     # What comes in.
 
@@ -130,15 +155,17 @@ class UpstreamConnection(asyncio.Protocol):
 
     def pause_reading(self) -> None:
         """The client is slow, so the upstream owes it nothing."""
+        self._reading_paused = True
         self.quiet_since = None
         if self.transport is not None:
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
         """The client has taken what there was."""
+        self._reading_paused = False
+        self._take_turns()
         if self.transport is not None:
             self.transport.resume_reading()
-            self.quiet_since = self._loop.time()
 
     # The event loop's side.
 
@@ -175,6 +202,8 @@ class UpstreamConnection(asyncio.Protocol):
             if end < 0:
                 if not data.startswith(_START[: len(data)]):
                     raise NotHTTP("no status line")
+                if has_bare_line_feed(data):
+                    raise NotHTTP("a line that ends by LF alone")
                 self._head = data
                 return b""
             head = parse_response(data[:end])
@@ -188,6 +217,8 @@ class UpstreamConnection(asyncio.Protocol):
         self.body = ReceivedBody(self._framing(head), self, self._loop)
         if not self.message.done():
             self.message.set_result(head)
+        if self._sending and head.status >= 300:
+            self.sent()  # the relay sends no more of what is refused
         return data
 
     def _framing(self, head: ReceivedResponse) -> Framing:

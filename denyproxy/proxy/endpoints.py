@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote, unquote
 
+from denyproxy.proxy.aws_hosts import aws_hosts
 from denyproxy.proxy.upstream import Origin
 
 DEFAULT_REGION = "us-east-1"
-REGION = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-\d+")
+LONGEST_BUCKET = 255
+"""Characters of a name that is remembered: the ARN of an access point is shorter."""
 
-_AWS_BUCKET = re.compile(rf"(?P<bucket>.+)\.s3(?:-fips)?(?:\.dualstack)?(?:[.-]{REGION.pattern})?\.[^.]+\.[a-z.]+")
-_REGION_IN_HOST = re.compile(rf"[.-](?P<region>{REGION.pattern})\.(?:vpce\.)?[^.]+\.[a-z.]+")
 _ARN_IN_PATH = re.compile(
-    r"/(?P<arn>arn(?::|%3A)[^/?]*?(?::|%3A)(?:outpost(?:/|%2F|:|%3A)[^/%:]+(?:/|%2F|:|%3A))?"
-    r"accesspoint(?:/|%2F|:|%3A)[^/?%]+)(?P<rest>/.*)?",
+    r"/(?P<arn>arn(?::|%3A)(?:[^/?:%]*(?::|%3A)){4}(?:outpost(?:/|%2F|:|%3A)[^/?%:]+(?:/|%2F|:|%3A))?"
+    r"accesspoint(?:/|%2F|:|%3A)[^/?%]+)(?:/.*)?",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -65,13 +65,16 @@ class Addressed:
 def addressed(host: str, target: str, base_domains: Sequence[str]) -> Addressed:
     """The address in a Host field (in lower case, without port) and a raw target in origin-form.
 
-    `base_domains` are in lower case."""
+    `base_domains` are in lower case. The longest counts; a host that is one of them names no bucket."""
+    longest = 0
     for domain in base_domains:
-        if host.endswith(domain) and host[-len(domain) - 1 : -len(domain)] == ".":
-            return Addressed(host[: -len(domain) - 1], "", target)
-    named = _AWS_BUCKET.fullmatch(host) if ".s3" in host else None
-    if named is not None:
-        return Addressed(named["bucket"], "", target)
+        size = len(domain)
+        if size > longest and host.endswith(domain) and host[-size - 1 : -size] in (".", ""):
+            longest = size
+    if 0 < longest < len(host):
+        return Addressed(host[: -longest - 1], "", target)
+    if not longest and ".s3" in host and (named := aws_hosts[host]) is not None and named.bucket is not None:
+        return Addressed(named.bucket, "", target)
     if target[1:4].lower() == "arn" and (found := _ARN_IN_PATH.fullmatch(target.partition("?")[0])) is not None:
         segment = "/" + found["arn"]
         return Addressed(unquote(found["arn"]), segment, target[len(segment) :])
@@ -93,17 +96,22 @@ def one_server(origin: Origin) -> Endpoints:
     name = f"[{origin.host}]" if ":" in origin.host else origin.host
     host = name if origin.port == default else f"{name}:{origin.port}"
 
-    @lru_cache(maxsize=4096)
     def endpoint(bucket: str | None, region: str) -> Endpoint:
         return Endpoint(origin, host, "" if bucket is None else "/" + quote(bucket, safe="~"), region)
 
+    return kept(endpoint, 4096)
+
+
+def kept(endpoints: Endpoints, entries: int) -> Endpoints:
+    """The same, each asked for once; what is longer than the name of a bucket is not kept."""
+    remembered = lru_cache(maxsize=entries)(endpoints)
+
+    def endpoint(bucket: str | None, region: str) -> Endpoint:
+        if bucket is not None and len(bucket) > LONGEST_BUCKET:
+            return endpoints(bucket, region)
+        return remembered(bucket, region)
+
     return endpoint
-
-
-def region_of_host(host: str) -> str | None:
-    """The region that a name of S3 tells, or None."""
-    found = _REGION_IN_HOST.search(host)
-    return found["region"] if found is not None else None
 
 
 class Regions:
@@ -119,6 +127,8 @@ class Regions:
 
     def learn(self, bucket: str | None, region: str) -> None:
         """S3 has told where a bucket is."""
+        if bucket is not None and len(bucket) > LONGEST_BUCKET:
+            return
         self._regions.pop(bucket, None)
         self._regions[bucket] = region
         if len(self._regions) > self._limit:

@@ -17,8 +17,16 @@ from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.post_policy import SIGNING_FIELDS, resign_policy, verify_policy
 from denyproxy.sigv4.verification import Refusal
 
+
+class UnreadableForm(CannotRelay):
+    """A form whose fields cannot be told from its file."""
+
+    code = "MalformedPOSTRequest"
+
+
 _LONGEST_FIELDS = 64 * 1024
 """Bytes of a form before its file; S3 takes 20 KB."""
+_MOST_PARTS = 1000
 
 _BOUNDARY = re.compile(r'multipart/form-data\s*;.*?\bboundary="?([^";,]{1,70})"?', re.IGNORECASE | re.DOTALL)
 _NAME = re.compile(rb'\bname="([^"\r\n]*)"', re.IGNORECASE)
@@ -63,10 +71,11 @@ async def signed_form(
     if head.method != "POST" or boundary is None or body is None:
         return None
     delimiter = b"\r\n--" + boundary[1].encode("utf-8", "surrogateescape")
-    start = await body.ahead(lambda data: _file_at(data, delimiter) is not None, _LONGEST_FIELDS)
-    file_at = _file_at(start, delimiter)
-    if file_at is None:
-        raise CannotRelay("The form has no file, or too much before it.", code="MalformedPOSTRequest")
+    search = _FileSearch(delimiter)
+    start = await body.ahead(search, _LONGEST_FIELDS)
+    file_at = search.found
+    if file_at is None or file_at > _LONGEST_FIELDS:
+        raise UnreadableForm("The form has no file, or too much before it.")
     parts, fields = _split(start[:file_at], delimiter)
     if "policy" not in fields:
         return None
@@ -76,18 +85,39 @@ async def signed_form(
     return SignedForm(found, head, body, delimiter, parts, fields, file_at)
 
 
-def _file_at(data: bytes, delimiter: bytes) -> int | None:
-    """Where the part of the file begins; None: it is not there, or not its whole head."""
-    at = 0 if data.startswith(delimiter[2:]) else data.find(delimiter)
-    while at >= 0:
-        end = data.find(b"\r\n\r\n", at + 2)
-        if end < 0:
-            return None
-        name = _NAME.search(data, at, end)
-        if name is not None and name[1].lower() == b"file":
-            return at
-        at = data.find(delimiter, end)
-    return None
+class _FileSearch:
+    """Where in a body the part of the file begins: asked again with more of it, it goes on from where it was."""
+
+    def __init__(self, delimiter: bytes) -> None:
+        self._delimiter = delimiter
+        self._part: int | None = None
+        """Where the part begins whose head is not there as a whole."""
+        self._seen = 0
+        """Up to where there is nothing to be found."""
+        self._parts = 0
+        self.found: int | None = None
+
+    def __call__(self, data: bytes) -> bool:
+        """Is its whole head in the start of the body, or are there too many parts before it?"""
+        if not self._seen and data.startswith(self._delimiter[2:]):
+            self._part = 0
+        while self._parts < _MOST_PARTS:
+            if self._part is None:
+                at = data.find(self._delimiter, self._seen)
+                if at < 0:
+                    self._seen = max(self._seen, len(data) - len(self._delimiter) + 1)
+                    return False
+                self._part = self._seen = at
+            end = data.find(b"\r\n\r\n", max(self._seen, self._part + 2))
+            if end < 0:
+                self._seen = max(self._seen, len(data) - 3)
+                return False
+            name = _NAME.search(data, self._part, end)
+            if name is not None and name[1].lower() == b"file":
+                self.found = self._part
+                return True
+            self._part, self._seen, self._parts = None, end, self._parts + 1
+        return True
 
 
 def _split(data: bytes, delimiter: bytes) -> tuple[tuple[tuple[str, bytes], ...], dict[str, str]]:
@@ -98,7 +128,7 @@ def _split(data: bytes, delimiter: bytes) -> tuple[tuple[tuple[str, bytes], ...]
         head, found, value = part.partition(b"\r\n\r\n")
         name = _NAME.search(head)
         if not found or name is None:
-            raise CannotRelay("The form has a part without a name.", code="MalformedPOSTRequest")
+            raise UnreadableForm("The form has a part without a name.")
         field = name[1].decode("utf-8", "surrogateescape").lower()
         parts.append((field, part))
         fields.setdefault(field, value.decode("utf-8", "surrogateescape"))

@@ -125,7 +125,7 @@ class Relay:
         head = request.head
         if self.counters.in_flight > self._options.connections:
             raise Busy("denyproxy relays as many requests as it may at once; please try again.")
-        if not head.hosts:
+        if not head.hosts and head.method != "CONNECT":  # which many clients send without
             raise CannotRelay("The request has no Host header, so S3 cannot tell what it was signed for.")
         mode = choose(self._modes, head)
         body = None
@@ -164,6 +164,7 @@ class Relay:
     def _body(self, request: ClientRequest) -> RequestBody | None:
         def send_continue() -> None:
             request.connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            request.connection.written = False  # nothing of the final response
 
         if request.body is None:
             send_continue()

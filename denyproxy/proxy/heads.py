@@ -63,7 +63,8 @@ _ROLES = {
 }
 
 
-def _role(name: bytes) -> Role:
+def _role(start: bytes) -> Role:
+    name = start[:-1]
     if _TOKEN.fullmatch(name) is None:
         return Role.MALFORMED
     lower = name.lower()
@@ -73,7 +74,7 @@ def _role(name: bytes) -> Role:
 
 
 roles = Remembered(_role)
-"""Field name as on the wire -> its role."""
+"""Field name as on the wire, colon included -> its role. A line without a colon has no such start: malformed."""
 
 
 def name_of(line: bytes) -> bytes:

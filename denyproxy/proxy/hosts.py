@@ -48,6 +48,12 @@ def split_authority(authority: str) -> tuple[str, int | None]:
     return match[1] or match[2], port
 
 
+def place(authority: str) -> tuple[str, int | None]:
+    """Host in lower case and port; the default port of plain HTTP or of TLS is None. Raises ValueError."""
+    host, port = split_authority(authority)
+    return host.lower(), None if port in (80, 443) else port
+
+
 @dataclass(frozen=True, slots=True)
 class AllowedHosts:
     """A list of hosts: `aws`; `name`, on the default ports; `name:port`; `*.name` and `*.name:port`, all below."""
@@ -63,8 +69,7 @@ class AllowedHosts:
             if entry == AWS:
                 aws = True
             else:
-                host, port = split_authority(entry)
-                names.add((host.lower(), port))
+                names.add(place(entry))
         return cls(aws, frozenset(names))
 
     def __contains__(self, place: tuple[str, int | None]) -> bool:

@@ -46,8 +46,8 @@ class _Received:
         self.keep_alive = http11
         self.hosts = 0
         self.expects_continue = False
-        """Other expectations travel on like any field: S3 ignores them."""
-        special = [(role, line) for line in fields if (role := roles[line[: line.find(b":")]])]
+        """Other expectations travel on like any field: S3 ignores them. HTTP/1.0 has none."""
+        special = [(role, line) for line in fields if (role := roles[line[: line.find(b":") + 1]])]
         if special:
             self._heed(special, fields, http11)
 
@@ -57,7 +57,7 @@ class _Received:
         for role, line in special:
             if role is Role.CONTENT_LENGTH:
                 length = value_of(line)
-                if _LENGTH.fullmatch(length) is None or self.length not in (None, int(length)):
+                if self.length is not None or _LENGTH.fullmatch(length) is None:
                     raise NotHTTP("a Content-Length that is no number, or two of them")
                 self.length = int(length)
             elif role is Role.HOST:
@@ -67,7 +67,7 @@ class _Received:
                     raise NotHTTP("a Transfer-Encoding other than chunked")
                 self.chunked = True
             elif role is Role.EXPECT:
-                self.expects_continue = value_of(line).lower() == b"100-continue"
+                self.expects_continue = http11 and value_of(line).lower() == b"100-continue"
             elif role is Role.MALFORMED:
                 raise NotHTTP("a malformed header field")
             else:
@@ -158,6 +158,12 @@ def _lines(head: bytes) -> list[bytes]:
     if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
         raise NotHTTP("a control character in a head")
     return lines
+
+
+def has_bare_line_feed(start: bytes) -> bool:
+    """Does the last line that has ended, of a head that is not here as a whole, end by LF alone?"""
+    end = start.rfind(b"\n")
+    return end >= 0 and start[end - 1 : end] != b"\r"
 
 
 def write_request(head: RequestHead) -> bytes:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.errors import CannotRelay, HostNotAllowed
-from denyproxy.proxy.hosts import AllowedHosts, is_aws_s3, split_authority
+from denyproxy.proxy.hosts import AllowedHosts, is_aws_s3, place
 from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse
 from denyproxy.proxy.upstream import Origin, UpstreamRequest
 
@@ -73,7 +73,7 @@ class Forward(UpstreamMode):
         if _ABSOLUTE.match(request.target):
             return True
         try:
-            return _place(request.head.header("Host") or "") in self._allowed
+            return place(request.head.header("Host") or "") in self._allowed
         except ValueError:
             return False
 
@@ -82,22 +82,22 @@ class Forward(UpstreamMode):
         head = request.head
         host_field = head.header("Host") or ""
         try:
-            place = _place(host_field)
+            where = place(host_field)
             absolute = _ABSOLUTE.fullmatch(head.target)
             if absolute is not None:
-                named = _place(absolute[2])
-                if host_field and named != place:
+                named = place(absolute[2])
+                if host_field and named != where:
                     raise ValueError("the target and the Host header name different hosts")
-                place = named
+                where = named
                 head = replace(head, target=origin_form(head.target))
         except ValueError as error:
             raise CannotRelay(f"denyproxy cannot forward this request: {error}.") from None
-        if place not in self._allowed:
+        if where not in self._allowed:
             raise HostNotAllowed(
-                f"denyproxy does not forward to {_show(place)}: it is not in forward.allowed_hosts. "
+                f"denyproxy does not forward to {_show(where)}: it is not in forward.allowed_hosts. "
                 "This is denyproxy's own refusal, not a denial by S3."
             )
-        host, port = place
+        host, port = where
         return UpstreamRequest(Origin("https", host, port or 443, "aws" if is_aws_s3(host) else "other"), head, body)
 
 
@@ -146,12 +146,6 @@ def guess_kind(host: str) -> str:
     return "other"
 
 
-def _place(authority: str) -> tuple[str, int | None]:
-    """Host in lower case and port; the default port of plain HTTP or of TLS is None."""
-    host, port = split_authority(authority)
-    return host.lower(), None if port in (80, 443) else port
-
-
-def _show(place: tuple[str, int | None]) -> str:
-    host, port = place
+def _show(where: tuple[str, int | None]) -> str:
+    host, port = where
     return host if port is None else f"{host}:{port}"

@@ -11,7 +11,7 @@ from collections import defaultdict
 
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.connection import UpstreamConnection
-from denyproxy.proxy.errors import ProxyError, UpstreamTimeout, UpstreamUnreachable
+from denyproxy.proxy.errors import Busy, CannotRelay, ProxyError, UpstreamTimeout, UpstreamUnreachable
 from denyproxy.proxy.http1 import NotHTTP, ReceivedRequest, ReceivedResponse, write_request
 from denyproxy.proxy.upstream import Origin, ResponseBody, UpstreamOptions, UpstreamRequest, may_retry
 
@@ -41,11 +41,13 @@ class PooledResponse:
     async def close(self) -> None:
         """Release or end the connection; the request body is at rest afterwards."""
         upload = self._upload
-        if self._keep_alive and self.body.ended and (upload is None or (upload.done() and upload.result())):
-            self._pool.keep(self._origin, self._connection)
-        else:
-            await self._pool.discard(self._connection, upload)
-        self._pool.leave()
+        try:
+            if self._keep_alive and self.body.ended and (upload is None or (upload.done() and upload.result())):
+                self._pool.keep(self._origin, self._connection)
+            else:
+                await self._pool.discard(self._connection, upload)
+        finally:
+            self._pool.leave()
 
 
 class PoolUpstream:
@@ -64,7 +66,7 @@ class PoolUpstream:
     async def send(self, request: UpstreamRequest) -> PooledResponse:
         """Send a request; see `Upstream.send`."""
         if self._room is not None:
-            await self._room.acquire()
+            await self._enter(self._room)
         try:
             while True:
                 connection = self._kept(request.origin)
@@ -98,7 +100,9 @@ class PoolUpstream:
             else:
                 if (request.text.header("Expect") or "").lower() == "100-continue":
                     await connection.continued()
-                if not connection.message.done():
+                if connection.message.done():
+                    connection.sent()
+                else:
                     chunked = request.text.header("Transfer-Encoding") is not None
                     upload = self._loop.create_task(_upload(connection, body, chunked=chunked))
             answer = await connection.message
@@ -112,8 +116,9 @@ class PoolUpstream:
         idle = self._idle[origin]
         while idle:
             connection = idle.pop()
-            if connection.transport is not None and not connection.transport.is_closing():
+            if connection.good(self._loop.time()):
                 return connection
+            connection.abort()
         return None
 
     async def _connect(self, origin: Origin) -> UpstreamConnection:
@@ -132,6 +137,8 @@ class PoolUpstream:
             raise UpstreamUnreachable(reason) from error
         except TimeoutError as error:
             raise UpstreamTimeout(f"denyproxy could not connect to the upstream {origin} in time.") from error
+        except UnicodeError as error:
+            raise CannotRelay(f"denyproxy cannot connect to {origin}: that is no host name.") from error
         except OSError as error:
             reason = f"denyproxy could not reach the upstream {origin}: {error.strerror or error}."
             raise UpstreamUnreachable(reason) from error
@@ -151,6 +158,17 @@ class PoolUpstream:
         if upload is not None:
             upload.cancel()
             await asyncio.wait((upload,))
+
+    async def _enter(self, room: asyncio.Semaphore) -> None:
+        """Wait for room, as long as for a connection. Raises Busy."""
+        if not room.locked():
+            await room.acquire()  # at once, without the price of a timeout
+            return
+        try:
+            async with asyncio.timeout(self._options.connect_seconds):
+                await room.acquire()
+        except TimeoutError:
+            raise Busy("denyproxy has as many connections to S3 as it may have; please try again.") from None
 
     def leave(self) -> None:
         """Make room for another exchange."""
@@ -188,6 +206,7 @@ async def _upload(connection: UpstreamConnection, body: RequestBody, *, chunked:
         if chunked:
             connection.write(b"0\r\n\r\n")
     except EOFError:
+        connection.sent()
         return False  # answered without it
     except Exception as error:
         connection.fail(error)

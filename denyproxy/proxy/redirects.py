@@ -9,9 +9,8 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from denyproxy.proxy.endpoints import REGION, region_of_host
+from denyproxy.proxy.aws_hosts import REGION, aws_hosts
 from denyproxy.proxy.heads import name_of, value_of
-from denyproxy.proxy.hosts import is_aws_s3
 from denyproxy.proxy.http1 import ReceivedResponse
 
 STATUSES = frozenset({301, 302, 307, 308, 400})
@@ -51,8 +50,8 @@ def redirect_of(response: ReceivedResponse, error: bytes) -> Redirect:
         origin = (url.scheme, url.hostname, url.port or (443 if url.scheme == "https" else 80))
     except ValueError:
         return Redirect(region)
-    if region is None and is_aws_s3(url.hostname):
-        region = region_of_host(url.hostname)
+    if region is None and (named := aws_hosts[url.hostname]) is not None:
+        region = named.region
     return Redirect(region, origin)
 
 

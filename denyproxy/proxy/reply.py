@@ -53,7 +53,7 @@ class Reply:
         if self._head:
             data, self._head = self._head + data, b""
         self._connection.write(data)
-        if self._connection.stalled_since is not None:
+        if self._connection.full:
             await self._connection.drain()
 
     async def finish(self) -> bool:
@@ -62,7 +62,7 @@ class Reply:
         if self._head or last:
             data, self._head = self._head + last, b""
             self._connection.write(data)
-        if self._connection.stalled_since is not None:
+        if self._connection.full:
             await self._connection.drain()
         if not self._keep_alive:
             self._connection.half_close()

@@ -5,36 +5,37 @@ Nothing is signed that was not verified; what is not signed travels on unsigned.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from denyproxy.exchange import Headers, RequestHead, Resigned
+from denyproxy.proxy.access_keys import access_key_id, is_signed, may_be_signed_form
+from denyproxy.proxy.aws_hosts import LONGEST_HOST, AwsHost, aws_hosts
 from denyproxy.proxy.bodies import RequestBody
-from denyproxy.proxy.endpoints import DEFAULT_REGION, Addressed, Endpoint, Endpoints, Regions, addressed, region_of_host
-from denyproxy.proxy.errors import Refused, TryAgain, UpstreamUnreachable
-from denyproxy.proxy.forms import SignedForm, signed_form
+from denyproxy.proxy.endpoints import DEFAULT_REGION, Addressed, Endpoint, Endpoints, Regions, addressed
+from denyproxy.proxy.errors import CannotRelay, Refused, TryAgain, UpstreamUnreachable
+from denyproxy.proxy.forms import SignedForm, UnreadableForm, signed_form
 from denyproxy.proxy.heads import HOP_BY_HOP
-from denyproxy.proxy.hosts import is_aws_s3
 from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse
 from denyproxy.proxy.modes import UpstreamMode
 from denyproxy.proxy.redirects import STATUSES, bucket_region, redirect_of
+from denyproxy.proxy.signed_chunks import SignedChunks
 from denyproxy.proxy.signers import ClientKey, Signer, Signers
 from denyproxy.proxy.upstream import Origin, Send, UpstreamRequest
 from denyproxy.remembered import Remembered
-from denyproxy.sigv4.chunked import ChunkError, Rechunker
-from denyproxy.sigv4.credential import CredentialKind, parse_credential
+from denyproxy.sigv4.chunked import Rechunker
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.diagnosis import changed_line
 from denyproxy.sigv4.signing import sign
 from denyproxy.sigv4.verification import Refusal, Verified, verify
 
-_KEY_IN_HEADER = re.compile(rb"(?:AWS4-\S+\s+Credential=([^/,\s]+)/|AWS\s+([^:\s]+):)")
-_KEY_IN_QUERY = re.compile(r"[?&](?:X-Amz-Credential|AWSAccessKeyId)=([^&/%]+)")
-_AUTHORIZATION = (b"Authorization:", b"authorization:")
 _MOST_REROUTES = 2
 _EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+_OF_NO_BUCKET = (
+    "Access points and the other services of S3 take no requests that are signed with Signature Version 2, which does "
+    "not cover the Host: sign with Version 4. This is denyproxy's own refusal."
+)
 _HOP_BY_HOP = frozenset(name.decode() for name in HOP_BY_HOP)
 
 
@@ -56,7 +57,7 @@ class _Call:
 
     head: RequestHead
     body: RequestBody | None
-    direct: str | None
+    direct: AwsHost | None
     """The host of AWS that the client names: it means that one."""
     address: Addressed
     verified: Verified | None = None
@@ -104,7 +105,8 @@ class Resign:
         otherwise: UpstreamMode | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`otherwise`: the mode of requests whose access key is not in the table; None: they are refused."""
+        """`otherwise`: the mode of requests that are not signed with a key of the table; None: those that are signed
+        are refused."""
         self._keys = keys
         self._signers = signers
         self._endpoints = endpoints
@@ -115,28 +117,26 @@ class Resign:
         self._regions = Regions()
 
     def accepts(self, request: ReceivedRequest) -> bool:
-        """Every origin-form request, if there is no other mode for it; else those with a known access key."""
+        """Every origin-form request, if there is no other mode for it; else those with a known access key, and forms,
+        whose key can be anyone's as yet."""
         if not request.target.startswith("/"):
             return False
-        return self._otherwise is None or access_key_id(request) in self._keys
+        return self._otherwise is None or access_key_id(request) in self._keys or may_be_signed_form(request)
 
     async def prepare(self, request: ReceivedRequest, body: RequestBody | None) -> UpstreamRequest:
         """The request with another signature. Raises Refused, TryAgain."""
         head = request.head
         host = (head.header("host") or "").partition(":")[0].lower()
-        direct = host if self._options.aws and is_aws_s3(host) else None
+        if len(host) > LONGEST_HOST:
+            raise CannotRelay(f"The Host header is longer than a name can be ({LONGEST_HOST} characters).")
+        direct = aws_hosts[host] if self._options.aws else None
         if direct is None:
             address = addressed(host, head.target, self._options.base_domains)
+            in_host = None if address.segment else address.bucket
         else:
-            address = Addressed(None, "", head.target)
-        if not _is_signed(request, head):
-            form = await signed_form(head, body, self._credentials, self._clock())
-            if form is None:
-                return await self._routed(_Call(head, body, direct, address))
-            client = self._keys[form.credentials.access_key_id]
-            signer = self._signers.signer(client)
-            return await self._routed(_Call(head, body, direct, address, form=form, signer=signer, client=client))
-        in_host = None if address.segment else address.bucket
+            address, in_host = Addressed(None, "", head.target), direct.bucket
+        if not is_signed(request):
+            return await self._unsigned(request, body, _Call(head, body, direct, address))
         now = self._clock()
         found = verify(head, self._credentials, now, in_host)
         if isinstance(found, Refusal):
@@ -145,9 +145,26 @@ class Resign:
             if found.code == "SignatureDoesNotMatch" and key is not None:
                 element = changed_line(head, key.credentials, now, in_host)
             raise Refused(found.message, status=found.status, code=found.code, fields=found.fields, element=element)
+        if direct is not None and not direct.of_buckets and not found.scope:
+            raise Refused(_OF_NO_BUCKET, status=501, code="NotImplemented")
         client = self._keys[found.credentials.access_key_id]
         signer = self._signers.signer(client)
         return await self._routed(_Call(head, body, direct, address, found, signer=signer, client=client))
+
+    async def _unsigned(self, request: ReceivedRequest, body: RequestBody | None, call: _Call) -> UpstreamRequest:
+        """A request whose head is not signed: a form that is, or one that travels on as it is."""
+        try:
+            form = await signed_form(call.head, body, self._credentials, self._clock())
+        except (UnreadableForm, Refused) as error:
+            if self._otherwise is None or (isinstance(error, Refused) and error.code != "InvalidAccessKeyId"):
+                raise
+            form = None
+        if form is not None:
+            call.form, call.client = form, self._keys[form.credentials.access_key_id]
+            call.signer = self._signers.signer(call.client)
+        elif self._otherwise is not None:
+            return await self._otherwise.prepare(request, body)
+        return await self._routed(call)
 
     def _credentials(self, access_key_id: str) -> Credentials | None:
         key = self._keys.get(access_key_id)
@@ -158,9 +175,7 @@ class Resign:
         bucket, verified = call.address.bucket, call.verified
         region = self._regions.get(bucket)
         if call.direct is not None:
-            region = (
-                (verified.region if verified is not None else None) or region_of_host(call.direct) or DEFAULT_REGION
-            )
+            region = call.direct.region or (verified.region if verified is not None else None) or DEFAULT_REGION
         elif region is None:
             region = self._options.region or (verified.region if verified is not None else None) or DEFAULT_REGION
             if self._options.aws and bucket is not None and call.body is not None and not _creates_bucket(call):
@@ -221,7 +236,7 @@ class Resign:
             )
             head = signed.head
             if call.body is not None and payload.startswith("STREAMING-"):
-                call.body.rewrite(_Chunks(Rechunker(call.verified, signed)))
+                call.body.rewrite(SignedChunks(Rechunker(call.verified, signed)))
         elif call.form is not None and call.signer is not None:
             signing = call.signer.credentials
             head = call.form.resign(head, signing, region=endpoint.region, service=endpoint.service, now=self._clock())
@@ -237,8 +252,7 @@ class Resign:
     def _endpoint(self, call: _Call, region: str) -> Endpoint:
         """Where the bucket is served."""
         if call.direct is not None:
-            named = region_of_host(call.direct)
-            host = call.direct if named is None else call.direct.replace(named, region)
+            host = call.direct.within(region)
             service = (call.verified.service if call.verified is not None else None) or "s3"
             return Endpoint(Origin("https", host, 443, "aws"), host, "", region, service)
         return self._endpoints(call.address.bucket, region)
@@ -252,49 +266,6 @@ class Resign:
             now=self._clock(),
             payload=payload,
         ).head
-
-
-class _Chunks:
-    """A body in signed chunks, signed again; what is wrong with it in S3's words."""
-
-    def __init__(self, rechunker: Rechunker) -> None:
-        self._rechunker = rechunker
-
-    def feed(self, data: bytes) -> bytes:
-        """See `Rewriting`."""
-        try:
-            return self._rechunker.feed(data)
-        except ChunkError as error:
-            raise _refused(error) from None
-
-    def finish(self) -> bytes:
-        """See `Rewriting`."""
-        try:
-            return self._rechunker.finish()
-        except ChunkError as error:
-            raise _refused(error) from None
-
-
-def _refused(error: ChunkError) -> Refused:
-    mismatch = error.code == "SignatureDoesNotMatch"
-    return Refused(error.message, status=403 if mismatch else 400, code=error.code, element="payload")
-
-
-def access_key_id(request: ReceivedRequest) -> str | None:
-    """The access key id that a request is signed with, as far as a glance tells."""
-    for line in request.relayed:
-        if line.startswith(_AUTHORIZATION) or line[:14].lower() == b"authorization:":
-            found = _KEY_IN_HEADER.search(line, 14)
-            return str(found[1] or found[2], "utf-8", "surrogateescape") if found is not None else None
-    if "?" in request.target and (named := _KEY_IN_QUERY.search(request.target)) is not None:
-        return named[1]
-    return None
-
-
-def _is_signed(request: ReceivedRequest, head: RequestHead) -> bool:
-    if head.header("authorization") is not None or access_key_id(request) is not None:
-        return True
-    return parse_credential(head).kind is not CredentialKind.ANONYMOUS
 
 
 def _headers(headers: Headers, host: str) -> Headers:

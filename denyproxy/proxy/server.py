@@ -26,13 +26,14 @@ class ServerOptions:
     fields: int = 256
     """Most header fields of a request."""
     connections: int = 2000
-    """Open ones. For one more, that which is idle for longest is closed; is none, it is turned away."""
+    """Open ones. For one more, that which is idle for longest is closed, or one whose client stopped reading; is none,
+    it is turned away."""
     keepalive_seconds: float = 75.0
     """How long a connection may be idle."""
     head_seconds: float = 30.0
     """How long a client has for a request head, from its first byte."""
     idle_seconds: float = 120.0
-    """How long a client may take nothing of a response."""
+    """How long a client may take nothing of a response, also of its end."""
     linger_seconds: float = 30.0
     """How long the rest of a refused upload is read and dropped, so that the client gets to read the refusal."""
 
@@ -71,12 +72,19 @@ class RelayServer:
                 connection.turn_away()
 
     def _evict(self, newest: ClientConnection) -> bool:
-        """Close the connection that is idle for longest, if there is one."""
-        idle = [each for each in self.connections if each is not newest and each.idle and not each.closing]
-        if not idle:
-            return False
-        min(idle, key=lambda each: each.idle_since or 0.0).close()
-        return True
+        """End the connection that is idle for longest, or else one whose client has stopped to take its response."""
+        now = self._loop.time()
+        others = [each for each in self.connections if each is not newest]
+        idle = [each for each in others if each.idle and not each.closing]
+        for each in sorted(idle, key=lambda each: each.idle_since or 0.0):
+            if each.taken:  # else it would be there for longer
+                each.close()
+                return True
+        stalled = [each for each in others if each.gives_way(now, 2 * self._sweep_seconds)]
+        if stalled:
+            min(stalled, key=lambda each: each.stalled_since or 0.0).break_off()
+            return True
+        return False
 
     def closed(self, connection: ClientConnection) -> None:
         """It has gone."""
@@ -89,15 +97,14 @@ class RelayServer:
         now, options = self._loop.time(), self._options
         for connection in list(self.connections):
             awaited = options.keepalive_seconds if connection.idle else options.head_seconds
-            if _past(connection.idle_since, now, awaited):
-                connection.close()
-            elif _past(connection.lingering_since, now, options.linger_seconds):
-                connection.abort()
-            elif connection.stalled_since is not None and connection.takes_more(now):
-                continue
-            elif _past(connection.stalled_since, now, options.idle_seconds):
+            connection.look(now)
+            if _past(connection.stalled_since, now, options.idle_seconds):
                 log.info("a client took nothing of its response for too long")
                 connection.break_off()
+            elif _past(connection.lingering_since, now, options.linger_seconds):
+                connection.abort()
+            elif _past(connection.idle_since, now, awaited):
+                connection.close()
         self._sweeper = self._loop.call_later(self._sweep_seconds, self._sweep)
 
     def pre_shutdown(self) -> None:
@@ -106,7 +113,7 @@ class RelayServer:
             connection.close()
 
     async def shutdown(self, seconds: float | None = None) -> None:
-        """End all connections: what is under way has so long."""
+        """End all connections: what is under way, or has not been taken by its client, has so long."""
         self.pre_shutdown()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds or 0.0):

@@ -62,11 +62,14 @@ class Address(NamedTuple):
 def parse_address(host: str, path: str, base_domains: Sequence[str] = ()) -> Address:
     """The address in a Host field (or authority) and a raw path.
 
-    `base_domains` are the names under which a server that is not AWS serves virtual-hosted buckets."""
+    `base_domains` are the names under which a server that is not AWS serves virtual-hosted buckets: the longest counts,
+    and a host that is one of them names no bucket."""
     name = _without_port(host)
-    for domain in (*(domain.lower().strip(".") for domain in base_domains), _LOCAL):
-        if name.endswith("." + domain):
-            return Address(bucket=name[: -len(domain) - 1], key=_key(path))
+    domains = [domain.lower().strip(".") for domain in base_domains] + [_LOCAL]
+    above = [domain for domain in domains if name == domain or name.endswith("." + domain)]
+    if above:
+        below = name[: -len(max(above, key=len)) - 1]
+        return Address(bucket=below, key=_key(path)) if below else _path_style(Address(), path)
     address, left = _aws_host(name)
     if address.endpoint in ("access-point", "object-lambda", "outposts"):
         return _through_access_point(address, left)._replace(key=_key(path))

@@ -24,10 +24,8 @@ _POLICY_TYPES: dict[str, tuple[str, ...]] = {
     "role trust policy": (),
 }
 _TYPE = "|".join(re.escape(name) for name in _POLICY_TYPES)
-_HEAD = re.compile(
-    r"(?:User: ?)?(?P<principal>arn:[^\s\"]+|anonymous)? ?is not authorized to perform: "
-    r"(?P<action>[A-Za-z0-9-]+:[A-Za-z0-9*]+)"
-)
+_HEAD = re.compile(r"is not authorized to perform: (?P<action>[A-Za-z0-9-]+:[A-Za-z0-9*]+)")
+_END_OF_WORD = re.compile(r'[\s"]')
 _REASON = re.compile(
     rf" because no (?P<implicit>{_TYPE}) allows the \S+ action"
     rf"| with an explicit deny in (?:an?|the) (?P<explicit>{_TYPE})"
@@ -93,28 +91,39 @@ def _parse(message: str) -> DenialMessage | None:
     head = _HEAD.search(message)
     if head is None:
         return None
+    principal, action = _principal(message[: head.start()]), head["action"]
     rest = message[head.end() :]
     for reason in reversed(tuple(_REASON.finditer(rest))):
         place = rest[: reason.start()]
         resource = _RESOURCE.fullmatch(place) if place.strip() else None
         if resource is not None or not place.strip():
-            return _denial(head, resource, reason)
+            return _denial(principal, action, resource, reason)
     cut = _RESOURCE.match(rest) or _CUT_RESOURCE.match(rest)
-    return _denial(head, cut, None) if cut is not None or not rest.strip(" .") else None
+    return _denial(principal, action, cut, None) if cut is not None or not rest.strip(" .") else None
 
 
-def _denial(head: re.Match[str], resource: re.Match[str] | None, reason: re.Match[str] | None) -> DenialMessage:
+def _principal(before: str) -> str | None:
+    """Whom the words before `is not authorized` name last."""
+    word = _END_OF_WORD.split(before.removesuffix(" "))[-1]
+    at = word.find("arn:")
+    if 0 <= at < len(word) - len("arn:"):
+        return word[at:]
+    return "anonymous" if word.endswith("anonymous") else None
+
+
+def _denial(
+    principal: str | None, action: str, resource: re.Match[str] | None, reason: re.Match[str] | None
+) -> DenialMessage:
     named = resource.groupdict() if resource is not None else {}
-    action = head["action"]
     found = next((text for text in named.values() if text), None)
     if reason is None:
-        return DenialMessage(head["principal"], action, found, None)
+        return DenialMessage(principal, action, found, None)
     effect = "implicit" if reason["implicit"] else "explicit" if reason["explicit"] else "not-policy"
     policy_type = reason["implicit"] or reason["explicit"]
     if reason["kms"]:
         effect = "implicit"
     return DenialMessage(
-        principal=head["principal"],
+        principal=principal,
         action=action,
         resource=found,
         effect=effect,

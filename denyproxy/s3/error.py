@@ -75,13 +75,17 @@ class _Case:
     request: S3Request
     caller: Caller
     head: RequestHead | None
+    as_signed: bool
 
 
-def kind_of_403(error: S3Error, request: S3Request, caller: Caller, head: RequestHead | None = None) -> Kind:
+def kind_of_403(
+    error: S3Error, request: S3Request, caller: Caller, head: RequestHead | None = None, *, as_signed: bool = True
+) -> Kind:
     """The family of an error, with what S3 and the request tell of it. Never raises.
 
-    `head` is the request as the client sent it: with it, a SignatureDoesNotMatch names the line that differs."""
-    case = _Case(error, request, caller, head)
+    `head` is the request as the client sent it: with it, a SignatureDoesNotMatch names the line that differs.
+    `as_signed`: False where the client may have sent another path than it signed; then the secret is not blamed."""
+    case = _Case(error, request, caller, head, as_signed)
     for code, message, kind, details in _RULES:
         if error.code == code and (message is None or (error.message or "").startswith(message)):
             return kind if details is None else details(case, kind)
@@ -111,7 +115,8 @@ def _difference(case: _Case, kind: Kind) -> Kind:
     difference = first_difference(sent, theirs)
     if difference is None:
         # Where the client does not state its payload's hash, it may have signed another one.
-        return kind if sent.endswith("\n") else replace(kind, element="secret")
+        unknown = sent.endswith("\n") or not case.as_signed
+        return kind if unknown else replace(kind, element="secret")
     element, ours, seen = difference
     return replace(kind, element=element, expected=ours, actual=seen)
 

@@ -15,7 +15,7 @@ from denyproxy.exchange import ResponseHead
 from denyproxy.s3.xml import children, local_name, parse_xml
 
 _MAX_HTML = 64 * 1024
-_LISTED = re.compile(r"<li>\s*(Code|Message|RequestId|HostId):\s*(.*?)</li>", re.IGNORECASE | re.DOTALL)
+_LISTED = re.compile(r"<li>\s*(Code|Message|RequestId|HostId):([^<]*)</li>", re.IGNORECASE)
 _NEVER_KEPT = re.compile(r"token|signature|stringtosign|canonicalrequest", re.IGNORECASE)
 _NAMED = ("Code", "Message", "RequestId", "HostId")
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Sequence
 from urllib.parse import quote
 
-from denyproxy.exchange import Headers, RequestHead
+from denyproxy.exchange import RequestHead
 from denyproxy.remembered import Remembered
 from denyproxy.sigv4.credential import Credential, CredentialKind
 from denyproxy.sigv4.wire import SECRET_FIELDS, first_parameter, parse_query, percent_decode, split_target
@@ -27,14 +28,18 @@ def canonical_request(head: RequestHead, credential: Credential) -> str:
     Where the payload's hash is not on the wire the last line is empty."""
     host, path, query = split_target(head)
     parameters = parse_query(query)
-    signed = credential.signed_headers or ()
+    signed = sorted(credential.signed_headers or ())
+    values: dict[str, list[str]] = {"host": [host.strip()]}
+    for name, value in head.headers:
+        if (lower := name.lower()) != "host":
+            values.setdefault(lower, []).append(collapsed(value))
     lines = [
         head.method,
         canonical_path(path),
         _canonical_query(parameters),
-        *(f"{name}:{_header_value(head, name, host)}" for name in sorted(signed)),
+        *(f"{name}:{','.join(values.get(name, ()))}" for name in signed),
         "",
-        ";".join(sorted(signed)),
+        ";".join(signed),
         _payload(head, credential, parameters),
     ]
     return "\n".join(lines)
@@ -57,7 +62,7 @@ def canonical_query(query: str) -> str:
     return _canonical_query(parse_query(query)) if query else ""
 
 
-def joined(headers: Headers) -> dict[str, str]:
+def joined(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Lower-case name -> value; the values of repeated fields with commas between them."""
     names = _lower[tuple([name for name, _ in headers])]
     values = dict(zip(names, [value for _, value in headers], strict=True))
@@ -83,12 +88,6 @@ def collapsed(value: str) -> str:
 def _canonical_query(parameters: tuple[tuple[str, str], ...]) -> str:
     pairs = ((_encode(name, ""), _encode(value, "")) for name, value in parameters if name != "X-Amz-Signature")
     return "&".join(f"{name}={value}" for name, value in sorted(pairs))
-
-
-def _header_value(head: RequestHead, name: str, host: str) -> str:
-    if name == "host":
-        return host.strip()
-    return ",".join(collapsed(value) for field, value in head.headers if field.lower() == name)
 
 
 def _payload(head: RequestHead, credential: Credential, parameters: tuple[tuple[str, str], ...]) -> str:
@@ -120,20 +119,16 @@ def _lines(text: str) -> dict[str, str]:
     """Line name -> value, in the order of the canonical request."""
     lines = text.replace("\r\n", "\n").split("\n")
     method, path, query, *rest = (*lines, "", "", "")
-    named = {"method": method, "path": path}
+    named: dict[str, list[str]] = {"method": [method], "path": [path]}
     for part in query.split("&"):
         name, _, value = part.partition("=")
         if name:
-            _add(named, f"query:{percent_decode(name)}", percent_decode(value))
+            named.setdefault(f"query:{percent_decode(name)}", []).append(percent_decode(value))
     headers = rest[: rest.index("")] if "" in rest else rest
     for line in headers:
         name, _, value = line.partition(":")
-        _add(named, f"header:{name}", value)
+        named.setdefault(f"header:{name}", []).append(value)
     tail = rest[len(headers) + 1 :]
-    named["signed-headers"] = tail[0] if tail else ""
-    named["payload"] = tail[1] if len(tail) > 1 else ""
-    return named
-
-
-def _add(named: dict[str, str], name: str, value: str) -> None:
-    named[name] = f"{named[name]},{value}" if name in named else value
+    named["signed-headers"] = [tail[0] if tail else ""]
+    named["payload"] = [tail[1] if len(tail) > 1 else ""]
+    return {name: ",".join(values) for name, values in named.items()}

@@ -95,6 +95,8 @@ class Rechunker:
         self._trailers = received.payload != SIGNED
         self._held = b""
         """What is not processed yet: less than a line, or less than a signed chunk."""
+        self._at = 0
+        """Up to where it is, while there is more to do."""
         self._pieces: list[bytes] = []
         self._step = self._size_line
         self._size = b""
@@ -106,9 +108,10 @@ class Rechunker:
 
     def feed(self, data: bytes) -> bytes:
         """What goes out for what has come; may be empty. Raises ChunkError."""
-        self._held = self._held + data if self._held else data
-        while self._held and self._step():
+        self._held, self._at = self._held + data if self._held else data, 0
+        while self._at < len(self._held) and self._step():
             pass
+        self._held = self._held[self._at :]
         out, self._out = b"".join(self._out), []
         return out
 
@@ -145,20 +148,23 @@ class Rechunker:
             self._step = self._trailer_line
         return True
 
+    def _taken(self) -> bytes:
+        """What is there of a chunk's data."""
+        data = self._held[self._at : self._at + self._left]
+        self._at += len(data)
+        self._left -= len(data)
+        return data
+
     def _data(self) -> bool:
         """Unsigned data, as it comes."""
-        data, self._held = self._held[: self._left], self._held[self._left :]
-        self._left -= len(data)
-        self._out.append(data)
+        self._out.append(self._taken())
         if not self._left:
             self._step = self._end_of_data
         return True
 
     def _signed_data(self) -> bool:
         """Signed data, once it is there as a whole."""
-        piece, self._held = self._held[: self._left], self._held[self._left :]
-        self._left -= len(piece)
-        self._pieces.append(piece)
+        self._pieces.append(self._taken())
         if not self._left:
             pieces, self._pieces = self._pieces, []
             self._sign_chunk(pieces)
@@ -175,23 +181,23 @@ class Rechunker:
         self._out += [self._size, b";chunk-signature=", self._ours.chunk(digest), b"\r\n", *pieces]
 
     def _end_of_data(self) -> bool:
-        if len(self._held) < 2:
+        if len(self._held) < self._at + 2:
             return False
-        if self._held[:2] != b"\r\n":
+        if not self._held.startswith(b"\r\n", self._at):
             raise ChunkError("InvalidRequest", "A chunk of the body does not end where its size says.")
-        self._held = self._held[2:]
+        self._at += 2
         self._out.append(b"\r\n")
         self._step = self._size_line
         return True
 
     def _trailer_line(self) -> bool:
         """A trailing header, the signature over all of them, or the empty line at the end."""
-        end = self._held.find(b"\n") + 1
+        end = self._held.find(b"\n", self._at) + 1
         if not end:
-            if len(self._held) + len(self._trailer) > _LONGEST_TRAILER:
+            if len(self._held) - self._at + len(self._trailer) > _LONGEST_TRAILER:
                 raise _malformed_trailer()
             return False
-        raw, self._held = self._held[:end], self._held[end:]
+        raw, self._at = self._held[self._at : end], end
         line = raw.strip()
         name, colon, value = line.partition(b":")
         name, value = name.strip().lower(), value.strip()
@@ -232,12 +238,12 @@ class Rechunker:
 
     def _line(self, longest: int) -> bytes | None:
         """The next line without its end, or None."""
-        end = self._held.find(b"\r\n")
-        if (len(self._held) if end < 0 else end) > longest:
-            raise ChunkError("InvalidRequest", "The body is not in the chunks that x-amz-content-sha256 announces.")
+        end = self._held.find(b"\r\n", self._at, self._at + longest + 2)
         if end < 0:
+            if len(self._held) - self._at > longest:
+                raise ChunkError("InvalidRequest", "The body is not in the chunks that x-amz-content-sha256 announces.")
             return None
-        line, self._held = self._held[:end], self._held[end + 2 :]
+        line, self._at = self._held[self._at : end], end + 2
         return line
 
     @staticmethod

@@ -18,6 +18,8 @@ from denyproxy.sigv4.verification import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, Verifi
 
 _MOST = 64
 """Alterations that are tried."""
+_LONGEST = 8 * 1024
+"""Characters of a head that is looked at: each alteration is verified as a whole."""
 _METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE")
 _REWRITTEN = {
     "accept-encoding": ("identity", "gzip", "gzip, deflate", "gzip,deflate", "*", ""),
@@ -35,7 +37,10 @@ def changed_line(
 ) -> str | None:
     """`method`, `path`, `payload`, `query:NAME` or `header:NAME` that is not what was signed; None: not known.
 
-    For a request whose signature does not match. A wrong secret looks like any other change that is not known."""
+    For a request whose signature does not match. A wrong secret looks like any other change that is not known, and of
+    a long head none is."""
+    if len(head.target) + sum(len(name) + len(value) for name, value in head.headers) > _LONGEST:
+        return None
     signed = parse_credential(head).signed_headers or ()
     sent = {name.lower() for name, _ in head.headers}
     missing = next((name for name in signed if name not in sent), None)

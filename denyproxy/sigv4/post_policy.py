@@ -17,6 +17,7 @@ from typing import Any
 
 from denyproxy.sigv4.credential import SIGV4
 from denyproxy.sigv4.credentials import Credentials
+from denyproxy.sigv4.scope import Scope
 from denyproxy.sigv4.signing import signing_key
 from denyproxy.sigv4.verification import Refusal, token_refusal
 from denyproxy.sigv4.wire import parse_date
@@ -46,17 +47,18 @@ def verify_policy(
     """Whose credentials signed a form. `fields`: by lower-case name, `policy` among them; `now`: aware."""
     policy = fields["policy"]
     if "x-amz-signature" in fields:
-        key_id, *scope = fields.get("x-amz-credential", "").split("/")
-        if len(scope) != 4 or fields.get("x-amz-algorithm") != SIGV4:
+        scope = Scope.parse(fields.get("x-amz-credential", ""))
+        if scope is None or fields.get("x-amz-algorithm") != SIGV4:
             return Refusal(400, "InvalidArgument", "The form's x-amz-credential or x-amz-algorithm is malformed.")
+        key_id = scope.key_id
     else:
-        key_id, scope = fields.get("awsaccesskeyid", ""), []
+        key_id, scope = fields.get("awsaccesskeyid", ""), None
     credentials = lookup(key_id)
     if credentials is None:
         message = "The AWS Access Key Id you provided does not exist in our records."
         return Refusal(403, "InvalidAccessKeyId", message, (("AWSAccessKeyId", key_id),))
-    if scope:
-        expected = _signature(policy, credentials, *scope[:3])
+    if scope is not None:
+        expected = _signature(policy, credentials, scope.date, scope.region, scope.service)
         provided = fields["x-amz-signature"]
     else:
         digest = hmac.digest(credentials.secret_access_key.encode(), policy.encode("utf-8", "surrogateescape"), "sha1")

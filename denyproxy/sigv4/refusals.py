@@ -27,6 +27,10 @@ NO_PAYLOAD = (
     "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
     "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 value."
 )
+AMBIGUOUS = (
+    "This URL has a parameter whose name is written in more than one way, or that could stand for another one: "
+    "denyproxy does not sign it again. This is denyproxy's own refusal."
+)
 EXPRESS = "S3 Express session credentials (directory buckets)"
 NOT_HERE = (
     "denyproxy's resign mode cannot sign again what is signed with {}. Use its forward mode (HTTP_PROXY and an http:// "

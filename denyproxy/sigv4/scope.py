@@ -15,7 +15,7 @@ _DAY = re.compile(r"[0-9]{8}")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """A region or a service: names of hosts are made of them."""
 _END = re.compile(r"[,\s]")
-_PART = re.compile(r"[,\s]*(Credential|SignedHeaders|Signature)=([^,\s]*)")
+_PART = re.compile(r"(Credential|SignedHeaders|Signature)=([^,\s]*)")
 
 
 class Scope(NamedTuple):

@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from denyproxy.exchange import RequestHead
+from denyproxy.exchange import Headers, RequestHead
 from denyproxy.remembered import Remembered
-from denyproxy.sigv4.canonical import canonical_path, canonical_query, collapsed
+from denyproxy.sigv4.canonical import canonical_path, canonical_query, collapsed, joined
 from denyproxy.sigv4.credential import SIGV4
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.wire import SIGNING_PARAMETERS, percent_decode
@@ -35,7 +36,7 @@ _NOT_SIGNED = frozenset(
     }
 )
 """Header fields that a server or a load balancer on the way may read differently, or change."""
-_FIELD = re.compile(r"(?i:x-amz-)[A-Za-z0-9-]+")
+_FIELD = re.compile(r"(?i:x-amz-)[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _VERSION_2 = re.compile(r"(?:^|&)AWSAccessKeyId=")
 _SIGV2_PARAMETERS = frozenset({"AWSAccessKeyId", "Expires", "Signature"})
@@ -99,7 +100,8 @@ def sign(
     given = head.headers
     if query:
         query, moved = without_signature(query)
-        given += tuple(moved)
+        if moved:
+            given += _not_sent(joined(moved), given)
     plan = _plans[tuple([name for name, _ in given])]
     fields = [given[place] for place in plan.kept]
     fields += [("X-Amz-Date", timestamp), ("X-Amz-Content-SHA256", payload)]
@@ -157,6 +159,12 @@ _plans = Remembered(_plan, size=1024)
 def written(moment: datetime) -> str:
     """As in X-Amz-Date. Many requests share a second."""
     return moment.strftime("%Y%m%dT%H%M%SZ")
+
+
+def _not_sent(moved: Mapping[str, str], headers: Headers) -> Headers:
+    """Those that no header field says already: clients may send a URL's parameters as fields too."""
+    sent = joined(headers)
+    return tuple((name, value) for name, value in moved.items() if sent.get(name) != value)
 
 
 def without_signature(query: str) -> tuple[str, list[tuple[str, str]]]:

@@ -18,6 +18,7 @@ from denyproxy.sigv4.canonical import canonical_path, canonical_query, collapsed
 from denyproxy.sigv4.credential import SIGV2, SIGV4, SIGV4A, CredentialKind, parse_credential
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.refusals import (
+    AMBIGUOUS,
     EXPRESS,
     MALFORMED,
     NO_PAYLOAD,
@@ -34,7 +35,7 @@ from denyproxy.sigv4.refusals import (
 )
 from denyproxy.sigv4.scope import Scope, read_authorization, sorted_names
 from denyproxy.sigv4.signing import signature, signing_key, string_to_sign, written
-from denyproxy.sigv4.version2 import candidates, signature2
+from denyproxy.sigv4.version2 import ambiguous, candidates, signature2
 from denyproxy.sigv4.wire import first_parameter, parse_date, parse_query
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
@@ -54,6 +55,8 @@ Values = Mapping[str, str]
 _EXPRESS_TOKEN = "x-amz-s3session-token"
 _OTHER_MECHANISMS = frozenset({"awsaccesskeyid", "signature", "x-amz-algorithm", "x-amz-signature"})
 """Query parameters that do not go with an Authorization header."""
+_SIGNED_QUERY = re.compile(r"(?:^|&)(?:AWSAccessKeyId|(?i:X-Amz-Signature))=")
+"""Spelled like this `sign` takes them out, and what S3 reads off them becomes header fields."""
 
 
 class Verified(NamedTuple):
@@ -91,6 +94,8 @@ def verify(head: RequestHead, lookup: Lookup, now: datetime, bucket_in_host: str
     if authorization is not None and authorization.lstrip().startswith(SIGV4 + " "):
         return _from_header(head, values, lookup, now)
     credential = parse_credential(head)
+    if credential.kind is CredentialKind.QUERY and _SIGNED_QUERY.search(head.query_string) is None:
+        return Refusal(400, "InvalidArgument", AMBIGUOUS)
     if credential.algorithm == SIGV4A:
         return not_signed_again("Signature Version 4A (Multi-Region Access Points)")
     if credential.algorithm == SIGV2:
@@ -230,8 +235,9 @@ def _starts(head: RequestHead, query: str) -> Iterator[tuple[str, bool]]:
     """Method, path and query as a client may have signed them, S3's own form first, and whether its path is as sent."""
     path = head.path
     canonical = canonical_path(path)
-    yield f"{head.method}\n{canonical}\n{canonical_query(query)}", False
-    queries = dict.fromkeys((canonical_query(query), _sorted(query)))
+    first = canonical_query(query)
+    yield f"{head.method}\n{canonical}\n{first}", False
+    queries = dict.fromkeys((first, _sorted(query)))
     for other in dict.fromkeys((canonical, path)):
         for spelled in queries:
             yield f"{head.method}\n{other}\n{spelled}", other != canonical
@@ -244,7 +250,8 @@ def _sorted(query: str) -> str:
 
 def _unsigned(values: Values, names: Sequence[str]) -> list[str]:
     """Header fields that S3 demands to be signed and that are not."""
-    missing = [name for name in values if name.startswith(("x-amz-", "content-md5")) and name not in names]
+    signed = names if len(names) < 64 else frozenset(names)
+    missing = [name for name in values if name.startswith(("x-amz-", "content-md5")) and name not in signed]
     missing = sorted(name for name in missing if name.startswith("x-amz-") or name == "content-md5")
     return missing if "host" in names else ["host", *missing]
 
@@ -275,6 +282,8 @@ def _version2(
             )
         if not re.fullmatch(r"[0-9]{1,11}", expires):
             return Refusal(403, "AccessDenied", "Invalid date (should be seconds since epoch): " + expires[:32])
+        if ambiguous(joined(head.headers), parameters):
+            return Refusal(400, "InvalidArgument", AMBIGUOUS)
         signed_at = None
     credentials = lookup(key_id)
     if credentials is None:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 from denyproxy.exchange import RequestHead
 
@@ -59,6 +60,25 @@ def signature2(secret: str, text: str) -> str:
     return base64.b64encode(digest).decode()
 
 
+_FIELD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+
+def ambiguous(headers: Mapping[str, str], parameters: Sequence[tuple[str, str]]) -> bool:
+    """Could a URL with these parameters have been signed with others? `headers`: by lower-case name.
+
+    In a string to sign `name:value` are lines: a line break or a colon in a name, or a letter that is another one in
+    lower case, makes one of two. And a header field that says something else would be joined with the parameter."""
+    sent: dict[str, str] = {}
+    for name, value in parameters:
+        lower = name.lower()
+        if lower.startswith("x-amz-"):
+            if _FIELD.fullmatch(name) is None or _CONTROL.search(value) is not None:
+                return True
+            _add(sent, lower, value)
+    return any(headers.get(name, value) != value for name, value in sent.items())
+
+
 def candidates(
     head: RequestHead, parameters: Sequence[tuple[str, str]], expires: str | None, bucket: str | None
 ) -> list[str]:
@@ -67,11 +87,13 @@ def candidates(
     `expires`: of a URL. `bucket`: where the Host names it. Of a bucket's own resource botocore signs `/b/` for `/b`."""
     headers: dict[str, str] = {}
     for name, value in head.headers:
-        lower, text = name.lower(), " ".join(value.split())
-        headers[lower] = f"{headers[lower]},{text}" if lower in headers else text
-    amz = {name: value for name, value in headers.items() if name.startswith("x-amz-")}
+        _add(headers, name.lower(), " ".join(value.split()))
+    in_query: dict[str, str] = {}
     if expires is not None:
-        amz |= {name.lower(): value for name, value in parameters if name.lower().startswith("x-amz-")}
+        for name, value in parameters:
+            if name.lower().startswith("x-amz-"):
+                _add(in_query, name.lower(), value)
+    amz = {name: value for name, value in headers.items() if name.startswith("x-amz-")} | in_query
     date = expires if expires is not None else "" if "x-amz-date" in headers else headers.get("date", "")
     start = "\n".join((head.method, headers.get("content-md5", ""), headers.get("content-type", ""), date, ""))
     start += "".join(f"{name}:{amz[name]}\n" for name in sorted(amz))
@@ -81,6 +103,10 @@ def candidates(
     if path.count("/") == 1 and len(path) > 1:
         paths.append(path + "/")
     return [start + spelled + query for spelled in paths]
+
+
+def _add(values: dict[str, str], name: str, value: str) -> None:
+    values[name] = f"{values[name]},{value}" if name in values else value
 
 
 def _resource_query(raw: str, parameters: Sequence[tuple[str, str]]) -> str:

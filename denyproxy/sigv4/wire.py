@@ -40,6 +40,7 @@ SIGNING_PARAMETERS = frozenset(
 """Query parameters (lower case) of a presigned URL that stand for no header of the operation."""
 
 _SECRET_IN_URL = re.compile(rf"([?&](?:{'|'.join(sorted(SECRET_FIELDS))})=)[^&#]*", re.IGNORECASE)
+_LONGEST_DATE = 128
 _BASIC_DATE = re.compile(r"(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z", re.ASCII)
 _EXTENDED_DATE = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?Z", re.ASCII)
 _ABSOLUTE_FORM = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)(.*)", re.DOTALL)
@@ -85,7 +86,7 @@ def without_secrets(url: str) -> str:
 
 def parse_date(text: str | None) -> datetime | None:
     """Aware UTC from `20260102T030405Z`, `2026-01-02T03:04:05Z` or an HTTP date; None: not a date."""
-    if text is None:
+    if text is None or len(text) > _LONGEST_DATE:
         return None
     basic = _BASIC_DATE.fullmatch(text.strip())
     try:

@@ -15,6 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from denyproxy.app import App
+from denyproxy.proxy.server import RelayServer
+from denyproxy.settings import Settings
+from denyproxy.wiring import ColdPath, NoPolicies
+from tests.proxy.test_stalled_clients import held, until, until_held
 from tests.proxy.wire import FORBIDDEN, OK, PATIENCE, Wire, answering, upstream
 
 GET = b"GET /b/k HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -192,25 +197,93 @@ async def test_a_signal_drains_what_is_under_way(number: signal.Signals) -> None
     assert (status, b"Traceback" in err) == (0, False)
 
 
-async def test_the_drain_has_a_limit(tmp_path: Path) -> None:
-    """A transfer that does not end is cut off, and seen as broken."""
+@pytest.mark.parametrize(
+    ("version", "framing"), [(b"1.1", b"Content-Length: 10"), (b"1.0", b"Content-Length: 10"), (b"1.0", b"x-a: b")]
+)
+async def test_the_drain_has_a_limit(tmp_path: Path, version: bytes, framing: bytes) -> None:
+    """A transfer that does not end is cut off, and seen as broken: a mere end could be a short success."""
     config = tmp_path / "denyproxy.toml"
 
     async def script(wire: Wire) -> None:
         await wire.message()
-        await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+        await wire.send(b"HTTP/1.1 200 OK\r\n%b\r\n\r\nhello" % framing)
         await wire.ended()
 
     async with upstream(script) as port:
         config.write_text(f'upstream.url = "http://127.0.0.1:{port}"\ntimeouts.drain = 0.1\n')
         async with serving("--config", str(config)) as served, served.connect() as wire:
-            await wire.send(GET)
+            await wire.send(GET.replace(b"1.1", version))
             await wire.head()
             served.process.terminate()
-            assert await wire.ended() == b"hello"
+            with pytest.raises(ConnectionResetError):
+                await wire.ended()
             status, _, err = await served.ended()
     assert status == 0
     assert b"cut off" in err
+
+
+async def test_the_drain_waits_until_clients_have_taken_the_end(tmp_path: Path) -> None:
+    """What waits for them in denyproxy has been answered, but not delivered."""
+    settings = Settings.model_validate(
+        {
+            "listen": "127.0.0.1:0",
+            "upstream": {"url": "http://127.0.0.1:9"},
+            "log": {"destination": str(tmp_path / "l")},
+        }
+    )
+    app = App(settings, ColdPath(settings), NoPolicies())
+
+    def server() -> RelayServer:
+        assert app._server is not None
+        return app._server
+
+    async with upstream(until_held(server)) as port:
+        app._settings = settings.model_copy(
+            update={"upstream": settings.upstream.model_copy(update={"url": f"http://127.0.0.1:{port}"})}
+        )
+        async with app:
+            reader, writer = await asyncio.open_connection("127.0.0.1", app.address.port)
+            wire = Wire(reader, writer)
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await wire.send(GET)
+            await until(lambda: app.status()["counters"]["requests"] == 1 and not app.status()["counters"]["in_flight"])
+            assert any(map(held, server().connections))
+
+            async def read_late() -> bytes:
+                await asyncio.sleep(1.5)
+                writer.transport.resume_reading()  # type: ignore[attr-defined]
+                return await wire.ended()
+
+            reading = asyncio.create_task(read_late())
+        assert (await reading).endswith(b"0\r\n\r\n")
+        await wire.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells whether a signal would end a process")
+@pytest.mark.parametrize("workers", ["1", "2"])
+async def test_a_sighup_during_the_start_ends_nothing(workers: str) -> None:
+    """Not even several; they come before there is anything to read again."""
+    arguments = ("--listen", "127.0.0.1:0", "--upstream", "http://127.0.0.1:9", "--workers", workers)
+    process = await run_denyproxy("serve", *arguments)
+    assert process.stderr is not None
+    said = asyncio.create_task(process.stderr.readuntil(b"listens on"))
+    sent = 0
+    while not said.done():
+        if _heeds_hangup(process.pid):
+            process.send_signal(signal.SIGHUP)
+            sent += 1
+        await asyncio.sleep(0.02)
+    assert b"listens on" in await said
+    assert sent
+    process.terminate()
+    assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
+
+
+def _heeds_hangup(pid: int) -> bool:
+    """Is SIGHUP ignored or caught?"""
+    status = Path(f"/proc/{pid}/status").read_text()
+    bit = 1 << (signal.SIGHUP - 1)
+    return any(int(mask, 16) & bit for mask in re.findall(r"Sig(?:Ign|Cgt):\s*([0-9a-f]+)", status))
 
 
 async def test_rotation_on_sighup(tmp_path: Path) -> None:

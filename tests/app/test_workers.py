@@ -19,7 +19,10 @@ import pytest
 
 from denyproxy.denylog import DenyLog
 from denyproxy.denylog.turn import Turn
+from denyproxy.settings import Settings
 from denyproxy.supervisor import merged
+from denyproxy.worker import Orders
+from denyproxy.worker_process import WorkerProcess
 from tests.app.test_serve import GET, Served, run_denyproxy, serving
 from tests.proxy.wire import FORBIDDEN, OK, PATIENCE, Wire, answering, upstream
 
@@ -134,6 +137,60 @@ async def test_a_worker_that_is_killed_is_replaced() -> None:
     assert b"worker %d ended by signal 9 (SIGKILL); another takes its place" % victim in err
 
 
+async def test_the_console_answers_while_a_worker_is_replaced() -> None:
+    """By those that listen."""
+    arguments = ("--workers", "2", "--upstream", "http://127.0.0.1:9", "--console", "127.0.0.1:0")
+    async with serving(*arguments) as served:
+        before = workers(served)
+        os.kill(min(before), signal.SIGKILL)
+        seen: list[int] = []
+
+        async def replaced() -> bool:
+            seen.append((await health(served))["workers"])
+            return seen[-1] == 2 and 1 in seen
+
+        await until(replaced)
+
+
+async def test_an_answer_that_came_too_late_is_not_the_next_ones() -> None:
+    """Workers that were asked, and could not answer in time."""
+    async with (
+        upstream(answering(OK)) as port,
+        serving("--workers", "2", "--upstream", f"http://127.0.0.1:{port}", "--console", "127.0.0.1:0") as served,
+    ):
+        for pid in workers(served):
+            os.kill(pid, signal.SIGSTOP)
+        assert (await health(served))["workers"] == 0
+        for pid in workers(served):
+            os.kill(pid, signal.SIGCONT)
+        assert [await ask(served) for _ in range(5)] == [200] * 5
+        assert (await health(served))["counters"]["requests"] == 5
+
+
+async def test_a_worker_that_starts_is_told_later_to_read_everything_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it listens; until then the signal would be lost."""
+    settings = Settings.model_validate({"listen": "127.0.0.1:0", "upstream": {"url": "http://127.0.0.1:9"}})
+    sent: list[int] = []
+    with tempfile.TemporaryFile() as turns:
+        worker = await WorkerProcess.start(Orders(settings, turns.fileno()))
+
+        def send(number: int) -> None:
+            sent.append(number)
+            worker.process.send_signal(number)
+
+        try:
+            with monkeypatch.context() as patch:
+                patch.setattr(worker, "signal", send)
+                worker.reload()
+                assert sent == []
+                assert await worker.listens()
+                assert sent == [signal.SIGHUP]
+            assert await worker.status()
+        finally:
+            worker.signal(signal.SIGTERM)
+            assert await asyncio.wait_for(worker.ended(), PATIENCE) == 0
+
+
 async def test_workers_that_always_die_are_given_up() -> None:
     """With a message that says so, not with a loop that never ends."""
     async with serving("--workers", "2", "--upstream", "http://127.0.0.1:9") as served:
@@ -141,8 +198,9 @@ async def test_workers_that_always_die_are_given_up() -> None:
         async def given_up() -> bool:
             if served.process.returncode is not None:
                 return True
-            for pid in workers(served):
-                os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(OSError):  # gone meanwhile
+                for pid in workers(served):
+                    os.kill(pid, signal.SIGKILL)
             return False
 
         await until(given_up)

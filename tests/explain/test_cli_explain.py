@@ -283,7 +283,7 @@ ALICE = f"arn:aws:iam::{ACCOUNT}:user/alice"
 def test_an_operation_that_is_allowed(directory: Path) -> None:
     status, out, err = ask(directory, "--as", ALICE, "--operation", "GetObject", "--bucket", "b", "--key", "k")
     assert (status, err) == (0, "")
-    assert "Allowed: GetObject needs s3:GetObject on arn:aws:s3:::b/k, which is allowed." in out
+    assert "Allowed: GetObject needs s3:GetObject on arn:aws:s3:::b/k, which is allowed." in " ".join(out.split())
 
 
 def test_an_operation_that_is_denied(directory: Path) -> None:
@@ -834,3 +834,14 @@ def test_output_that_cannot_be_written(arguments: tuple[str, ...]) -> None:
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, cwd=root)
     assert ended.returncode == 2
     assert ended.stderr == "denyproxy: standard output cannot be written: no space left on device\n"
+
+
+def test_what_others_named_does_not_reach_the_terminal_raw(tmp_path: Path) -> None:
+    document = json.loads((FOLDER / "arn-01.json").read_text())
+    document["title"] = "a\x1b[2Jb"
+    document["policies"]["identity"][0]["document"]["Statement"][0]["Sid"] = "Sid\x1b[31m"
+    (tmp_path / "escape.json").write_text(json.dumps(document))
+    status, out, _ = run("--trace", "--fix", str(tmp_path / "escape.json"))
+    assert (status, "\x1b" in out) == (0, False)
+    assert "a\\x1b[2Jb" in out
+    assert "Sid\\x1b[31m" in out

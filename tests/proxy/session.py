@@ -173,7 +173,10 @@ class SessionUpstream:
                 ssl=options.tls if options.tls is not None else True,
             ),
             timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=options.connect_seconds, sock_read=options.idle_seconds
+                total=None,
+                connect=options.connect_seconds,
+                sock_connect=options.connect_seconds,
+                sock_read=options.idle_seconds,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
             request_class=type("_Request", (_VerbatimRequest,), {"continue_seconds": options.continue_seconds}),

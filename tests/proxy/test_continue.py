@@ -145,3 +145,17 @@ async def test_other_expectations_are_left_to_the_upstream(expectation: bytes) -
         answer = await proxy.ask(request)
     assert answer.status == 200
     assert (seen[0].get(b"expect"), seen[0].body) == (expectation, b"hello")
+
+
+async def test_an_http_1_0_client_gets_no_100() -> None:
+    """RFC 9110, 10.1.1: it would take it for the answer."""
+    async with upstream(answering(OK)) as port, relaying(port) as proxy, proxy.connect() as wire:
+        await wire.send(PUT.replace(b"HTTP/1.1", b"HTTP/1.0") + b"hello")
+        assert (await wire.message()).status == 200
+
+
+async def test_an_http_1_0_client_gets_no_100_for_no_body() -> None:
+    """Nor where there is nothing to wait for."""
+    async with upstream(answering(OK)) as port, relaying(port) as proxy, proxy.connect() as wire:
+        await wire.send(PUT.replace(b"HTTP/1.1", b"HTTP/1.0").replace(b": 5", b": 0"))
+        assert (await wire.message()).status == 200

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 import pytest
 
+from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.handler import RelayOptions
 from denyproxy.proxy.modes import Passthrough
 from denyproxy.proxy.reply import Reply
@@ -66,6 +68,23 @@ async def test_a_fault_of_our_own_is_a_500_in_s3s_form(caplog: pytest.LogCapture
     assert b"<Code>InternalError</Code>" in answer.body
     assert "RuntimeError" in caplog.text
     assert "PLANTED5ECRET" not in caplog.text
+
+
+async def test_a_fault_of_our_own_after_the_100_is_a_500_too() -> None:
+    """Nothing of a final response has been written yet."""
+
+    class Faulty(Passthrough):
+        async def prepare(self, _: object, body: RequestBody | None) -> UpstreamRequest:
+            assert body is not None
+            await body.read()
+            raise RuntimeError
+
+    async with relaying([Faulty(Origin("http", "127.0.0.1", 1))]) as proxy, proxy.connect() as wire:
+        await wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n")
+        assert (await wire.head()).status == 100
+        await wire.send(b"hello")
+        answer = await wire.message()
+    assert (answer.status, answer.get(b"connection")) == (500, b"close")
 
 
 @pytest.mark.parametrize(
@@ -175,6 +194,13 @@ async def test_an_unknown_host_is_a_502() -> None:
     assert b"http://no-such-host.invalid:80" in answer.body
 
 
+@pytest.mark.parametrize("host", ["a" * 64 + ".invalid", "a..invalid"])
+async def test_a_host_that_can_be_none_is_a_400(host: str) -> None:
+    """A label of 64 characters, and one of none."""
+    async with relaying([Passthrough(Origin("http", host, 80))]) as proxy:
+        assert (await proxy.ask(GET)).status == 400
+
+
 async def test_an_upstream_that_hangs_up_without_an_answer_is_a_502() -> None:
     """Nothing came: the client may try again."""
 
@@ -184,6 +210,56 @@ async def test_an_upstream_that_hangs_up_without_an_answer_is_a_502() -> None:
     async with upstream(script) as port, relaying(port) as proxy:
         answer = await proxy.ask(b"POST /b/k HTTP/1.1\r\nHost: h\r\n\r\n")
     assert answer.status == 502
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        b"HTTP/1.1 200 OK\r\nno-colon\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+    ],
+    ids=["no colon", "two lengths", "bare LF"],
+)
+@pytest.mark.parametrize("client", ["pool"], indirect=True)  # the reference mends the last
+async def test_a_response_head_that_is_none_is_a_502(response: bytes) -> None:
+    """At once: the upstream keeps its connection open, and waits."""
+
+    async def script(wire: Wire) -> None:
+        await wire.message()
+        await wire.send(response)
+        await wire.ended()
+
+    async with upstream(script) as port, relaying(port) as proxy:
+        assert (await proxy.ask(GET)).status == 502
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /b/k HTTP/1.1\r\nHost: h\r\nfoobar\r\n\r\n",
+        b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\nContent-Length: 05\r\n\r\nhello",
+        b"GET /b/k HTTP/1.1\nHost: h\n\n",
+        b"\r\nGET /b/k HTTP/1.1\r\nHost: h\r\nx: y\n",
+    ],
+    ids=["no colon", "two lengths", "bare LF", "one bare LF"],
+)
+async def test_a_request_head_that_is_none_is_a_400(request_: bytes) -> None:
+    """At once, and nothing of it goes on."""
+    seen: list[Message] = []
+    async with upstream(answering(OK, seen)) as port, relaying(port) as proxy:
+        assert (await proxy.ask(request_)).status == 400
+    assert not seen
+
+
+async def test_a_head_that_comes_in_pieces_may_be_cut_inside_a_line_end() -> None:
+    """CR and LF in two reads are a line end all the same."""
+    async with upstream(answering(OK)) as port, relaying(port) as proxy, proxy.connect() as wire:
+        for piece in (b"GET /b/k HTTP/1.1\r", b"\nHost: h\r\n", b"\r", b"\n"):
+            await wire.send(piece)
+            await wire.delivered()
+            await asyncio.sleep(0.01)
+        assert (await wire.message()).body == b"ok"
 
 
 async def test_an_upstream_that_does_not_speak_http_is_a_502() -> None:
@@ -215,6 +291,58 @@ async def test_a_silent_upstream_is_a_504() -> None:
         upload = await proxy.ask(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: 5\r\n\r\nhello")
     assert (answer.status, upload.status) == (504, 504)
     assert b"<Code>GatewayTimeout</Code>" in answer.body
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n \r\n",
+        b"HTTP/1.1 403 Forbidden\r\nContent-Length: 300\r\n\r\n<Error>",
+    ],
+    ids=["success", "refusal"],
+)
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "partial"])
+@pytest.mark.parametrize("expect", [b"", b"Expect: 100-continue\r\n"], ids=["", "expect"])
+async def test_a_stall_after_a_head_that_came_before_the_end_of_the_upload_has_an_end(
+    start: bytes, whole: bool, expect: bytes
+) -> None:
+    """Whatever comes of the upload; of one that is to go on, once it has ended."""
+    whole = whole or b" 200 " in start
+
+    async def script(wire: Wire) -> None:
+        await wire.head()
+        await wire.send(start)
+        await wire.ended()
+
+    session = UpstreamOptions(idle_seconds=0.2)
+    async with upstream(script) as port, relaying(port, session=session) as proxy, proxy.connect() as wire:
+        await wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\n%bContent-Length: 10\r\n\r\nhello" % expect)
+        if b" 200 " in start:
+            await wire.head()
+        if whole:
+            await wire.send(b"world")
+        with contextlib.suppress(ConnectionError):
+            await wire.ended()
+        assert proxy.relay.counters.broken == 1
+
+
+@pytest.mark.parametrize("client", ["pool"], indirect=True)  # the reference has no such patience
+async def test_an_upload_that_goes_on_after_the_head_may_take_its_time() -> None:
+    """The upstream owes nothing until it has all of it."""
+
+    async def script(wire: Wire) -> None:
+        await wire.head()
+        await wire.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
+        await wire.exactly(10)
+        await wire.send(b"ok")
+
+    session = UpstreamOptions(idle_seconds=0.1)
+    async with upstream(script) as port, relaying(port, session=session) as proxy, proxy.connect() as wire:
+        await wire.send(b"PUT /b/k HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n")
+        await wire.head()
+        await asyncio.sleep(0.4)  # four times as long as the upstream may be silent
+        await wire.send(b"helloworld")
+        assert await wire.exactly(2) == b"ok"
 
 
 async def test_an_upstream_that_takes_no_more_of_an_upload_is_a_504() -> None:

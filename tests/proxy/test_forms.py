@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hmac
 import json
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from denyproxy.exchange import RequestHead
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.errors import CannotRelay, Refused
-from denyproxy.proxy.forms import SignedForm, signed_form
+from denyproxy.proxy.forms import SignedForm, UnreadableForm, signed_form
 from denyproxy.sigv4.credentials import Credentials
 
 CLIENT = Credentials("AKIACLIENT", "secret")
@@ -123,3 +124,28 @@ async def test_the_field_that_counts_is_the_first() -> None:
     assert found is not None
     found.resign(head, OURS, region="us-east-1", service="s3", now=NOW)
     assert (await everything(body)).lower().count(b'name="policy"') == 1
+
+
+class Pieces(Stream):
+    def __init__(self, *pieces: bytes) -> None:
+        self._pieces = list(pieces)
+
+
+async def test_a_form_in_single_bytes_is_not_searched_anew_for_each() -> None:
+    fields = b'--x\r\nname="a"\r\n\r\n\r\n' * 990
+    body = RequestBody(Pieces(fields, *[b"a"] * 30_000))
+    head = RequestHead("POST", "/b", (("Content-Type", 'multipart/form-data; boundary="x"'),))
+    start = time.process_time()
+    with pytest.raises(UnreadableForm):
+        await signed_form(head, body, lambda _: CLIENT, NOW)
+    assert time.process_time() - start < 3
+
+
+@pytest.mark.parametrize("size", [1, 100_000])
+async def test_the_number_of_parts_before_the_file_is_bounded(size: int) -> None:
+    """The file's own counts."""
+    fill = [(b"a", b"")] * (1000 - len(FIELDS))
+    found, _, _ = await received(form(*FIELDS, *fill[:-1]), size)
+    assert found is not None
+    with pytest.raises(UnreadableForm):
+        await received(form(*FIELDS, *fill), size)

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -15,9 +16,12 @@ import trustme
 from aiohttp import web
 from botocore.config import Config
 
+from denyproxy.exchange import RequestHead
 from denyproxy.proxy.hosts import AllowedHosts
 from denyproxy.proxy.modes import Forward, Passthrough, UpstreamMode, guess_kind
 from denyproxy.proxy.upstream import Origin, UpstreamOptions
+from denyproxy.sigv4.credentials import Credentials
+from denyproxy.sigv4.verification import Refusal, Verified, verify
 from tests.proxy.wire import FORBIDDEN, OK, Message, Proxy, answering, relaying, upstream
 
 
@@ -79,8 +83,8 @@ async def test_tls_to_the_host_that_the_client_signed_for(form: str) -> None:
     assert server.seen == [("PUT", target, [("host", host), ("Content-Length", "5")])]
 
 
-async def test_boto3_with_a_proxy_and_a_plain_endpoint() -> None:
-    """wire.md, forward: no secret is needed, and the upstream sees the host that was signed."""
+async def put_with_boto3(key: str) -> tuple[str, str, list[tuple[str, str]]]:
+    """What the upstream saw of an upload through the proxy."""
     async with tls_server() as server, forwarding([f"localhost:{server.port}"], trust=server.trust) as proxy:
         client = boto3.client(
             "s3",
@@ -95,13 +99,32 @@ async def test_boto3_with_a_proxy_and_a_plain_endpoint() -> None:
             ),
         )
         try:
-            await asyncio.to_thread(client.put_object, Bucket="bucket", Key="a b//c+d", Body=b"hello")
+            await asyncio.to_thread(client.put_object, Bucket="bucket", Key=key, Body=b"hello")
         finally:
             client.close()
     ((method, target, headers),) = server.seen
-    assert (method, target) == ("PUT", "/bucket/a%20b//c%2Bd")
     assert dict(headers)["Host"] == f"localhost:{server.port}"
+    return method, target, headers
+
+
+async def test_boto3_with_a_proxy_and_a_plain_endpoint() -> None:
+    """wire.md, forward: no secret is needed, and the upstream sees the host that was signed."""
+    method, target, headers = await put_with_boto3("a b//c+d")
+    assert (method, target) == ("PUT", "/bucket/a%20b//c%2Bd")
     assert "host;" in dict(headers)["Authorization"]
+
+
+async def test_urllib3_collapses_dots_that_boto3_signed() -> None:
+    """wire.md, 5: the key that arrives is another one, and only the one that was signed has the right signature.
+
+    The secret is right all the same: so the explanation of a mismatch must not say that it is wrong."""
+    method, target, headers = await put_with_boto3("a/../b")
+    assert (method, target) == ("PUT", "/bucket/b")
+    signer, now = Credentials("AKIAIOSFODNN7EXAMPLE", "secret"), datetime.now(UTC)
+    arrived = verify(RequestHead(method, target, tuple(headers)), lambda _: signer, now)
+    assert isinstance(arrived, Refusal)
+    assert arrived.code == "SignatureDoesNotMatch"
+    assert isinstance(verify(RequestHead(method, "/bucket/a/../b", tuple(headers)), lambda _: signer, now), Verified)
 
 
 async def test_a_denial_over_tls_was_secure() -> None:
@@ -175,10 +198,22 @@ async def test_targets_that_name_two_hosts_are_refused(request_: bytes) -> None:
         assert (await proxy.ask(request_)).status == 400
 
 
-async def test_connect_says_what_to_do_instead() -> None:
-    """wire.md, forward: also in the reason, which is all that most clients show of a refused tunnel."""
+@pytest.mark.parametrize("entry", ["no-such-host.invalid:443", "No-Such-Host.invalid", "*.invalid:443"])
+@pytest.mark.parametrize("port", ["", ":443"])
+async def test_the_default_port_of_tls_may_be_spelt_out(entry: str, port: str) -> None:
+    """In the list of hosts and in the request: either is let through, and then cannot be found."""
+    host = f"no-such-host.invalid{port}"
+    async with forwarding([entry]) as proxy:
+        answer = await proxy.ask(f"GET http://{host}/b/k HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+    assert answer.status == 502
+
+
+@pytest.mark.parametrize("rest", [b" HTTP/1.1\r\nHost: s3.amazonaws.com:443", b" HTTP/1.0"], ids=["", "without Host"])
+async def test_connect_says_what_to_do_instead(rest: bytes) -> None:
+    """wire.md, forward: also in the reason, which is all that most clients show of a refused tunnel. Python's
+    http.client, and so boto3, sends no Host."""
     async with forwarding(["aws"]) as proxy:
-        answer = await proxy.ask(b"CONNECT s3.amazonaws.com:443 HTTP/1.1\r\nHost: s3.amazonaws.com:443\r\n\r\n")
+        answer = await proxy.ask(b"CONNECT s3.amazonaws.com:443%b\r\n\r\n" % rest)
     assert answer.status == 405
     assert b"http:// endpoint" in answer.first_line
     assert b"http:// endpoint" in answer.body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import hmac
@@ -27,6 +28,7 @@ from denyproxy.proxy.signers import ClientKey, OnePair, SameKeys, Signer, Signer
 from denyproxy.proxy.upstream import Origin, UpstreamRequest, UpstreamResponse
 from denyproxy.sigv4.credentials import Credentials
 from tests.proxy.wire import (
+    EMPTY,
     FORBIDDEN,
     OK,
     BrokenTransfer,
@@ -308,6 +310,58 @@ async def test_one_port_serves_both_modes() -> None:
         assert untouched == [b"GET /bucket/k HTTP/1.1", b"GET /b/k HTTP/1.1"]
         assert b"AKIAOTHER" in (there.received["passthrough"][0].get(b"authorization") or b"")
         assert_signed(there.received["us-east-1"][0])
+
+
+def upload(credentials: Credentials, *, secret: str | None = None, fill: int = 0, parts: bool = True) -> bytes:
+    """A browser's, signed with Version 2."""
+    policy = base64.b64encode(b'{"expiration": "2100-01-01T00:00:00Z", "conditions": [{"bucket": "bucket"}]}')
+    key = (secret or credentials.secret_access_key).encode()
+    signature = base64.b64encode(hmac.digest(key, policy, "sha1"))
+    fields = {"key": b"k" * (fill or 1), "AWSAccessKeyId": credentials.access_key_id.encode(), "policy": policy}
+    body = b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="%b"\r\n\r\n%b\r\n' % (name.encode(), value)
+        for name, value in {**fields, "signature": signature, "file": b"content"}.items()
+        if parts
+    )
+    body += b"--x--\r\n"
+    kind = b"multipart/form-data; boundary=x"
+    fields_ = b"Host: 127.0.0.1:9090\r\nContent-Type: %b\r\nContent-Length: %d" % (kind, len(body))
+    return b"POST /bucket HTTP/1.1\r\n%b\r\n\r\n%b" % (fields_, body)
+
+
+FOREIGN = {
+    "another key": upload(Credentials("AKIAOTHER", "s")),
+    "too much before the file": upload(LOCAL, fill=70_000),
+    "no parts": upload(LOCAL, parts=False),
+}
+
+
+async def test_a_form_of_a_known_key_is_signed_again_beside_passthrough() -> None:
+    """Its key is in its body alone."""
+    async with resigning({"us-east-1": EMPTY}, passthrough=EMPTY) as there:
+        assert (await there.proxy.ask(upload(LOCAL))).status == 200
+        assert there.received["passthrough"] == []
+        body = there.received["us-east-1"][-1].body
+        assert b"AKIAUPSTREAM/" in body
+        assert b"DENYLOCAL" not in body
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+async def test_a_form_of_others_is_relayed_untouched_beside_passthrough(name: str) -> None:
+    async with resigning(passthrough=EMPTY) as there:
+        assert (await there.proxy.ask(FOREIGN[name])).status == 200
+        (seen,) = there.received["passthrough"]
+        head, _, body = FOREIGN[name].partition(b"\r\n\r\n")
+        assert (seen.body, seen.get(b"host")) == (body, b"127.0.0.1:9090")
+        assert seen.first_line == head.partition(b"\r\n")[0]
+        assert there.received["us-east-1"] == []
+
+
+async def test_a_form_with_a_wrong_signature_of_a_known_key_is_refused_beside_passthrough() -> None:
+    async with resigning(passthrough=EMPTY) as there:
+        answer = await there.proxy.ask(upload(LOCAL, secret="wrong"))
+        assert (answer.status, error(answer)["Code"]) == (403, "SignatureDoesNotMatch")
+        assert there.received == {"us-east-1": [], "passthrough": []}
 
 
 async def test_a_wrong_secret_is_not_a_reason_for_passthrough() -> None:

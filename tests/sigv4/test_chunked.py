@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from denyproxy.sigv4.chunked import SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER, ChunkError, Rechunker
+from tests.took import took
 
 
 @dataclass(frozen=True)
@@ -163,3 +165,22 @@ def test_tampered_bodies(chain: Chain, body: bytes, code: str) -> None:
 def test_only_bodies_in_chunks() -> None:
     with pytest.raises(ValueError, match="UNSIGNED-PAYLOAD"):
         Rechunker(replace(SEED, payload="UNSIGNED-PAYLOAD"), OURS)
+
+
+def test_tiny_chunks_cost_what_their_number_is() -> None:
+    """Each step copied the rest: eight times as much took fifty times as long."""
+
+    def work(size: int) -> Callable[[], object]:
+        body = b"1\r\nX\r\n" * (size // 6)
+        return lambda: Rechunker(UNSIGNED, OURS).feed(body)
+
+    small = min(took(work(128 * 1024)) for _ in range(3))
+    assert took(work(1024 * 1024)) < 24 * small
+
+
+@pytest.mark.parametrize("places", [(), (1, 2, 3), tuple(range(0, len(UNSIGNED_BODY), 3))])
+def test_lines_that_are_just_too_long(places: tuple[int, ...]) -> None:
+    for length, code in ((15, "IncompleteBody"), (16, "InvalidRequest")):
+        with pytest.raises(ChunkError) as caught:
+            through(UNSIGNED, b"1" * length + b"\r\n", places)
+        assert caught.value.code == code

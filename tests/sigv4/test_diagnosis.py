@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from botocore.auth import S3SigV4Auth
@@ -59,3 +60,28 @@ def test_the_line(head: RequestHead, line: str | None) -> None:
 @pytest.mark.parametrize("head", [GET, PUT, LIST, PRESIGNED])
 def test_a_wrong_secret_is_no_line(head: RequestHead) -> None:
     assert changed_line(head, Credentials(KEY.access_key_id, "another"), START) is None
+
+
+def test_a_long_head_is_not_diagnosed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Up to 64 verifications of 100 kB took ten seconds, in which nobody else was served."""
+    verified: list[RequestHead] = []
+
+    def counted(head: RequestHead, *arguments: Any) -> Any:
+        verified.append(head)
+        return verify(head, *arguments)
+
+    monkeypatch.setattr("denyproxy.sigv4.diagnosis.verify", counted)
+    plain = replace(GET, headers=tuple(field for field in GET.headers if field[0] != "Range"))
+    size = len(plain.target) + sum(len(name) + len(value) for name, value in plain.headers)
+    for target, fields in (("/test.txt?x=", ()), ("/test.txt", (("Filler", ""),))):
+        short = 8192 - size - len(target) + len("/test.txt") - sum(len(name) for name, _ in fields)
+        for length, tried in ((short, True), (short + 1, False)):
+            filler = "a" * length
+            head = replace(
+                plain,
+                target=target + filler if not fields else target,
+                headers=(*plain.headers, *((name, filler) for name, _ in fields)),
+            )
+            verified.clear()
+            assert changed_line(head, KEY, START) == ("header:range" if tried else None)
+            assert 0 < len(verified) <= 64 if tried else not verified

@@ -9,6 +9,19 @@ from typing import Any
 from denyproxy.explain.case import Case
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.patches import Draft
+from denyproxy.explain.prose.remedies import (
+    as_meant,
+    by_principal_arn,
+    caller_in_words,
+    exempt,
+    freed_whole,
+    label,
+    named_today,
+    only_if_present,
+    other_policy,
+    root_may,
+    source_condition,
+)
 from denyproxy.explain.remedies.carried import of_the_service
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import (
@@ -28,19 +41,6 @@ from denyproxy.explain.remedies.scopes import container_of, says_only, scope_of
 from denyproxy.explain.remedies.statements import Condition, Json, and_also, deny_less, one_or_all, texts
 from denyproxy.explain.remedies.surroundings import surrounding
 from denyproxy.explain.remedies.turning import conditions
-from denyproxy.explain.remedy_sentences import (
-    as_meant,
-    by_principal_arn,
-    caller_in_words,
-    exempt,
-    freed_whole,
-    label,
-    named_today,
-    only_if_present,
-    other_policy,
-    root_may,
-    source_condition,
-)
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.operators import NULL
 from denyproxy.iam.principal import PrincipalType

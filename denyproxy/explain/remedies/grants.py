@@ -9,6 +9,20 @@ from typing import Any
 from denyproxy.explain.case import Case
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.patches import Draft
+from denyproxy.explain.prose.remedies import (
+    BLOCKED_POLICY,
+    THROUGH_ACCESS_POINT,
+    caller_in_words,
+    extend,
+    grant,
+    missing_key_grant,
+    new_policy,
+    other_policy,
+    public_grant,
+    source_condition,
+    wider,
+)
+from denyproxy.explain.prose.state_remedies import SIGN, SIGNER
 from denyproxy.explain.remedies.carried import carried_conditions, of_the_access_point, of_the_service
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import (
@@ -28,20 +42,6 @@ from denyproxy.explain.remedies.repairs import repairs
 from denyproxy.explain.remedies.requests import unsigned, without_headers
 from denyproxy.explain.remedies.scopes import principal_element, says_only, scope_of
 from denyproxy.explain.remedies.statements import Json, allow, merged
-from denyproxy.explain.remedy_sentences import (
-    BLOCKED_POLICY,
-    THROUGH_ACCESS_POINT,
-    caller_in_words,
-    extend,
-    grant,
-    missing_key_grant,
-    new_policy,
-    other_policy,
-    public_grant,
-    source_condition,
-    wider,
-)
-from denyproxy.explain.state_remedy_sentences import SIGN, SIGNER
 from denyproxy.iam.document import SUBSTITUTING_VERSION
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.principal import PrincipalType

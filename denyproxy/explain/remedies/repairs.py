@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from denyproxy.explain.case import Case
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.patches import Draft
+from denyproxy.explain.prose.remedies import as_meant, correct, set_version
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import (
     PLACES,
@@ -20,7 +21,6 @@ from denyproxy.explain.remedies.places import (
 )
 from denyproxy.explain.remedies.scopes import principal_element, resource_of, says_only, scope_of
 from denyproxy.explain.remedies.statements import Json, texts
-from denyproxy.explain.remedy_sentences import as_meant, correct, set_version
 from denyproxy.iam.document import SUBSTITUTING_VERSION
 from denyproxy.iam.evidence import ElementEvidence
 from denyproxy.iam.mismatch import Mismatch

@@ -8,21 +8,21 @@ from urllib.parse import quote, urlencode
 from denyproxy.explain.case import Case
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.patches import Draft
-from denyproxy.explain.remedies.fields import REQUEST_TAG, TAGGING, Field, field_of
-from denyproxy.explain.remedies.part import Part
-from denyproxy.explain.remedies.places import endpoint_of
-from denyproxy.explain.remedies.sending import OF_SSE_C, SSE, SSE_C, SSE_KEY, Sent, is_presigned, sending
-from denyproxy.explain.remedies.surroundings import WITHOUT_ENDPOINT, Surrounding, surrounding
-from denyproxy.explain.remedies.turning import accepted, conditions, turning_values
-from denyproxy.explain.remedy_sentences import label
-from denyproxy.explain.request_remedy_sentences import (
+from denyproxy.explain.prose.remedies import label
+from denyproxy.explain.prose.request_remedies import (
     PATTERN,
     either,
     field_changes,
     field_pattern,
     surroundings_change,
 )
-from denyproxy.explain.state_remedy_sentences import SIGN, SIGNER, UNSIGNED, leave_out
+from denyproxy.explain.prose.state_remedies import SIGN, SIGNER, UNSIGNED, leave_out
+from denyproxy.explain.remedies.fields import REQUEST_TAG, TAGGING, Field, field_of
+from denyproxy.explain.remedies.part import Part
+from denyproxy.explain.remedies.places import endpoint_of
+from denyproxy.explain.remedies.sending import OF_SSE_C, SSE, SSE_C, SSE_KEY, Sent, is_presigned, sending
+from denyproxy.explain.remedies.surroundings import WITHOUT_ENDPOINT, Surrounding, surrounding
+from denyproxy.explain.remedies.turning import accepted, conditions, turning_values
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.iam.statement import Statement

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from denyproxy.explain import state_remedy_sentences as say
 from denyproxy.explain.case import Case
 from denyproxy.explain.findings import Finding, layer_policies
 from denyproxy.explain.patches import Draft
+from denyproxy.explain.prose import state_remedies as say
 from denyproxy.explain.remedies.fields import FIELDS
 from denyproxy.explain.remedies.grants import grants
 from denyproxy.explain.remedies.part import Part

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from denyproxy.explain.prose.request_remedies import ACCESS_POINT, ATTESTED
 from denyproxy.explain.remedies.part import Owner
-from denyproxy.explain.request_remedy_sentences import ACCESS_POINT, ATTESTED
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from denyproxy.explain.model import Explanation
-from denyproxy.explain.refusal_sentences import duration
+from denyproxy.explain.prose.refusals import duration
 from denyproxy.explain.text import printable
 from tests.explain.test_scenarios import explain
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from denyproxy.explain.remedy_sentences import listed, shown
+from denyproxy.explain.prose.remedies import listed, shown
 
 SIGN = "sign the request with the credentials of someone who is allowed: it was sent without any"
 SIGNER = "who would sign, and whether that one is allowed, is not known"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from denyproxy.explain.remedy_sentences import listed, shown
+from denyproxy.explain.prose.remedies import listed, shown
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.context import RequestContext
 from denyproxy.iam.truth import Truth

@@ -36,6 +36,8 @@ def notes(
         )
     if judgement.cause is not None:
         remarks.extend(_on_cause(judgement.cause, caller))
+        if judgement.cause.layer == "signature-mismatch" and judgement.cause.element is None and call.mode == "forward":
+            remarks.append(_COLLAPSED)
     hidden = _HIDDEN_CALLS.get(request.operation or "")
     if hidden is not None:
         remarks.append(hidden)
@@ -61,6 +63,14 @@ def _on_cause(cause: Finding, caller: Caller) -> Iterator[str]:
             "The URL ended by its own lifetime. It was signed with temporary credentials, so that it could not have "
             "outlived their session either (S3 then says ExpiredToken)."
         )
+
+
+_COLLAPSED = (
+    "Towards a proxy (HTTP_PROXY), urllib3 collapses `.` and `..` in a key after boto3 or the AWS CLI has signed it, "
+    "and what arrives shows no trace of it. If the key has such segments, that is the reason, and the secret access "
+    "key can be right: such a key needs an endpoint_url rather than HTTP_PROXY. denyproxy cannot tell the one from the "
+    "other."
+)
 
 
 _DOUBTS: Mapping[Doubt, str] = {

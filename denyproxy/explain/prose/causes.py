@@ -1,9 +1,4 @@
-"""The cause and the whole answer as sentences, in AWS's wording where AWS has one, so that people can search for it.
-
-All prose is in the modules `*_sentences`, of which this is the first.
-
-https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
-"""
+"""The cause and the whole answer as sentences."""
 
 from __future__ import annotations
 
@@ -12,7 +7,7 @@ from collections.abc import Callable, Mapping
 from denyproxy.explain.evidence import Evidence
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.model import Verdict
-from denyproxy.explain.near_miss_sentences import (
+from denyproxy.explain.prose.near_misses import (
     condition_written,
     near_miss_phrase,
     place,
@@ -21,7 +16,7 @@ from denyproxy.explain.near_miss_sentences import (
     wanted,
     who_has,
 )
-from denyproxy.explain.refusal_sentences import refusal_sentence
+from denyproxy.explain.prose.refusals import refusal_sentence
 from denyproxy.explain.verdict import Judgement
 from denyproxy.iam.evidence import ElementEvidence
 from denyproxy.iam.mismatch import Mismatch
