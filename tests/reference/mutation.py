@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Collection
 from functools import partial
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -37,7 +38,7 @@ settings.load_profile("mutation")
 """
 
 
-def prepare(root: Path, directory: Path) -> None:
+def prepare(root: Path, directory: Path, modules: Collection[str]) -> None:
     """Copy what is needed, and configure mutmut there."""
     shutil.rmtree(directory, ignore_errors=True)
     ignored = shutil.ignore_patterns("__pycache__")
@@ -47,7 +48,7 @@ def prepare(root: Path, directory: Path) -> None:
     (directory / "tests/conftest.py").write_text(CONFTEST)
     options = {
         "source_paths": ["denyproxy"],
-        "only_mutate": [f"denyproxy/iam/{module}.py" for module in MODULES],
+        "only_mutate": [f"denyproxy/iam/{module}.py" for module in modules],
         "pytest_add_cli_args_test_selection": TESTS,
         "pytest_add_cli_args": ["--ignore=tests/iam/test_laws.py"],
         "use_git_change_detection": ["false"],
@@ -88,18 +89,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("directory", type=Path, nargs="?", default=Path(".mutation"), help="for the copy; replaced")
     parser.add_argument("--again", action="store_true", help="only those that escaped mutmut in the last run")
-    parser.add_argument("--of", choices=MODULES, help="with --again: of this module alone")
+    parser.add_argument("--of", choices=MODULES, nargs="+", default=MODULES, help="of these modules alone")
     arguments = parser.parse_args()
     directory = arguments.directory.resolve()
     if not arguments.again:
-        prepare(Path.cwd(), directory)
+        prepare(Path.cwd(), directory, arguments.of)
         progress = None if sys.stdout.isatty() else subprocess.DEVNULL
         subprocess.run([sys.executable, "-m", "mutmut", "run"], cwd=directory, check=True, stdout=progress)
     else:
         shutil.copytree(Path.cwd() / "tests/iam", directory / "mutants/tests/iam", dirs_exist_ok=True)
     results = [line.strip().split(": ") for line in mutmut(directory, "results", "--all", "true").splitlines()]
-    if arguments.of is not None:
-        results = [row for row in results if row[0].split(".")[2] == arguments.of]
+    results = [row for row in results if row[0].split(".")[2] in arguments.of]
     made = Counter(mutant.split(".")[2] for mutant, _ in results)
     escaped = [mutant for mutant, status in results if status not in ("killed", "timeout")]
     with ThreadPool() as pool:
