@@ -5,21 +5,19 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-overview.ht
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from denyproxy.exchange import Declared
 from denyproxy.iam.context import RequestContext
-from denyproxy.iam.document import UNKNOWN_POLICIES, Policy, PolicyList
+from denyproxy.iam.document import PolicyList
 from denyproxy.iam.evaluation import Evaluation, evaluate
-from denyproxy.iam.layers import NO_GRANT, AuthorizationRequest, Decision, Grant, PolicySet, ResourceLayer
-from denyproxy.iam.principal import Principal, PrincipalType
-from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
-from denyproxy.s3.acl import BUCKET_PERMISSIONS, PUBLIC_GROUPS, grant_by_acl, needed_permission
-from denyproxy.s3.gates import Refusal, block_public_access, same_account
+from denyproxy.iam.layers import AuthorizationRequest, Decision, Grant, PolicySet, ResourceLayer
+from denyproxy.iam.truth import UNKNOWN, Truth
+from denyproxy.s3.bucket_side import ALL_OFF, BucketSide, Switches
+from denyproxy.s3.caller_side import CallerSide, caller_side
+from denyproxy.s3.gates import Refusal, same_account
 from denyproxy.s3.kms_keys import AWS_MANAGED_KEY
-from denyproxy.s3.open_facts import acl_facts, owned_thing
+from denyproxy.s3.open_facts import owned_thing
 from denyproxy.s3.other_resources import (
     NO_BUCKET_YET,
     must_delegate,
@@ -27,36 +25,10 @@ from denyproxy.s3.other_resources import (
     resource_layers,
     same_owner,
 )
-from denyproxy.s3.public_access import document_is_public, effective, known
 from denyproxy.s3.request import Caller, Requirement, Role
-from denyproxy.s3.snapshot import AccessPointFacts, AclGrant, BucketFacts, PolicySnapshot, PrincipalFacts
+from denyproxy.s3.snapshot import PolicySnapshot
 
-NOT_GRANTED_ON_FOREIGN_OBJECTS = frozenset(
-    f"s3:{name}".lower()
-    for name in (
-        "GetObject",
-        "GetObjectVersion",
-        "GetObjectAttributes",
-        "GetObjectVersionAttributes",
-        "GetObjectAcl",
-        "GetObjectVersionAcl",
-        "PutObjectAcl",
-        "PutObjectVersionAcl",
-    )
-)
-"""Actions that a bucket policy cannot allow on an object that another account owns (its Deny counts all the same)."""
-
-ROOT_KEEPS = frozenset({"s3:getbucketpolicy", "s3:putbucketpolicy", "s3:deletebucketpolicy"})
-"""Actions that a bucket policy cannot deny to the root user of the bucket's account."""
-
-_NOBODY = PrincipalFacts("", identity=PolicyList(), boundary=None, session=None, tags={})
-_CLOUDFRONT = "cloudfront"
-"""Account in the ARN of an origin access identity. Only the resource's side is asked for it.
-https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-restricting-access-to-s3.html"""
-_ALL = Policy.parse({"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}, name="CloudFront")
-_OWN_IDENTITY = replace(_NOBODY, identity=PolicyList((_ALL,)))
 _ALLOWED = frozenset({Decision.ALLOWED})
-_NO_IDENTITY = frozenset({PrincipalType.ANONYMOUS, PrincipalType.SERVICE, PrincipalType.ROOT})
 
 
 class Authorization(NamedTuple):
@@ -115,34 +87,27 @@ def authorize(
 
     `before`: how it was evaluated in the same context, maybe with other policies."""
     request = AuthorizationRequest(caller.principal, requirement.action, requirement.resource, context)
-    authorization = _asked(requirement, context, caller, snapshot, declared).authorize(request, before)
+    side = caller_side(caller.principal, snapshot)
+    if requirement.role is Role.KMS:
+        authorization = _by_policies(requirement, _kms(side, requirement, caller, snapshot, declared), request, before)
+    else:
+        endpoint = vpc_endpoint_policy(context, snapshot, declared)
+        if requirement.bucket is None or requirement.action.lower() in NO_BUCKET_YET:
+            policies = _elsewhere(side, requirement, caller, snapshot, declared, endpoint)
+            authorization = _by_policies(requirement, policies, request, before)
+        else:
+            bucket = BucketSide(requirement, caller, snapshot, declared, side, endpoint)
+            authorization = _on_bucket(bucket, request, before)
     possible = _counted(authorization.possible, requirement)
     return authorization if possible is authorization.possible else authorization._replace(possible=possible)
 
 
-def _asked(
-    requirement: Requirement, context: RequestContext, caller: Caller, snapshot: PolicySnapshot, declared: Declared
-) -> _Bucket | _NoBucket:
-    """Who answers on a requirement."""
-    side = _caller_side(caller.principal, snapshot)
-    if requirement.role is Role.KMS:
-        return _NoBucket(requirement, _kms(side, requirement, caller, snapshot, declared))
-    endpoint = vpc_endpoint_policy(context, snapshot, declared)
-    if requirement.bucket is None or requirement.action.lower() in NO_BUCKET_YET:
-        return _NoBucket(requirement, _elsewhere(side, requirement, caller, snapshot, declared, endpoint))
-    return _Bucket(requirement, caller, snapshot, declared, side, endpoint)
-
-
-@dataclass(frozen=True, slots=True)
-class _NoBucket:
-    """Authorization by policies alone."""
-
-    requirement: Requirement
-    policies: PolicySet
-
-    def authorize(self, request: AuthorizationRequest, before: Evaluation | None) -> Authorization:
-        evaluation = evaluate(request, self.policies, before)
-        return Authorization(self.requirement, self.policies, evaluation, (), evaluation.possible)
+def _by_policies(
+    requirement: Requirement, policies: PolicySet, request: AuthorizationRequest, before: Evaluation | None
+) -> Authorization:
+    """By policies alone."""
+    evaluation = evaluate(request, policies, before)
+    return Authorization(requirement, policies, evaluation, (), evaluation.possible)
 
 
 def _counted(possible: frozenset[Decision], requirement: Requirement) -> frozenset[Decision]:
@@ -150,30 +115,6 @@ def _counted(possible: frozenset[Decision], requirement: Requirement) -> frozens
     if requirement.role is not Role.DENY_ONLY or Decision.IMPLICIT_DENY not in possible:
         return possible
     return possible - {Decision.IMPLICIT_DENY} | {Decision.ALLOWED}
-
-
-class _CallerSide(NamedTuple):
-    """The policies on the caller's side, as a PolicySet begins."""
-
-    identity: PolicyList
-    boundary: PolicyList | None
-    session: PolicyList | None
-    scp: tuple[PolicyList, ...] | None
-
-
-def _caller_side(principal: Principal, snapshot: PolicySnapshot) -> _CallerSide:
-    if principal.account == _CLOUDFRONT:
-        facts = _OWN_IDENTITY
-    elif principal.type in _NO_IDENTITY:
-        facts = _NOBODY
-    elif principal.type is PrincipalType.UNKNOWN:
-        facts = PrincipalFacts("")
-    else:
-        arn = principal.arn if principal.type is PrincipalType.USER else principal.issuer or principal.arn
-        facts = snapshot.principal(arn or "")
-    outside = principal.type in (PrincipalType.ANONYMOUS, PrincipalType.SERVICE) or principal.account == _CLOUDFRONT
-    scp = None if outside else snapshot.account(principal.account).scp
-    return _CallerSide(facts.identity, facts.boundary, facts.session, scp)
 
 
 def vpc_endpoint_policy(context: RequestContext, snapshot: PolicySnapshot, declared: Declared) -> PolicyList | None:
@@ -187,7 +128,7 @@ def vpc_endpoint_policy(context: RequestContext, snapshot: PolicySnapshot, decla
 
 
 def _elsewhere(
-    side: _CallerSide,
+    side: CallerSide,
     requirement: Requirement,
     caller: Caller,
     snapshot: PolicySnapshot,
@@ -207,7 +148,7 @@ def _elsewhere(
 
 
 def _kms(
-    side: _CallerSide, requirement: Requirement, caller: Caller, snapshot: PolicySnapshot, declared: Declared
+    side: CallerSide, requirement: Requirement, caller: Caller, snapshot: PolicySnapshot, declared: Declared
 ) -> PolicySet:
     """KMS: the key policy is the mandatory authority.
 
@@ -226,241 +167,41 @@ def _kms(
     return PolicySet(own, *side, rcp=rcp, resource=(layer,), resource_must_delegate=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Switches:
-    """S3's rules that take grants away, on or off."""
-
-    foreign_object: bool = False
-    ignore_public_acls: bool = False
-    restrict_public_buckets: bool = False
-
-
-_ALL_OFF = _Switches()
-
-_ELEMENTS = {
-    "foreign_object": ("acl", "state:object-owner"),
-    "ignore_public_acls": ("block-public-access", "setting:IgnorePublicAcls"),
-    "restrict_public_buckets": ("block-public-access", "setting:RestrictPublicBuckets"),
-}
-
-
-class _Bucket:
-    """Authorization on a bucket or an object in it."""
-
-    def __init__(
-        self,
-        requirement: Requirement,
-        caller: Caller,
-        snapshot: PolicySnapshot,
-        declared: Declared,
-        side: _CallerSide,
-        endpoint: PolicyList | None,
-    ) -> None:
-        assert requirement.bucket is not None
-        self.requirement = requirement
-        self.caller = caller
-        self.snapshot = snapshot
-        self.action = requirement.action.lower()
-        self.facts = snapshot.bucket(requirement.bucket)
-        declared_owner = None if requirement.source else declared.resource_account
-        self.owner: str | Unknown = declared_owner or self.facts.account
-        self.access_point = snapshot.access_points.get(requirement.via_access_point or "")
-        self.side = side
-        self.endpoint = endpoint
-        self.rcp = snapshot.account(self.owner).rcp
-        ownership = self.facts.object_ownership
-        self.acls_enabled = Truth.UNKNOWN if ownership is UNKNOWN else Truth.of(ownership != "BucketOwnerEnforced")
-
-    def authorize(self, request: AuthorizationRequest, before: Evaluation | None) -> Authorization:
-        truths = self._taken_away()
-        lenient = self._policy_set(_ALL_OFF)
-        evaluation = evaluate(request, lenient, before)
-        possible = evaluation.possible
-        refusals: list[Refusal] = []
-        for name, truth in truths.items():
-            strict = evaluate(request, self._policy_set(_Switches(**{name: True})))
-            already = {(objection.layer, objection.blocks): objection.truth for objection in evaluation.objections}
-            added = max(
-                (
-                    objection.truth
-                    for objection in strict.objections
-                    if objection.truth > already.get((objection.layer, objection.blocks), Truth.NO)
-                ),
-                default=Truth.NO,
-            )
-            possible = strict.possible if truth is Truth.YES else possible | strict.possible
-            if added is not Truth.NO:
-                refusals.append(self._refusal(name, min(truth, added)))
-        sure = [name for name, truth in truths.items() if truth is Truth.YES]
-        if len(sure) > 1:
-            possible = evaluate(request, self._policy_set(_Switches(**dict.fromkeys(sure, True)))).possible
-        refusals.extend(self._network_origin(request.context))
-        if any(refusal.layer == "access-point-policy" for refusal in refusals):
-            possible = possible | {Decision.IMPLICIT_DENY}
-            if any(refusal.truth is Truth.YES for refusal in refusals):
-                possible = possible - {Decision.ALLOWED}
-        return Authorization(
-            self.requirement,
-            lenient,
-            evaluation,
-            tuple(refusals),
-            possible,
-            self._permission_in_acl(),
-            self._acl_facts(),
+def _on_bucket(side: BucketSide, request: AuthorizationRequest, before: Evaluation | None) -> Authorization:
+    """By policies, and by S3's rules that take grants away."""
+    truths = side.taken_away()
+    lenient = side.policy_set(ALL_OFF)
+    evaluation = evaluate(request, lenient, before)
+    possible = evaluation.possible
+    refusals: list[Refusal] = []
+    for name, truth in truths.items():
+        strict = evaluate(request, side.policy_set(Switches(**{name: True})))
+        already = {(objection.layer, objection.blocks): objection.truth for objection in evaluation.objections}
+        added = max(
+            (
+                objection.truth
+                for objection in strict.objections
+                if objection.truth > already.get((objection.layer, objection.blocks), Truth.NO)
+            ),
+            default=Truth.NO,
         )
-
-    def _taken_away(self) -> dict[str, Truth]:
-        """S3's rules that take grants away, or may."""
-        truths: dict[str, Truth] = {}
-        if self.acls_enabled is not Truth.NO:
-            truths["foreign_object"] = self._foreign_object()
-            truths["ignore_public_acls"] = self._ignores_public_acls()
-        truths["restrict_public_buckets"] = self._restricts()
-        return {name: truth for name, truth in truths.items() if truth is not Truth.NO}
-
-    def _refusal(self, name: str, truth: Truth) -> Refusal:
-        layer, element = _ELEMENTS[name]
-        if name == "foreign_object":
-            owner = self._object_owner()
-            known_owner = None if owner is UNKNOWN else owner
-            missing = ("owner and ACL of the object",) if truth is Truth.UNKNOWN else ()
-            permission = needed_permission(self.action)
-            return Refusal(layer, element, truth, permission and f"{permission} granted", known_owner, missing)
-        missing = ("Block Public Access settings",) if truth is Truth.UNKNOWN else ()
-        return Refusal(layer, element, truth, facts=missing)
-
-    def _policy_set(self, switches: _Switches) -> PolicySet:
-        bucket = self.facts
-        owner = self._object_owner() if switches.foreign_object else self.owner
-        same = same_account(self.caller, owner)
-        deny_only = switches.foreign_object or switches.restrict_public_buckets
-        granted = self._granted_besides(switches, same)
-        policy = bucket.policy
-        if self.caller.principal.type is PrincipalType.ROOT and self.action in ROOT_KEEPS:
-            policy = PolicyList() if same is Truth.YES else policy
-        layer = ResourceLayer(
-            "bucket-policy", policy, self.requirement.bucket_resource, deny_only=deny_only, other_grant=granted
-        )
-        layers: tuple[ResourceLayer, ...] = (layer,)
-        if self.requirement.via_access_point is not None:
-            point = self.access_point
-            layers = (ResourceLayer("access-point-policy", point.policy if point else UNKNOWN_POLICIES), layer)
-        return PolicySet(same, *self.side, rcp=self.rcp, vpc_endpoint=self.endpoint, resource=layers)
-
-    def _granted_besides(self, switches: _Switches, same: Truth) -> Grant:
-        """What the resource's side grants without its policy: by ACL, or because only the caller's side is asked."""
-        acl = self._acl_grant(switches)
-        if not self.requirement.caller_only:
-            return acl
-        direct = ~same if self.caller.principal.type is PrincipalType.SERVICE else Truth.NO
-        return Grant(max(acl.direct, direct), acl.issuer, max(acl.account, ~same))
-
-    # ACLs and Object Ownership
-
-    def _grants(self) -> tuple[AclGrant, ...] | Unknown:
-        """The ACL that bears on this action: the object's, or for bucket actions and writes the bucket's."""
-        if self.action in BUCKET_PERMISSIONS:
-            return self.facts.grants
-        if self.requirement.key is None:
-            return ()
-        facts = self.snapshot.object(self.facts.name, self.requirement.key)
-        return () if facts is None else facts.grants
-
-    def _acl_grant(self, switches: _Switches) -> Grant:
-        enabled = self.acls_enabled
-        if enabled is Truth.NO or needed_permission(self.action) is None:
-            return NO_GRANT
-        canonical = self.snapshot.account(self.caller.principal.account).canonical_id
-        grant = grant_by_acl(
-            self.action,
-            self._grants(),
-            self.caller.principal,
-            canonical,
-            ignore_public=switches.ignore_public_acls,
-        )
-        return Grant(min(enabled, grant.direct), min(enabled, grant.issuer), min(enabled, grant.account))
-
-    def _permission_in_acl(self) -> str | None:
-        used = self.acls_enabled is not Truth.NO and self._grants() != ()
-        return needed_permission(self.action) if used else None
-
-    def _acl_facts(self) -> tuple[str, ...]:
-        account = self.caller.principal.account
-        return acl_facts(self.requirement, self.snapshot, account, of_bucket=self.action in BUCKET_PERMISSIONS)
-
-    def _object_owner(self) -> str | Unknown:
-        if self.requirement.key is None:
-            return self.owner
-        facts = self.snapshot.object(self.facts.name, self.requirement.key)
-        return self.owner if facts is None else facts.owner_account
-
-    def _foreign_object(self) -> Truth:
-        """Does another account own the object, so that the bucket policy cannot grant this action?"""
-        if self.action not in NOT_GRANTED_ON_FOREIGN_OBJECTS or self.requirement.key is None:
-            return Truth.NO
-        if self.requirement.caller_only:  # on the object to be written, which the caller's account will own
-            return Truth.NO
-        owner = self._object_owner()
-        unknown = owner is UNKNOWN or self.owner is UNKNOWN
-        return min(self.acls_enabled, Truth.UNKNOWN if unknown else Truth.of(owner != self.owner))
-
-    # Block Public Access
-
-    def _effective(self, setting: str) -> Truth:
-        return effective(setting, block_public_access(self.requirement.bucket, self.access_point, self.snapshot))
-
-    def _ignores_public_acls(self) -> Truth:
-        grants = self._grants()
-        public = Truth.UNKNOWN
-        if grants is not UNKNOWN:
-            public = Truth.of(any(grant.grantee in PUBLIC_GROUPS for grant in grants))
-        return min(self.acls_enabled, public, self._effective("IgnorePublicAcls"))
-
-    def _restricts(self) -> Truth:
-        """Does RestrictPublicBuckets shut out this caller, for a policy that is public?"""
-        if self.caller.principal.type is PrincipalType.SERVICE:
-            return Truth.NO
-        foreign = ~same_account(self.caller, self.owner)
-        if foreign is Truth.NO:
-            return Truth.NO
-        restricted = self._effective("RestrictPublicBuckets")
-        if restricted is Truth.NO:
-            return Truth.NO
-        return min(foreign, restricted, max(is_public(self.facts), _access_point_is_public(self.access_point)))
-
-    def _network_origin(self, context: RequestContext) -> Iterator[Refusal]:
-        """An access point with a VPC origin refuses whatever does not come from that VPC."""
-        point = self.access_point
-        if point is None or point.vpc is None:
-            return
-        source = context.lookup("aws:SourceVpc")
-        if point.vpc is UNKNOWN or source is UNKNOWN:
-            missing = ("network origin of the access point" if point.vpc is UNKNOWN else "aws:SourceVpc",)
-            yield Refusal("access-point-policy", "condition:aws:SourceVpc", Truth.UNKNOWN, facts=missing)
-        elif source is None or point.vpc not in source:
-            actual = source[0] if source else None
-            yield Refusal("access-point-policy", "condition:aws:SourceVpc", Truth.YES, point.vpc, actual)
-
-
-def is_public(bucket: BucketFacts) -> Truth:
-    """Is the bucket's policy public? S3's own verdict where it is loaded."""
-    if bucket.policy_is_public is not UNKNOWN:
-        return known(bucket.policy_is_public)
-    return _list_is_public(bucket.policy, access_point=False)
-
-
-def _access_point_is_public(point: AccessPointFacts | None) -> Truth:
-    """An access point with a VPC origin never counts as public."""
-    if point is None or isinstance(point.vpc, str):
-        return Truth.NO
-    if point.policy_is_public is not UNKNOWN:
-        return known(point.policy_is_public)
-    return _list_is_public(point.policy, access_point=True)
-
-
-def _list_is_public(policies: PolicyList, *, access_point: bool) -> Truth:
-    public = max(
-        (document_is_public(policy.document, access_point=access_point) for policy in policies.policies),
-        default=Truth.NO,
+        possible = strict.possible if truth is Truth.YES else possible | strict.possible
+        if added is not Truth.NO:
+            refusals.append(side.refusal(name, min(truth, added)))
+    sure = [name for name, truth in truths.items() if truth is Truth.YES]
+    if len(sure) > 1:
+        possible = evaluate(request, side.policy_set(Switches(**dict.fromkeys(sure, True)))).possible
+    refusals.extend(side.network_origin(request.context))
+    if any(refusal.layer == "access-point-policy" for refusal in refusals):
+        possible = possible | {Decision.IMPLICIT_DENY}
+        if any(refusal.truth is Truth.YES for refusal in refusals):
+            possible = possible - {Decision.ALLOWED}
+    return Authorization(
+        side.requirement,
+        lenient,
+        evaluation,
+        tuple(refusals),
+        possible,
+        side.permission_in_acl(),
+        side.acl_facts(),
     )
-    return public if policies.complete else max(public, Truth.UNKNOWN)

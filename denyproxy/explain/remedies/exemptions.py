@@ -45,7 +45,7 @@ from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.operators import NULL
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.s3.arn import Arn
-from denyproxy.s3.authorization import ROOT_KEEPS
+from denyproxy.s3.bucket_side import ROOT_KEEPS
 
 _ARN = "aws:PrincipalArn"
 _NEEDED = ("permissions_boundary", "vpc_endpoint_policy", "kms_key_policy")
