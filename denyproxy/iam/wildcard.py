@@ -31,6 +31,8 @@ SEPARATORS = 5
 
 def tokens_of(pattern: str) -> Tokens:
     """Take a pattern apart: `a*b` -> ("a", RUN, "b")."""
+    if "*" not in pattern and "?" not in pattern:
+        return (pattern,) if pattern else ()
     tokens: list[str | Wild] = []
     start = 0
     for position, character in enumerate(pattern):
