@@ -8,7 +8,7 @@ from denyproxy.iam.context import RequestContext
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.truth import Truth
 from denyproxy.iam.variables import Template, Variable, fixed, substitute, template_of, value_of, variables_of
-from denyproxy.iam.wildcard import Tokens, Wild, any_arn, any_glob, may_match
+from denyproxy.iam.wildcard import Tokens, Wild, any_arn, matches_tokens, may_match
 
 NO, UNSURE, YES = Truth.NO, Truth.UNKNOWN, Truth.YES
 
@@ -30,13 +30,12 @@ MATCHES, MISSES = Match(YES), Match(NO)
 def match_template(template: Template, text: str, context: RequestContext, *, arn: bool) -> Match:
     """Match a text; `arn`: segment by segment."""
     tokens = substitute(template, context)
-    matches = any_arn if arn else any_glob
     if tokens is not None and Wild.ANYTHING in tokens:
         unknown = next(item for item in variables_of(template) if value_of(item, context) is Wild.ANYTHING)
         if may_match(tokens, text, arn=arn):
             return Match(UNSURE, None, Mismatch.KEY_UNKNOWN, unknown.key)
         return MISSES
-    if tokens is not None and matches((tokens,))(text):
+    if tokens is not None and (any_arn((tokens,))(text) if arn else matches_tokens(tokens, text)):
         return MATCHES
     variables = variables_of(template)
     for variable in variables:

@@ -31,6 +31,8 @@ SEPARATORS = 5
 
 def tokens_of(pattern: str) -> Tokens:
     """Take a pattern apart: `a*b` -> ("a", RUN, "b")."""
+    if "*" not in pattern and "?" not in pattern:
+        return (pattern,) if pattern else ()
     tokens: list[str | Wild] = []
     start = 0
     for position, character in enumerate(pattern):
@@ -250,6 +252,8 @@ def any_arn(patterns: Iterable[Tokens]) -> Predicate:
 
 def may_match(tokens: Tokens, text: str, *, arn: bool = False) -> bool:
     """Can the pattern match for some text in place of each ANYTHING? With `arn`, `*` and `?` keep to their segment."""
+    if not text.startswith(_leading(tokens)) or not text.endswith(_leading(tokens[::-1])):
+        return False
     size = len(text)
     separators: list[int] = []
     if arn:
@@ -260,6 +264,8 @@ def may_match(tokens: Tokens, text: str, *, arn: bool = False) -> bool:
     for token in tokens:
         if isinstance(token, str):
             positions = {position + len(token) for position in positions if text.startswith(token, position)}
+            if not positions:
+                return False
         elif token is Wild.ONE:
             positions = {position + 1 for position in positions if position < size and position not in separators}
         elif positions:
