@@ -146,3 +146,9 @@ def test_the_statements_of_each_layer() -> None:
         every += expected
     assert evaluation.statements("kms-key-policy") == ()
     assert sorted(id(policy) for policy, _, _ in evaluation.all_statements()) == sorted(every)
+
+
+def test_an_objection_that_hangs_on_the_account_has_no_level() -> None:
+    unsure = replace(everything(), same_account=Truth.UNKNOWN, identity=policies(), scp=(policies(ALLOW),))
+    objections = evaluate(REQUEST, unsure).objections
+    assert [(one.layer, one.truth, one.level) for one in objections] == [("identity", Truth.UNKNOWN, None)]
