@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 from denyproxy.answering import Answering
 from denyproxy.budget import Budget
 from denyproxy.exchange import Answer, Declared, DeniedCall
+from denyproxy.explain.delivery import Delivery
 from denyproxy.explain.explainer import MOST_KEYS, Explained, Explainer, may_be_denied
 from denyproxy.explain.memo import Memo
-from denyproxy.explain.presentation import Disclosure, Presentation, present
+from denyproxy.explain.presentation import Disclosure, Presentation, answer, disclosed, effective
 from denyproxy.explain.record import Told
 from denyproxy.policies import DirectorySource, PolicySource
 from denyproxy.proxy.handler import RelayOptions
@@ -54,7 +55,7 @@ class ColdPath:
         self._explain = Explainer(s3_operations(), settings.base_domains)
         self._scenario = settings.log.scenario
         # A scenario holds the call itself, which no other call shares.
-        self._memo = Memo(self._explain, 0 if self._scenario else settings.explain.memo)
+        self._memo = Memo(self._explain, self._delivery, 0 if self._scenario else settings.explain.memo)
         self._presentation = Presentation(
             disclosure=Disclosure(settings.disclosure),
             loopback=settings.listen.loopback,
@@ -77,20 +78,18 @@ class ColdPath:
         told = self._memo(call, snapshot, most_keys=MOST_KEYS)
         if told is None:
             return None
-        answer = present(
-            told.explanation,
-            own_account=told.own_account,
-            presentation=self._presentation,
-            method=call.request.method,
-            body=call.response_body,
-        )
-        complete = not isinstance(told, Explained) or told.complete
-        return answer, self._record(told) if complete else None
+        method, body = call.request.method, call.response_body
+        return answer(told.text, call.id, presentation=self._presentation, method=method, body=body), told.record
 
     def in_slices(self, call: DeniedCall, snapshot: PolicySnapshot) -> Generator[None, None, str | None]:
         """The record as JSON, made in pieces; None: nothing was denied after all."""
         explained = yield from self._explain.steps(call, snapshot)
         return None if explained is None else self._record(explained)
+
+    def _delivery(self, told: Told) -> Delivery:
+        text = disclosed(told.explanation, effective(self._presentation, own_account=told.own_account))
+        complete = not isinstance(told, Explained) or told.complete
+        return Delivery(text, self._record(told) if complete else None)
 
     def _record(self, told: Told) -> str:
         if self._scenario and isinstance(told, Explained):

@@ -42,18 +42,23 @@ def present(
     explanation: Explanation, *, own_account: bool, presentation: Presentation, method: str, body: bytes | None
 ) -> Answer:
     """The changes to the response. `own_account`: an authenticated caller of the account that owns the bucket."""
-    disclosure = _effective(presentation, own_account)
-    text = disclosed(explanation, disclosure)
+    text = disclosed(explanation, effective(presentation, own_account=own_account))
+    return answer(text, explanation.id, presentation=presentation, method=method, body=body)
+
+
+def answer(text: str, call_id: str, *, presentation: Presentation, method: str, body: bytes | None) -> Answer:
+    """The changes to the response that say this."""
     headers: Headers = (
         (HEADER, header_line(text, presentation.header_bytes)),
-        (ID_HEADER, header_line(explanation.id, 128)),
+        (ID_HEADER, header_line(call_id, 128)),
     )
     if not presentation.append_message or method == "HEAD" or not body:
         return Answer(headers)
-    return Answer(headers, append_to_message(body, f"{text} (denyproxy {explanation.id})"))
+    return Answer(headers, append_to_message(body, f"{text} (denyproxy {call_id})"))
 
 
-def _effective(presentation: Presentation, own_account: bool) -> Disclosure:
+def effective(presentation: Presentation, *, own_account: bool) -> Disclosure:
+    """How much is disclosed to a caller (not AUTO)."""
     if presentation.disclosure is not Disclosure.AUTO:
         return presentation.disclosure
     return Disclosure.FULL if presentation.loopback or own_account else Disclosure.ID

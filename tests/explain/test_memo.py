@@ -7,17 +7,48 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
+from typing import Any
 
 import pytest
 
 from denyproxy.exchange import DeniedCall, RequestHead, ResponseHead
-from denyproxy.explain.memo import Memo, shape_of
+from denyproxy.explain.delivery import Delivery
+from denyproxy.explain.memo import Memo
+from denyproxy.explain.names import Compared
+from denyproxy.explain.presentation import Disclosure, disclosed
+from denyproxy.explain.record import Told
+from denyproxy.explain.shape import shape_of
 from denyproxy.iam.document import PolicyList
 from denyproxy.s3.snapshot import ObjectFacts, PolicySnapshot
+from tests.explain import alike
 from tests.explain.mutation import exchange
-from tests.explain.test_explainer import AUTHORIZATION, BUCKET, EXPLAINER, NOW, READ_ONLY, call, head, policies, world
+from tests.explain.test_explainer import (
+    ALLOW_ALL,
+    AUTHORIZATION,
+    BUCKET,
+    EXPLAINER,
+    NOW,
+    READ_ONLY,
+    call,
+    head,
+    policies,
+    world,
+)
 
 WORLD = world(policies(READ_ONLY), objects={})
+
+
+def deliver(told: Told) -> Delivery:
+    return Delivery(disclosed(told.explanation, Disclosure.FULL), told.record.to_json())
+
+
+def memory(size: int = 10) -> Memo:
+    return Memo(EXPLAINER, deliver, size)
+
+
+def afresh(denied: DeniedCall, snapshot: PolicySnapshot) -> Delivery | None:
+    explained = EXPLAINER(denied, snapshot)
+    return None if explained is None else deliver(explained)
 
 
 def again(denied: DeniedCall, chance: Random) -> DeniedCall:
@@ -50,23 +81,17 @@ def test_what_is_told_again_is_what_a_fresh_explanation_says() -> None:
         made = exchange(seed)
         if made.call.response is None:
             continue
-        chance, memo = Random(seed), Memo(EXPLAINER, 10)
+        chance, memo = Random(seed), memory()
         memo(made.call, made.snapshot, most_keys=1000)
         for _ in range(2):
             other = again(made.call, chance)
-            told, fresh = memo(other, made.snapshot, most_keys=1000), EXPLAINER(other, made.snapshot)
-            if fresh is None:
-                assert told is None
-                continue
-            assert told is not None
-            assert json.loads(told.record.to_json()) == json.loads(fresh.record.to_json()), seed
-            assert told.own_account is fresh.own_account
+            assert memo(other, made.snapshot, most_keys=1000) == afresh(other, made.snapshot), seed
         hits += memo.hits
     assert hits > 200
 
 
 def test_each_has_its_own_id_time_and_request_id() -> None:
-    memo = Memo(EXPLAINER, 10)
+    memo = memory()
     response = ResponseHead(403, "", (("x-amz-request-id", "R1"),))
     assert memo(call(response=response), WORLD, most_keys=20) is not None
     later = NOW + timedelta(seconds=90)
@@ -74,7 +99,8 @@ def test_each_has_its_own_id_time_and_request_id() -> None:
     told = memo(second, WORLD, most_keys=20)
     assert memo.hits == 1
     assert told is not None
-    record = json.loads(told.record.to_json())
+    assert told.record is not None
+    record = json.loads(told.record)
     assert (record["id"], record["time"], record["upstream"]["request_id"]) == ("ID2", "2026-05-01T12:01:30Z", "R2")
     assert record["call"]["context"]["aws:currenttime"] == ["2026-05-01T12:01:30Z"]
     assert record["call"]["context"]["s3:signatureage"] == ["90000"]
@@ -101,8 +127,10 @@ def others() -> Iterator[tuple[str, DeniedCall]]:
 
 @pytest.mark.parametrize("other", [other for _, other in others()], ids=[what for what, _ in others()])
 def test_what_an_explanation_depends_on_is_not_shared(other: DeniedCall) -> None:
-    assert shape_of(call()) is not None
-    assert shape_of(other) not in (None, shape_of(call()))
+    mine, others = shape_of(call()), shape_of(other)
+    assert mine is not None
+    assert others is not None
+    assert mine.digest != others.digest
 
 
 def no_shape() -> Iterator[tuple[str, DeniedCall]]:
@@ -124,7 +152,7 @@ def test_what_time_may_change_is_never_shared(denied: DeniedCall) -> None:
 
 
 def hits(denied: DeniedCall, snapshot: PolicySnapshot) -> int:
-    memo = Memo(EXPLAINER, 10)
+    memo = memory()
     for number in range(3):
         memo(replace(denied, id=f"ID{number}"), snapshot, most_keys=20)
     return memo.hits
@@ -148,7 +176,7 @@ def test_an_object_that_is_loaded_is_not_shared() -> None:
 
 
 def test_another_snapshot_is_another_world() -> None:
-    memo = Memo(EXPLAINER, 10)
+    memo = memory()
     memo(call(), WORLD, most_keys=20)
     told = memo(call(), world(PolicyList()), most_keys=20)
     assert memo.hits == 0
@@ -158,12 +186,12 @@ def test_another_snapshot_is_another_world() -> None:
 
 
 def test_it_is_bounded_and_can_be_off() -> None:
-    memo = Memo(EXPLAINER, 2)
+    memo = memory(2)
     for key in "abcab":
         memo(call(head(target=f"/b/{key}")), WORLD, most_keys=20)
     assert memo.hits == 0
-    assert hits_of(Memo(EXPLAINER, 0)) == 0
-    assert hits_of(Memo(EXPLAINER, 1)) == 1
+    assert hits_of(memory(0)) == 0
+    assert hits_of(memory(1)) == 1
 
 
 def hits_of(memo: Memo) -> int:
@@ -176,5 +204,113 @@ def test_a_digest_holds_no_secret() -> None:
     signed = AUTHORIZATION.rpartition("=")[2]
     shape = shape_of(call())
     assert shape is not None
-    assert len(shape) == 16
-    assert signed.encode() not in shape
+    assert len(shape.digest) == 16
+    assert signed.encode() not in shape.digest
+
+
+def test_what_is_told_of_another_name_is_what_a_fresh_explanation_says() -> None:
+    hits = 0
+    for seed in range(400):
+        chance, memo = Random(seed), memory()
+        snapshot = alike.snapshot(chance)
+        for denied in alike.denials(chance, 9):
+            assert memo(denied, snapshot, most_keys=20) == afresh(denied, snapshot), (seed, denied.request.target)
+        hits += memo.hits
+    assert hits > 400
+
+
+def hits_of_keys(snapshot: PolicySnapshot, *keys: str) -> list[bool]:
+    """Which were remembered."""
+    memo, remembered = memory(), []
+    for key in keys:
+        before = memo.hits
+        denied = call(head("PUT", f"/b/{key}"))
+        assert memo(denied, snapshot, most_keys=20) == afresh(denied, snapshot)
+        remembered.append(memo.hits > before)
+    return remembered
+
+
+def test_a_third_name_is_told_what_held_of_two() -> None:
+    assert hits_of_keys(WORLD, "in/part-1.csv", "in/part-2.csv", "in/part-3.csv") == [False, False, True]
+
+
+def grant(*resources: str, **more: Any) -> PolicySnapshot:
+    statement = {
+        "Effect": "Allow",
+        "Action": "s3:PutObject",
+        "Resource": [f"arn:aws:s3:::{each}" for each in resources],
+    }
+    return world(policies({**statement, **more}), objects={})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "name"),
+    [
+        ("b/in/0099", "0099"),
+        ("b/in/x*99/y", "0990"),
+        ("b/IN/PA99", "pa99"),
+        ("b/in/00?9/y", "0009"),
+        ("b/out/99", "0990"),
+        ("b/out-${aws:username}/y", "out-1"),
+        ("b/${aws:username}/y", "alice1"),
+    ],
+)
+def test_a_name_that_a_policy_knows_is_explained_for_itself(pattern: str, name: str) -> None:
+    first, second, third = ("12345678"[at : at + len(name)] for at in range(3))
+    keys = [f"in/{each}" for each in (first, second, third, name, third)]
+    assert hits_of_keys(grant(pattern), *keys) == [False, False, True, False, True]
+
+
+@pytest.mark.parametrize(
+    ("first", "other"),
+    [
+        ("in/1.csv", "in/22.csv"),
+        ("in/1.csv", "in/2.txt"),
+        ("in/1.csv", "out/2.csv"),
+        ("in/a%31.csv", "in/a%32.csv"),
+        ("one.csv", "two.csv"),
+        ("in/one.csv", "in/two.csv"),
+        ("1.csv/", "2.csv/"),
+    ],
+)
+def test_what_is_more_than_a_name_is_not_shared(first: str, other: str) -> None:
+    one, two = (shape_of(call(head(target=f"/b/{key}"))) for key in (first, other))
+    assert one is not None
+    assert two is not None
+    assert one.digest != two.digest
+
+
+def test_the_name_of_a_bucket_is_none() -> None:
+    for target in ("/bucket-1", "/bucket-1/", "/bucket-1?acl", "/bucket-1?list-type=2&prefix="):
+        shape = shape_of(call(head(target=target)))
+        assert shape is not None
+        assert shape.name == "", target
+
+
+def test_a_bucket_of_which_objects_are_loaded_has_no_names_in_common() -> None:
+    known = replace(WORLD, objects={("b", "in/9"): ObjectFacts()})
+    assert hits_of_keys(known, "in/1", "in/2", "in/3") == [False, False, False]
+
+
+def test_numbers_that_are_compared_are_never_shared() -> None:
+    denied = [call(head("GET", f"/b?list-type=2&prefix=in/{name}")) for name in ("21", "22", "23", "19")]
+    condition = {"NumericLessThan": {"s3:prefix": "20"}}
+    snapshot = world(policies({"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*", "Condition": condition}))
+    memo = memory()
+    for each in denied:
+        memo(each, snapshot, most_keys=20)
+    assert memo.hits == 0
+
+
+def test_what_was_wrong_of_a_second_name_is_told_of_no_other() -> None:
+    """The name of the first stands in the Sid too, and not because the key has it."""
+    statement = {"Sid": "Part17", "Effect": "Deny", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::b/in/*"}
+    keys = ("in/Part17", "in/Part18", "in/Part19", "in/Part19")
+    assert hits_of_keys(world(policies(ALLOW_ALL, statement), objects={}), *keys) == [False, False, False, True]
+
+
+def test_words_beside_a_wildcard_may_be_parts_of_a_name() -> None:
+    words = Compared(["arn:aws:s3:::b/Team/x*/report-?.csv/last"], ["Alice"], 20)
+    known = ("b", "team", "TEAM", "my-x-1", "report-", "my-report-1", "last1", "alice", "malice2")
+    assert all(words.occur_in(name) for name in known)
+    assert not any(words.occur_in(name) for name in ("team1", "steam", "b1", "csv1", "las", "bob"))
