@@ -83,6 +83,9 @@ class ColdPath:
 
     def in_slices(self, call: DeniedCall, snapshot: PolicySnapshot) -> Generator[None, None, str | None]:
         """The record as JSON, made in pieces; None: nothing was denied after all."""
+        known = self._memo.recall(call, snapshot)
+        if known is not None:
+            return known.record
         explained = yield from self._explain.steps(call, snapshot)
         return None if explained is None else self._record(explained)
 

@@ -40,10 +40,13 @@ class Memo:
 
     def __call__(self, call: DeniedCall, snapshot: PolicySnapshot, *, most_keys: int) -> Delivery | None:
         """What is said of a denial; None: nothing in it was denied. `most_keys`: see Explainer."""
-        shape = shape_of(call) if self._size else None
-        told = self._remembered(call, snapshot, shape) if shape is not None else None
+        if self._of is None or self._of[0] is not snapshot or self._of[1] is not call.declared:
+            self._of = (snapshot, call.declared)
+            self._same.clear()
+            self._alike.clear()
+        shape = self._shape(call)
+        told = self._remembered(call, snapshot, shape)
         if told is not None:
-            self.hits += 1
             return told
         explained = self._explain(call, snapshot, most_keys=most_keys)
         if explained is None:
@@ -53,16 +56,26 @@ class Memo:
             self._keep(explained, delivery, shape)
         return delivery
 
-    def _remembered(self, call: DeniedCall, snapshot: PolicySnapshot, shape: Shape) -> Delivery | None:
+    def recall(self, call: DeniedCall, snapshot: PolicySnapshot) -> Delivery | None:
+        """What is said of a denial, if one before was like it."""
         if self._of is None or self._of[0] is not snapshot or self._of[1] is not call.declared:
-            self._of = (snapshot, call.declared)
-            self._same.clear()
-            self._alike.clear()
+            return None
+        return self._remembered(call, snapshot, self._shape(call))
+
+    def _shape(self, call: DeniedCall) -> Shape | None:
+        return shape_of(call) if self._size else None
+
+    def _remembered(self, call: DeniedCall, snapshot: PolicySnapshot, shape: Shape | None) -> Delivery | None:
+        if shape is None:
+            return None
         alike = self._alike.get(shape.digest)
         if alike is not None and alike.proven and alike.may_serve(shape.name):
-            return alike.retelling.of(call, snapshot, shape)
-        same = self._same.get((shape.digest, shape.name))
-        return same.of(call, snapshot, shape) if same is not None else None
+            known: Retelling | None = alike.retelling
+        else:
+            known = self._same.get((shape.digest, shape.name))
+        told = known.of(call, snapshot, shape) if known is not None else None
+        self.hits += told is not None
+        return told
 
     def _keep(self, explained: Explained, delivery: Delivery, shape: Shape) -> None:
         told = Told(explained.explanation, explained.call, explained.own_account)

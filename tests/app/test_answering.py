@@ -261,6 +261,20 @@ def test_a_thousand_denied_keys_have_their_header_at_once_and_their_record_in_sl
     assert whole["fixes"][0]["summary"][:80] in text
 
 
+def test_what_waits_is_told_from_one_that_was_like_it() -> None:
+    cold, other = (ColdPath(load({"upstream": {"url": "http://127.0.0.1:9000"}})) for _ in range(2))
+    snapshot = world(policies(READ_ONLY), objects={})
+    for name in ("in/1", "in/2"):
+        assert cold.at_once(call(head("PUT", f"/b/{name}")), snapshot) is not None
+    waited = call(head("PUT", "/b/in/3"), id="ID3")
+    with pytest.raises(StopIteration) as end:
+        next(cold.in_slices(waited, snapshot))
+    told = other.at_once(waited, snapshot)
+    assert told is not None
+    assert end.value.value == told[1]
+    next(cold.in_slices(waited, replace(snapshot, revision="r2")))
+
+
 def test_twenty_denied_keys_have_all_at_once() -> None:
     denied = deletion(20)
     cold = ColdPath(load({"upstream": {"url": "http://127.0.0.1:9000"}}))
