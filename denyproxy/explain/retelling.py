@@ -16,7 +16,7 @@ from denyproxy.exchange import DeniedCall
 from denyproxy.explain.assembly import policies_used
 from denyproxy.explain.delivery import Deliver, Delivery
 from denyproxy.explain.record import Told
-from denyproxy.explain.shape import Shape, request_id
+from denyproxy.explain.shape import Shape, around, request_id
 from denyproxy.s3.condition_values import age_of_signature
 from denyproxy.s3.context import time_keys
 from denyproxy.s3.snapshot import PolicySnapshot
@@ -73,7 +73,7 @@ class _Blanks:
             if index % 2 or not name:
                 self._pieces.append(piece)
                 continue
-            first, *rest = piece.split(name)
+            first, *rest = around(name, piece)
             self._pieces += [first, *(one for part in rest for one in (_NAME, part))]
 
     def filled(self, values: Mapping[str, str | None]) -> str | None:

@@ -83,9 +83,23 @@ def shape_of(call: DeniedCall) -> Shape | None:
     for body in (call.body, call.response_body):
         plain = _IDS.sub(b"", body or b"")
         if name and body is call.response_body:
-            plain = plain.replace(name.encode(), b"\0")
+            plain = "\0".join(around(name, plain.decode("latin-1"))).encode("latin-1")
         digest.update(b"-" if body is None else b"%d:%b" % (len(plain), plain))
     return Shape(digest.digest(), name, credential)
+
+
+def around(name: str, text: str) -> list[str]:
+    """What of a text stands before, between and after a name, where that stands as a word."""
+    pieces: list[str] = []
+    start, at = 0, text.find(name)
+    while at >= 0:
+        end = at + len(name)
+        if text[at - 1 : at] not in _WORD_CHARACTERS and text[end : end + 1] not in _WORD_CHARACTERS:
+            pieces.append(text[start:at])
+            start = end
+        at = text.find(name, end)
+    pieces.append(text[start:])
+    return pieces
 
 
 def request_id(call: DeniedCall, *, read: bool) -> str | None:

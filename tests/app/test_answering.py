@@ -264,9 +264,9 @@ def test_a_thousand_denied_keys_have_their_header_at_once_and_their_record_in_sl
 def test_what_waits_is_told_from_one_that_was_like_it() -> None:
     cold, other = (ColdPath(load({"upstream": {"url": "http://127.0.0.1:9000"}})) for _ in range(2))
     snapshot = world(policies(READ_ONLY), objects={})
-    for name in ("in/1", "in/2"):
+    for name in ("in/part-1", "in/part-2"):
         assert cold.at_once(call(head("PUT", f"/b/{name}")), snapshot) is not None
-    waited = call(head("PUT", "/b/in/3"), id="ID3")
+    waited = call(head("PUT", "/b/in/part-3"), id="ID3")
     with pytest.raises(StopIteration) as end:
         next(cold.in_slices(waited, snapshot))
     told = other.at_once(waited, snapshot)

@@ -17,7 +17,7 @@ from denyproxy.explain.memo import Memo
 from denyproxy.explain.names import Compared
 from denyproxy.explain.presentation import Disclosure, disclosed
 from denyproxy.explain.record import Told
-from denyproxy.explain.shape import shape_of
+from denyproxy.explain.shape import around, shape_of
 from denyproxy.iam.document import PolicyList
 from denyproxy.s3.snapshot import ObjectFacts, PolicySnapshot
 from tests.explain import alike
@@ -314,3 +314,10 @@ def test_words_beside_a_wildcard_may_be_parts_of_a_name() -> None:
     known = ("b", "team", "TEAM", "my-x-1", "report-", "my-report-1", "last1", "alice", "malice2")
     assert all(words.occur_in(name) for name in known)
     assert not any(words.occur_in(name) for name in ("team1", "steam", "b1", "csv1", "las", "bob"))
+
+
+def test_a_name_is_found_where_it_stands_as_a_word() -> None:
+    assert around("17", "17/2017-17.csv 17_1 a17 17") == ["", "/2017-17.csv 17_1 a17 ", ""]
+    assert around("1", "111/11/1") == ["111/11/", ""]
+    assert around("aa", "aaaa aa") == ["aaaa ", ""]
+    assert around("17", "none") == ["none"]
