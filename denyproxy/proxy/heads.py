@@ -108,7 +108,7 @@ def with_signed(method: str, target: str, fields: FieldLines, relayed: FieldLine
 
 def header_fields(lines: FieldLines) -> Headers:
     """Field lines as names and values; bytes that are not UTF-8 survive as surrogates."""
-    pairs = [str(line, "utf-8", "surrogateescape").partition(":") for line in lines]
+    pairs = [line.decode("utf-8", "surrogateescape").partition(":") for line in lines]
     return tuple([(name, value.strip(" \t")) for name, _, value in pairs])
 
 
@@ -119,8 +119,12 @@ def field_lines(headers: Headers) -> FieldLines:
 
 def write_head(first: bytes, fields: FieldLines) -> bytes:
     """First line, fields and the empty line. Raises ValueError where a line break would forge a field."""
-    head = b"\r\n".join((first, *fields, b"\r\n"))
-    lines = len(fields) + 2
+    return whole_head(b"\r\n".join((first, *fields, b"\r\n")), len(fields))
+
+
+def whole_head(head: bytes, fields: int) -> bytes:
+    """A head of so many fields. Raises ValueError where it has other lines than those."""
+    lines = fields + 2
     if head.count(b"\n") != lines or head.count(b"\r") != lines:
         raise ValueError("a line break inside a header field")
     return head

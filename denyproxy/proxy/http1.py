@@ -11,13 +11,12 @@ from denyproxy.exchange import RequestHead
 from denyproxy.proxy.heads import (
     FieldLines,
     Role,
-    field_lines,
     header_fields,
     roles,
     value_of,
+    whole_head,
     with_signed,
     without_nominated,
-    write_head,
 )
 from denyproxy.remembered import Remembered
 
@@ -168,5 +167,6 @@ def has_bare_line_feed(start: bytes) -> bool:
 
 def write_request(head: RequestHead) -> bytes:
     """A head that we made. Raises ValueError where a line break would forge a field."""
-    first = f"{head.method} {head.target} HTTP/1.1".encode("utf-8", "surrogateescape")
-    return write_head(first, field_lines(head.headers))
+    fields = [f"{name}: {value}" for name, value in head.headers]
+    text = "\r\n".join((f"{head.method} {head.target} HTTP/1.1", *fields, "\r\n"))
+    return whole_head(text.encode("utf-8", "surrogateescape"), len(fields))

@@ -46,7 +46,7 @@ class Scope(NamedTuple):
 def read_authorization(value: str) -> tuple[Scope | None, tuple[str, ...], str]:
     """Scope, sorted names of the signed fields, and signature of a SigV4 Authorization; None or empty: malformed."""
     start, mark, given = value.rpartition("Signature=")
-    if not mark or start[-1:] not in (" ", ",") or _END.search(given) is not None:
+    if not mark or start[-1:] not in (" ", ",") or not (given.isalnum() or _END.search(given) is None):
         return *_scope_and_names(value), dict(_PART.findall(value.partition(SIGV4)[2])).get("Signature", "")
     return *_beginnings[start], given
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from denyproxy.exchange import RequestHead
+from denyproxy.remembered import Remembered
 from denyproxy.sigv4.canonical import canonical_path, canonical_query, collapsed, joined
 from denyproxy.sigv4.credential import SIGV2, SIGV4, SIGV4A, CredentialKind, parse_credential
 from denyproxy.sigv4.credentials import Credentials
@@ -52,6 +53,7 @@ __all__ = ["Refusal", "Verified", "token_refusal", "verify"]
 Lookup = Callable[[str], Credentials | None]
 Values = Mapping[str, str]
 """Lower-case name of a header field -> value."""
+_SIGV4 = SIGV4 + " "
 _EXPRESS_TOKEN = "x-amz-s3session-token"
 _OTHER_MECHANISMS = frozenset({"awsaccesskeyid", "signature", "x-amz-algorithm", "x-amz-signature"})
 """Query parameters that do not go with an Authorization header."""
@@ -85,13 +87,17 @@ def verify(head: RequestHead, lookup: Lookup, now: datetime, bucket_in_host: str
     The body is not looked at: its hash, or the mode of its chunks, is in `Verified.payload`."""
     values = joined(head.headers)
     authorization = values.get("authorization")
-    parameters = parse_query(head.query_string) if "?" in head.target else ()
-    names = {name.lower() for name, _ in parameters}
-    if authorization is not None and not _OTHER_MECHANISMS.isdisjoint(names):
-        return Refusal(400, "InvalidArgument", TWO_SIGNATURES)
-    if _EXPRESS_TOKEN in values or _EXPRESS_TOKEN in names:
+    parameters: tuple[tuple[str, str], ...] = ()
+    if "?" in head.target:
+        parameters = parse_query(head.query_string)
+        names = {name.lower() for name, _ in parameters}
+        if authorization is not None and not _OTHER_MECHANISMS.isdisjoint(names):
+            return Refusal(400, "InvalidArgument", TWO_SIGNATURES)
+        if _EXPRESS_TOKEN in names:
+            return not_signed_again(EXPRESS)
+    if _EXPRESS_TOKEN in values:
         return not_signed_again(EXPRESS)
-    if authorization is not None and authorization.lstrip().startswith(SIGV4 + " "):
+    if authorization is not None and authorization.lstrip().startswith(_SIGV4):
         return _from_header(head, values, lookup, now)
     credential = parse_credential(head)
     if credential.kind is CredentialKind.QUERY and _SIGNED_QUERY.search(head.query_string) is None:
@@ -112,14 +118,15 @@ def _from_header(head: RequestHead, values: Values, lookup: Lookup, now: datetim
     if scope is None or not names or not given:
         return Refusal(400, "AuthorizationHeaderMalformed", MALFORMED)
     date = values.get("x-amz-date") or values.get("date")
-    signed_at = _read(date) if date is not None else None
-    if signed_at is None:
+    moment = _read(date) if date is not None else None
+    if moment is None:
         return Refusal(403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
     if scope.service == "s3express":
         return not_signed_again(EXPRESS)
     credentials = lookup(scope.key_id)
     if credentials is None:
         return unknown_key(scope.key_id)
+    signed_at, timestamp = moment
     if abs(now - signed_at) > MAX_SKEW:
         return skewed(signed_at, now)
     payload = values.get("x-amz-content-sha256")
@@ -133,7 +140,7 @@ def _from_header(head: RequestHead, values: Values, lookup: Lookup, now: datetim
         values,
         credentials,
         scope,
-        signed_at,
+        timestamp,
         names,
         given,
         payload,
@@ -172,7 +179,7 @@ def _from_query(
         headers,
         credentials,
         scope,
-        signed_at,
+        written(signed_at),
         sorted_names(values["SignedHeaders"]),
         values["Signature"],
         payload or UNSIGNED_PAYLOAD,
@@ -189,7 +196,7 @@ def _compare(
     values: Values,
     credentials: Credentials,
     scope: Scope,
-    signed_at: datetime,
+    timestamp: str,
     names: tuple[str, ...],
     given: str,
     payload: str,
@@ -204,10 +211,9 @@ def _compare(
             "There were headers present in the request which were not signed",
             (("HeadersNotSigned", ", ".join(unsigned)),),
         )
-    timestamp = written(signed_at)
     if scope.date != timestamp[:8]:
         return Refusal(400, "AuthorizationHeaderMalformed", OTHER_DATE.format(scope.date, timestamp[:8]))
-    if stated is not None and not _PAYLOAD.fullmatch(payload):
+    if stated is not None and payload != EMPTY_PAYLOAD and not _PAYLOAD.fullmatch(payload):
         return Refusal(400, "InvalidArgument", NO_PAYLOAD)
     token = values.get("x-amz-security-token")
     if token is None and query:
@@ -215,8 +221,10 @@ def _compare(
     refusal = token_refusal(credentials, token)
     if refusal is not None:
         return refusal
-    lines = "\n".join([f"{name}:{collapsed(values.get(name, ''))}" for name in names])
-    tail = f"{lines}\n\n{';'.join(names)}\n{payload}"
+    lines = "".join([f"{name}:{values.get(name, '')}\n" for name in names])
+    if " " in lines or "\t" in lines:
+        lines = "".join([f"{name}:{collapsed(values.get(name, ''))}\n" for name in names])
+    tail = f"{lines}\n{';'.join(names)}\n{payload}"
     key = signing_key(credentials, scope.date, scope.region, scope.service)
     first = ""
     for start, as_sent in _starts(head, query):
@@ -251,9 +259,16 @@ def _sorted(query: str) -> str:
 def _unsigned(values: Values, names: Sequence[str]) -> list[str]:
     """Header fields that S3 demands to be signed and that are not."""
     signed = names if len(names) < 64 else frozenset(names)
-    missing = [name for name in values if name.startswith(("x-amz-", "content-md5")) and name not in signed]
-    missing = sorted(name for name in missing if name.startswith("x-amz-") or name == "content-md5")
+    missing = [name for name in _demanded[tuple(values)] if name not in signed]
     return missing if "host" in names else ["host", *missing]
+
+
+def _to_be_signed(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(name for name in names if name.startswith("x-amz-") or name == "content-md5"))
+
+
+_demanded = Remembered(_to_be_signed, size=1024)
+"""Those that S3 demands to be signed, of fields with these names."""
 
 
 def _version2(
@@ -312,9 +327,10 @@ def token_refusal(credentials: Credentials, token: str | None) -> Refusal | None
 
 
 @lru_cache(maxsize=64)
-def _read(date: str) -> datetime | None:
-    """Many requests share a second."""
-    return parse_date(date)
+def _read(date: str) -> tuple[datetime, str] | None:
+    """A moment, and how the string to sign writes it. Many requests share a second."""
+    moment = parse_date(date)
+    return None if moment is None else (moment, written(moment))
 
 
 def _equal(one: str, other: str) -> bool:
