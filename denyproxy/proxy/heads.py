@@ -9,26 +9,15 @@ import re
 from collections.abc import Sequence
 from enum import IntEnum
 
-from denyproxy.exchange import Headers, RequestHead
+from denyproxy.exchange import HOP_BY_HOP, Headers, RequestHead
 from denyproxy.remembered import Remembered
 from denyproxy.sigv4.credential import parse_credential
 
 FieldLines = Sequence[bytes]
 """Header fields as they are on the wire, without line ends."""
 
-HOP_BY_HOP = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"upgrade",
-    }
-)
-"""Fields that stay behind. Transfer-Encoding does not: a chunked body is chunked again."""
+_HOP_BY_HOP = frozenset(name.encode() for name in HOP_BY_HOP)
+"""Fields that stay behind."""
 
 OWN_PREFIX = "x-deny-"
 """Only denyproxy speaks under this name."""
@@ -68,7 +57,7 @@ def _role(start: bytes) -> Role:
     if _TOKEN.fullmatch(name) is None:
         return Role.MALFORMED
     lower = name.lower()
-    if lower in HOP_BY_HOP or lower.startswith(OWN_PREFIX.encode()):
+    if lower in _HOP_BY_HOP or lower.startswith(OWN_PREFIX.encode()):
         return _ROLES.get(lower, Role.DROPPED)
     return _ROLES.get(lower, Role.RELAYED)
 

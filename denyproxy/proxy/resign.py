@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from denyproxy.exchange import Headers, RequestHead, Resigned
+from denyproxy.exchange import HOP_BY_HOP, Headers, RequestHead, Resigned
 from denyproxy.proxy.access_keys import access_key_id, is_signed, may_be_signed_form
 from denyproxy.proxy.aws_hosts import LONGEST_HOST, AwsHost, aws_hosts
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.endpoints import DEFAULT_REGION, Addressed, Endpoint, Endpoints, Regions, addressed, bucket_in_host
 from denyproxy.proxy.errors import CannotRelay, Refused, TryAgain, UpstreamUnreachable
 from denyproxy.proxy.forms import SignedForm, UnreadableForm, signed_form
-from denyproxy.proxy.heads import HOP_BY_HOP
 from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse
 from denyproxy.proxy.modes import UpstreamMode
 from denyproxy.proxy.redirects import STATUSES, bucket_region, redirect_of
@@ -25,6 +24,7 @@ from denyproxy.proxy.signed_chunks import SignedChunks
 from denyproxy.proxy.signers import ClientKey, Signer, Signers
 from denyproxy.proxy.upstream import Origin, Send, UpstreamRequest
 from denyproxy.remembered import Remembered
+from denyproxy.sigv4.canonical import joined
 from denyproxy.sigv4.chunked import Rechunker
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.diagnosis import changed_line
@@ -37,7 +37,6 @@ _OF_NO_BUCKET = (
     "Access points and the other services of S3 take no requests that are signed with Signature Version 2, which does "
     "not cover the Host: sign with Version 4. This is denyproxy's own refusal."
 )
-_HOP_BY_HOP = frozenset(name.decode() for name in HOP_BY_HOP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,12 +134,13 @@ class Resign:
     async def prepare(self, request: ReceivedRequest, body: RequestBody | None) -> UpstreamRequest:
         """The request with another signature. Raises Refused, TryAgain."""
         head = request.head
-        direct, in_host = self._named[head.header("host") or ""]
+        values = joined(head.headers)
+        direct, in_host = self._named[values.get("host", "")]
         address = addressed(head.target, in_host) if direct is None else Addressed(None, "", head.target)
-        if not is_signed(request):
+        if "authorization" not in values and not is_signed(request):
             return await self._unsigned(request, body, _Call(head, body, direct, address))
         now = self._clock()
-        found = verify(head, self._credentials, now, in_host)
+        found = verify(head, self._credentials, now, in_host, values)
         if isinstance(found, Refusal):
             key = self._keys.get(access_key_id(request) or "")
             element = None
@@ -236,23 +236,25 @@ class Resign:
     def _outgoing(self, call: _Call) -> ResignedRequest:
         """The request as it goes to the bucket's endpoint in its region."""
         endpoint = self._endpoint(call, call.region)
-        head = RequestHead(call.head.method, call.address.at(endpoint), _headers(call.head.headers, endpoint.host))
-        if call.verified is not None and call.signer is not None:
-            payload = call.verified.payload
+        target, verified, signer = call.address.at(endpoint), call.verified, call.signer
+        if verified is not None and signer is not None:
             signed = sign(
-                head,
-                call.signer.credentials,
+                call.head,
+                signer.credentials,
                 region=endpoint.region,
                 service=endpoint.service,
                 now=self._clock(),
-                payload=payload,
-                path_as_sent=call.verified.path_as_sent,
+                payload=verified.payload,
+                path_as_sent=verified.path_as_sent,
+                target=target,
+                host=endpoint.host,
             )
-            head = signed.head
-            if call.body is not None and payload.startswith("STREAMING-"):
-                call.body.rewrite(SignedChunks(Rechunker(call.verified, signed)))
-        elif call.form is not None and call.signer is not None:
-            signing = call.signer.credentials
+            if call.body is not None and verified.payload.startswith("STREAMING-"):
+                call.body.rewrite(SignedChunks(Rechunker(verified, signed)))
+            return ResignedRequest(endpoint.origin, signed.head, call.body, call)
+        head = RequestHead(call.head.method, target, _headers(call.head.headers, endpoint.host))
+        if call.form is not None and signer is not None:
+            signing = signer.credentials
             head = call.form.resign(head, signing, region=endpoint.region, service=endpoint.service, now=self._clock())
         return ResignedRequest(endpoint.origin, head, call.body, call)
 
@@ -283,7 +285,7 @@ def _headers(headers: Headers, host: str) -> Headers:
 def _is_host(name: str) -> bool | None:
     """None: the field stays behind."""
     lower = name.lower()
-    return None if lower in _HOP_BY_HOP else lower == "host"
+    return None if lower in HOP_BY_HOP else lower == "host"
 
 
 _kinds = Remembered(_is_host)

@@ -26,11 +26,8 @@ class Scope(NamedTuple):
     """YYYYMMDD."""
     region: str
     service: str
-
-    @property
-    def text(self) -> str:
-        """As in the string to sign."""
-        return f"{self.date}/{self.region}/{self.service}/aws4_request"
+    text: str
+    """As in the string to sign: all but the key."""
 
     @classmethod
     def parse(cls, credential: str) -> Scope | None:
@@ -40,7 +37,8 @@ class Scope(NamedTuple):
             return None
         if not _NAME.fullmatch(parts[2]) or not _NAME.fullmatch(parts[3]):
             return None
-        return cls(*parts[:4])
+        key_id, date, region, service, _ = parts
+        return cls(key_id, date, region, service, "/".join(parts[1:]))
 
 
 def read_authorization(value: str) -> tuple[Scope | None, tuple[str, ...], str]:

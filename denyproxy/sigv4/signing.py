@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from denyproxy.exchange import Headers, RequestHead
+from denyproxy.exchange import HOP_BY_HOP, Headers, RequestHead
 from denyproxy.remembered import Remembered
 from denyproxy.sigv4.canonical import canonical_path, canonical_query, collapsed, joined
 from denyproxy.sigv4.credential import SIGV4
@@ -21,13 +21,13 @@ from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.wire import SIGNING_PARAMETERS, percent_decode
 
 _REPLACED = frozenset({"authorization", "date", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"})
+_LEFT = _REPLACED | HOP_BY_HOP
 _NOT_SIGNED = frozenset(
     {
         "accept",
         "accept-encoding",
         "amz-sdk-invocation-id",
         "amz-sdk-request",
-        "connection",
         "content-length",
         "expect",
         "transfer-encoding",
@@ -77,8 +77,20 @@ def string_to_sign(timestamp: str, scope: str, canonical: str) -> str:
 
 
 def signature(key: bytes, text: str) -> str:
-    """Lower-case hex."""
-    return hmac.digest(key, text.encode("utf-8", "surrogateescape"), "sha256").hex()
+    """HMAC-SHA256 in lower-case hex."""
+    begun_inside, begun_outside = _begun(key)
+    inside, outside = begun_inside.copy(), begun_outside.copy()
+    inside.update(text.encode("utf-8", "surrogateescape"))
+    outside.update(inside.digest())
+    return outside.hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _begun(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
+    """The two hashes of an HMAC after the key, which has at most a block: half of the work for a short text."""
+    block = key.ljust(64, b"\0")
+    inside, outside = (hashlib.sha256(bytes([byte ^ pad for byte in block])) for pad in (0x36, 0x5C))
+    return inside, outside
 
 
 def sign(
@@ -90,13 +102,16 @@ def sign(
     now: datetime,
     payload: str,
     path_as_sent: bool = False,
+    target: str | None = None,
+    host: str | None = None,
 ) -> SignedHead:
-    """The head with a new signature, and without the old one, in header or query. Host must be the upstream's.
+    """The head with a new signature, and without the old one, in header or query, and the fields of one connection.
 
     `now`: aware UTC. `payload`: the value of x-amz-content-sha256. `path_as_sent`: sign the path as it is spelled, not
-    in S3's canonical form. All else of the head stays as it is."""
+    in S3's canonical form. `target`, `host`: the upstream's, if they are others. All else of the head stays as it is.
+    """
     timestamp = _written(int(now.timestamp()))
-    path, _, query = head.target.partition("?")
+    path, _, query = (target or head.target).partition("?")
     given = head.headers
     if query:
         query, moved = without_signature(query)
@@ -104,6 +119,9 @@ def sign(
             given += _not_sent(joined(moved), given)
     plan = _plans[tuple([name for name, _ in given])]
     fields = [given[place] for place in plan.kept]
+    if host is not None:
+        for place in plan.hosts:
+            fields[place] = fields[place][0], host
     fields += (("X-Amz-Date", timestamp), ("X-Amz-Content-SHA256", payload))
     covered = plan.covered
     if credentials.session_token is not None:
@@ -117,8 +135,8 @@ def sign(
     seed = signature(key, string_to_sign(timestamp, scope, canonical))
     credential = f"{SIGV4} Credential={credentials.access_key_id}/{scope}"
     fields.append(("Authorization", f"{credential}, SignedHeaders={listed}, Signature={seed}"))
-    target = f"{path}?{query}" if query else path
-    return SignedHead(RequestHead(head.method, target, tuple(fields)), seed, scope, timestamp, key)
+    sent = RequestHead(head.method, f"{path}?{query}" if query else path, tuple(fields))
+    return SignedHead(sent, seed, scope, timestamp, key)
 
 
 class _Covered:
@@ -149,17 +167,20 @@ class _Plan(NamedTuple):
 
     kept: tuple[int, ...]
     """The places of those that stay. After them come X-Amz-Date, X-Amz-Content-SHA256 and X-Amz-Security-Token."""
+    hosts: Sequence[int]
+    """The places of Host among those."""
     covered: _Covered
     covered_with_token: _Covered
 
 
 def _plan(names: tuple[str, ...]) -> _Plan:
-    kept = tuple(place for place, name in enumerate(names) if name.lower() not in _REPLACED)
+    kept = tuple(place for place, name in enumerate(names) if name.lower() not in _LEFT)
     places: dict[str, list[int]] = {}
     for place, name in enumerate([*(names[one] for one in kept), "x-amz-date", "x-amz-content-sha256"]):
         places.setdefault(name.lower(), []).append(place)
     covered = {name: found for name, found in places.items() if name not in _NOT_SIGNED}
-    return _Plan(kept, _Covered(covered), _Covered(covered | {"x-amz-security-token": [len(kept) + 2]}))
+    hosts = places.get("host", ())
+    return _Plan(kept, hosts, _Covered(covered), _Covered(covered | {"x-amz-security-token": [len(kept) + 2]}))
 
 
 _plans = Remembered(_plan, size=1024)

@@ -81,11 +81,19 @@ class Verified(NamedTuple):
         return f"Verified({self.credentials!r}, {self.scope!r})"
 
 
-def verify(head: RequestHead, lookup: Lookup, now: datetime, bucket_in_host: str | None = None) -> Verified | Refusal:
-    """Verify a signed request. `now`: aware UTC. `bucket_in_host`: the bucket, if the Host names it.
+def verify(
+    head: RequestHead,
+    lookup: Lookup,
+    now: datetime,
+    bucket_in_host: str | None = None,
+    values: Values | None = None,
+) -> Verified | Refusal:
+    """Verify a signed request. `now`: aware UTC. `bucket_in_host`: the bucket, if the Host names it. `values`: its
+    header fields, `joined`, where that is done already.
 
     The body is not looked at: its hash, or the mode of its chunks, is in `Verified.payload`."""
-    values = joined(head.headers)
+    if values is None:
+        values = joined(head.headers)
     authorization = values.get("authorization")
     parameters: tuple[tuple[str, str], ...] = ()
     if "?" in head.target:
@@ -203,13 +211,13 @@ def _compare(
     query: str,
     stated: str | None,
 ) -> Verified | Refusal:
-    unsigned = _unsigned(values, names)
+    unsigned = _demanded[tuple(values)].difference(names)
     if unsigned:
         return Refusal(
             403,
             "AccessDenied",
             "There were headers present in the request which were not signed",
-            (("HeadersNotSigned", ", ".join(unsigned)),),
+            (("HeadersNotSigned", ", ".join(sorted(unsigned, key=lambda name: (name != "host", name)))),),
         )
     if scope.date != timestamp[:8]:
         return Refusal(400, "AuthorizationHeaderMalformed", OTHER_DATE.format(scope.date, timestamp[:8]))
@@ -226,29 +234,28 @@ def _compare(
         lines = "".join([f"{name}:{collapsed(values.get(name, ''))}\n" for name in names])
     tail = f"{lines}\n{';'.join(names)}\n{payload}"
     key = signing_key(credentials, scope.date, scope.region, scope.service)
-    first = ""
-    for start, as_sent in _starts(head, query):
-        canonical = f"{start}\n{tail}"
-        text = string_to_sign(timestamp, scope.text, canonical)
-        ours = signature(key, text)
-        if _equal(given, ours):
-            return Verified(
-                credentials, payload, ours, timestamp, scope.text, key, scope.region, scope.service, as_sent
-            )
-        first = first or canonical
-    return mismatch(credentials, given, string_to_sign(timestamp, scope.text, first), first)
-
-
-def _starts(head: RequestHead, query: str) -> Iterator[tuple[str, bool]]:
-    """Method, path and query as a client may have signed them, S3's own form first, and whether its path is as sent."""
     path = head.path
-    canonical = canonical_path(path)
-    first = canonical_query(query)
-    yield f"{head.method}\n{canonical}\n{first}", False
-    queries = dict.fromkeys((first, _sorted(query)))
-    for other in dict.fromkeys((canonical, path)):
-        for spelled in queries:
-            yield f"{head.method}\n{other}\n{spelled}", other != canonical
+    canonical = f"{head.method}\n{canonical_path(path)}\n{canonical_query(query)}\n{tail}"
+    text = string_to_sign(timestamp, scope.text, canonical)
+    ours, as_sent = signature(key, text), False
+    if not _equal(given, ours):
+        for spelled, path_as_sent in _other_spellings(path, query):
+            ours = signature(key, string_to_sign(timestamp, scope.text, f"{head.method}\n{spelled}\n{tail}"))
+            if _equal(given, ours):
+                as_sent = path_as_sent
+                break
+        else:
+            return mismatch(credentials, given, text, canonical)
+    return Verified(credentials, payload, ours, timestamp, scope.text, key, scope.region, scope.service, as_sent)
+
+
+def _other_spellings(path: str, query: str) -> Iterator[tuple[str, bool]]:
+    """Path and query as a client may have signed them, if not in S3's own form, and whether its path is as sent."""
+    own_path, own_query = canonical_path(path), canonical_query(query)
+    for other_path in dict.fromkeys((own_path, path)):
+        for other_query in dict.fromkeys((own_query, _sorted(query))):
+            if (other_path, other_query) != (own_path, own_query):
+                yield f"{other_path}\n{other_query}", other_path != own_path
 
 
 def _sorted(query: str) -> str:
@@ -256,19 +263,12 @@ def _sorted(query: str) -> str:
     return "&".join(sorted(parts))
 
 
-def _unsigned(values: Values, names: Sequence[str]) -> list[str]:
-    """Header fields that S3 demands to be signed and that are not."""
-    signed = names if len(names) < 64 else frozenset(names)
-    missing = [name for name in _demanded[tuple(values)] if name not in signed]
-    return missing if "host" in names else ["host", *missing]
-
-
-def _to_be_signed(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted(name for name in names if name.startswith("x-amz-") or name == "content-md5"))
+def _to_be_signed(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(name for name in (*names, "host") if name.startswith("x-amz-") or name in ("host", "content-md5"))
 
 
 _demanded = Remembered(_to_be_signed, size=1024)
-"""Those that S3 demands to be signed, of fields with these names."""
+"""Lower-case names of header fields -> those that S3 demands to be signed."""
 
 
 def _version2(
