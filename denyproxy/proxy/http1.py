@@ -147,8 +147,8 @@ def parse_request(head: bytes) -> ReceivedRequest:
     match = _REQUEST_LINE.fullmatch(lines.pop(0))
     if match is None:
         raise NotHTTP("no request line")
-    target = str(match[2], "utf-8", "surrogateescape")
-    return ReceivedRequest(str(match[1], "ascii"), target, lines, match[3] == b"1")
+    method, target, minor = match.groups()
+    return ReceivedRequest(method.decode(), target.decode("utf-8", "surrogateescape"), lines, minor == b"1")
 
 
 def _lines(head: bytes) -> list[bytes]:
@@ -167,6 +167,5 @@ def has_bare_line_feed(start: bytes) -> bool:
 
 def write_request(head: RequestHead) -> bytes:
     """A head that we made. Raises ValueError where a line break would forge a field."""
-    fields = [f"{name}: {value}" for name, value in head.headers]
-    text = "\r\n".join((f"{head.method} {head.target} HTTP/1.1", *fields, "\r\n"))
-    return whole_head(text.encode("utf-8", "surrogateescape"), len(fields))
+    text = "\r\n".join((f"{head.method} {head.target} HTTP/1.1", *map(": ".join, head.headers), "\r\n"))
+    return whole_head(text.encode("utf-8", "surrogateescape"), len(head.headers))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 from denyproxy.exchange import HOP_BY_HOP, Headers, RequestHead, Resigned
@@ -110,7 +111,7 @@ class Resign:
         *,
         options: ResignOptions = ResignOptions(),
         otherwise: UpstreamMode | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = partial(datetime.now, UTC),  # noqa: B008
     ) -> None:
         """`otherwise`: the mode of requests that are not signed with a key of the table; None: those that are signed
         are refused."""
@@ -151,7 +152,11 @@ class Resign:
             raise Refused(_OF_NO_BUCKET, status=501, code="NotImplemented")
         client = self._keys[found.credentials.access_key_id]
         signer = self._signers.signer(client)
-        return await self._routed(_Call(head, body, direct, address, found, signer=signer, client=client))
+        call = _Call(head, body, direct, address, found, signer=signer, client=client)
+        if body is not None:
+            return await self._routed(call)
+        call.region, _ = self._region(call)
+        return self._outgoing(call, now)
 
     def _names(self, field: str) -> _Named:
         """What a Host field names. Raises CannotRelay."""
@@ -184,16 +189,20 @@ class Resign:
 
     async def _routed(self, call: _Call) -> ResignedRequest:
         """The request for where its bucket is, as far as is known."""
-        bucket, verified = call.address.bucket, call.verified
-        region = self._regions.get(bucket)
-        if call.direct is not None:
-            region = call.direct.region or (verified.region if verified is not None else None) or DEFAULT_REGION
-        elif region is None:
-            region = self._options.region or (verified.region if verified is not None else None) or DEFAULT_REGION
-            if self._options.aws and bucket is not None and call.body is not None and not _creates_bucket(call):
-                region = await self._learnt(call, region)
-        call.region = region
-        return self._outgoing(call)
+        call.region, known = self._region(call)
+        asked = self._options.aws and call.address.bucket is not None and call.body is not None
+        if asked and not known and not _creates_bucket(call):
+            call.region = await self._learnt(call, call.region)
+        return self._outgoing(call, self._clock())
+
+    def _region(self, call: _Call) -> tuple[str, bool]:
+        """Where a request goes, and whether that is known."""
+        learnt = self._regions.get(call.address.bucket)
+        if call.direct is None and learnt is not None:
+            return learnt, True
+        first = self._options.region if call.direct is None else call.direct.region
+        signed_for = call.verified.region if call.verified is not None else None
+        return first or signed_for or DEFAULT_REGION, call.direct is not None
 
     async def _learnt(self, call: _Call, region: str) -> str:
         """The region of a bucket, asked before a body is on its way that could be read only once."""
@@ -231,9 +240,9 @@ class Resign:
                 f"The bucket is in {region}, as denyproxy has learnt just now: please send the request again."
             )
         call.region, call.attempt = region, call.attempt + 1
-        return self._outgoing(call)
+        return self._outgoing(call, self._clock())
 
-    def _outgoing(self, call: _Call) -> ResignedRequest:
+    def _outgoing(self, call: _Call, now: datetime) -> ResignedRequest:
         """The request as it goes to the bucket's endpoint in its region."""
         endpoint = self._endpoint(call, call.region)
         target, verified, signer = call.address.at(endpoint), call.verified, call.signer
@@ -243,7 +252,7 @@ class Resign:
                 signer.credentials,
                 region=endpoint.region,
                 service=endpoint.service,
-                now=self._clock(),
+                now=now,
                 payload=verified.payload,
                 path_as_sent=verified.path_as_sent,
                 target=target,
@@ -255,7 +264,7 @@ class Resign:
         head = RequestHead(call.head.method, target, _headers(call.head.headers, endpoint.host))
         if call.form is not None and signer is not None:
             signing = signer.credentials
-            head = call.form.resign(head, signing, region=endpoint.region, service=endpoint.service, now=self._clock())
+            head = call.form.resign(head, signing, region=endpoint.region, service=endpoint.service, now=now)
         return ResignedRequest(endpoint.origin, head, call.body, call)
 
     def _endpoint(self, call: _Call, region: str) -> Endpoint:
