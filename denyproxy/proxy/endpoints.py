@@ -81,19 +81,12 @@ def addressed(target: str, in_host: str | None) -> Addressed:
     """The address in a raw target in origin-form. `in_host`: the bucket, if the Host names it."""
     if in_host is not None:
         return Addressed(in_host, "", target)
-    if target[1:4].lower() == "arn" and (found := _ARN_IN_PATH.fullmatch(target.partition("?")[0])) is not None:
-        segment = "/" + found["arn"]
-        return Addressed(unquote(found["arn"]), segment, target[len(segment) :])
-    end = target.find("/", 1)
-    query = target.find("?", 1, end) if end > 0 else target.find("?")
-    if query > 0:
-        end = query
-    elif end < 0:
-        end = len(target)
-    segment, bucket = target[:end], target[1:end]
+    bucket = target[1:].partition("/")[0].partition("?")[0]
     if not bucket:
         return Addressed(None, "", target)
-    return Addressed(unquote(bucket) if "%" in bucket else bucket, segment, target[end:])
+    if bucket[:3].lower() == "arn" and (found := _ARN_IN_PATH.fullmatch(target.partition("?")[0])) is not None:
+        bucket = found["arn"]
+    return Addressed(unquote(bucket) if "%" in bucket else bucket, "/" + bucket, target[1 + len(bucket) :])
 
 
 def one_server(origin: Origin) -> Endpoints:
