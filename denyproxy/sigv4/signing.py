@@ -85,9 +85,11 @@ def signature(key: bytes, text: str) -> str:
     return outside.hexdigest()
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _begun(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
-    """The two hashes of an HMAC after the key, which has at most a block: half of the work for a short text."""
+    """The two hashes of an HMAC once they have taken the key (of at most a block), which is half of their work.
+
+    https://www.rfc-editor.org/rfc/rfc2104"""
     block = key.ljust(64, b"\0")
     inside, outside = (hashlib.sha256(bytes([byte ^ pad for byte in block])) for pad in (0x36, 0x5C))
     return inside, outside
