@@ -9,6 +9,20 @@ from datetime import datetime
 Headers = tuple[tuple[str, str], ...]
 """Header fields in wire order and wire case; bytes decoded as UTF-8 with surrogateescape, so nothing is lost."""
 
+HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "upgrade",
+    }
+)
+"""Header fields (lower case) of one connection. Transfer-Encoding is none here: a chunked body is chunked again."""
+
 
 def find_header(headers: Headers, name: str) -> str | None:
     """The first value of a header field (name in any case), or None."""

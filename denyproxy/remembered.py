@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sized
 from typing import TypeVar
 
-K = TypeVar("K", str, bytes, tuple[str, ...])
+K = TypeVar("K", str, bytes, tuple[str, ...], tuple[bytes, ...])
 V = TypeVar("V")
 
 

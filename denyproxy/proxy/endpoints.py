@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from denyproxy.proxy.aws_hosts import aws_hosts
@@ -43,8 +44,7 @@ Endpoints = Callable[[str | None, str], Endpoint]
 """From bucket (name, alias or ARN of an access point; None: none) and region. Raises ProxyError."""
 
 
-@dataclass(frozen=True, slots=True)
-class Addressed:
+class Addressed(NamedTuple):
     """What a request is addressed to."""
 
     bucket: str | None
@@ -62,8 +62,8 @@ class Addressed:
         return prefix + self.rest if prefix or self.rest.startswith("/") else "/" + self.rest
 
 
-def addressed(host: str, target: str, base_domains: Sequence[str]) -> Addressed:
-    """The address in a Host field (in lower case, without port) and a raw target in origin-form.
+def bucket_in_host(host: str, base_domains: Sequence[str]) -> str | None:
+    """The bucket that a host (in lower case, without port) names.
 
     `base_domains` are in lower case. The longest counts; a host that is one of them names no bucket."""
     longest = 0
@@ -72,22 +72,21 @@ def addressed(host: str, target: str, base_domains: Sequence[str]) -> Addressed:
         if size > longest and host.endswith(domain) and host[-size - 1 : -size] in (".", ""):
             longest = size
     if 0 < longest < len(host):
-        return Addressed(host[: -longest - 1], "", target)
-    if not longest and ".s3" in host and (named := aws_hosts[host]) is not None and named.bucket is not None:
-        return Addressed(named.bucket, "", target)
-    if target[1:4].lower() == "arn" and (found := _ARN_IN_PATH.fullmatch(target.partition("?")[0])) is not None:
-        segment = "/" + found["arn"]
-        return Addressed(unquote(found["arn"]), segment, target[len(segment) :])
-    end = len(target)
-    for mark in "/?":
-        at = target.find(mark, 1)
-        if 0 < at < end:
-            end = at
-    segment = target[:end]
-    if segment == "/":
+        return host[: -longest - 1]
+    named = aws_hosts[host] if not longest and ".s3" in host else None
+    return named.bucket if named is not None else None
+
+
+def addressed(target: str, in_host: str | None) -> Addressed:
+    """The address in a raw target in origin-form. `in_host`: the bucket, if the Host names it."""
+    if in_host is not None:
+        return Addressed(in_host, "", target)
+    bucket = target[1:].partition("/")[0].partition("?")[0]
+    if not bucket:
         return Addressed(None, "", target)
-    bucket = segment[1:]
-    return Addressed(unquote(bucket) if "%" in bucket else bucket, segment, target[end:])
+    if bucket[:3].lower() == "arn" and (found := _ARN_IN_PATH.fullmatch(target.partition("?")[0])) is not None:
+        bucket = found["arn"]
+    return Addressed(unquote(bucket) if "%" in bucket else bucket, "/" + bucket, target[1 + len(bucket) :])
 
 
 def one_server(origin: Origin) -> Endpoints:

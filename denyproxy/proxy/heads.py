@@ -9,26 +9,15 @@ import re
 from collections.abc import Sequence
 from enum import IntEnum
 
-from denyproxy.exchange import Headers, RequestHead
+from denyproxy.exchange import HOP_BY_HOP, Headers, RequestHead
 from denyproxy.remembered import Remembered
 from denyproxy.sigv4.credential import parse_credential
 
 FieldLines = Sequence[bytes]
 """Header fields as they are on the wire, without line ends."""
 
-HOP_BY_HOP = frozenset(
-    {
-        b"connection",
-        b"keep-alive",
-        b"proxy-authenticate",
-        b"proxy-authorization",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"upgrade",
-    }
-)
-"""Fields that stay behind. Transfer-Encoding does not: a chunked body is chunked again."""
+_HOP_BY_HOP = frozenset(name.encode() for name in HOP_BY_HOP)
+"""Fields that stay behind."""
 
 OWN_PREFIX = "x-deny-"
 """Only denyproxy speaks under this name."""
@@ -68,7 +57,7 @@ def _role(start: bytes) -> Role:
     if _TOKEN.fullmatch(name) is None:
         return Role.MALFORMED
     lower = name.lower()
-    if lower in HOP_BY_HOP or lower.startswith(OWN_PREFIX.encode()):
+    if lower in _HOP_BY_HOP or lower.startswith(OWN_PREFIX.encode()):
         return _ROLES.get(lower, Role.DROPPED)
     return _ROLES.get(lower, Role.RELAYED)
 
@@ -108,7 +97,7 @@ def with_signed(method: str, target: str, fields: FieldLines, relayed: FieldLine
 
 def header_fields(lines: FieldLines) -> Headers:
     """Field lines as names and values; bytes that are not UTF-8 survive as surrogates."""
-    pairs = [str(line, "utf-8", "surrogateescape").partition(":") for line in lines]
+    pairs = [line.decode("utf-8", "surrogateescape").partition(":") for line in lines]
     return tuple([(name, value.strip(" \t")) for name, _, value in pairs])
 
 
@@ -119,8 +108,12 @@ def field_lines(headers: Headers) -> FieldLines:
 
 def write_head(first: bytes, fields: FieldLines) -> bytes:
     """First line, fields and the empty line. Raises ValueError where a line break would forge a field."""
-    head = b"\r\n".join((first, *fields, b"\r\n"))
-    lines = len(fields) + 2
+    return whole_head(b"\r\n".join((first, *fields, b"\r\n")), len(fields))
+
+
+def whole_head(head: bytes, fields: int) -> bytes:
+    """A head of so many fields. Raises ValueError where it has other lines than those."""
+    lines = fields + 2
     if head.count(b"\n") != lines or head.count(b"\r") != lines:
         raise ValueError("a line break inside a header field")
     return head

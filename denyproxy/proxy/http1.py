@@ -6,18 +6,18 @@ Header fields stay bytes. https://www.rfc-editor.org/rfc/rfc9112
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
-from denyproxy.exchange import RequestHead
+from denyproxy.exchange import Headers, RequestHead
 from denyproxy.proxy.heads import (
     FieldLines,
     Role,
-    field_lines,
     header_fields,
     roles,
     value_of,
+    whole_head,
     with_signed,
     without_nominated,
-    write_head,
 )
 from denyproxy.remembered import Remembered
 
@@ -30,10 +30,27 @@ class NotHTTP(Exception):
     """A message that cannot be read, or in more than one way."""
 
 
+class _Names(NamedTuple):
+    """What the names of header fields say."""
+
+    special: tuple[tuple[int, Role], ...]
+    """The fields that mean something to a relay: their places."""
+    text: tuple[str, ...]
+
+
+def _read_names(starts: tuple[bytes, ...]) -> _Names:
+    special = tuple((place, role) for place, start in enumerate(starts) if (role := roles[start]))
+    return _Names(special, tuple(start[:-1].decode("utf-8", "surrogateescape") for start in starts))
+
+
+_names = Remembered(_read_names, size=1024)
+"""Of field names as on the wire, colons included."""
+
+
 class _Received:
     """The header fields of a message, and what they say of its body and its connection."""
 
-    __slots__ = ("chunked", "expects_continue", "fields", "hosts", "keep_alive", "length", "relayed")
+    __slots__ = ("_starts", "chunked", "expects_continue", "fields", "hosts", "keep_alive", "length", "relayed")
 
     def __init__(self, fields: list[bytes], http11: bool) -> None:
         self.fields: FieldLines = fields
@@ -47,9 +64,10 @@ class _Received:
         self.hosts = 0
         self.expects_continue = False
         """Other expectations travel on like any field: S3 ignores them. HTTP/1.0 has none."""
-        special = [(role, line) for line in fields if (role := roles[line[: line.find(b":") + 1]])]
+        self._starts = tuple([line[: line.find(b":") + 1] for line in fields])
+        special = _names[self._starts].special
         if special:
-            self._heed(special, fields, http11)
+            self._heed([(role, fields[place]) for place, role in special], fields, http11)
 
     def _heed(self, special: list[tuple[Role, bytes]], fields: list[bytes], http11: bool) -> None:
         left: list[bytes] = []
@@ -115,8 +133,15 @@ class ReceivedRequest(_Received):
     def head(self) -> RequestHead:
         """As text, with the fields that travel on."""
         if self._head is None:
-            self._head = RequestHead(self.method, self.target, header_fields(self.relayed))
+            self._head = RequestHead(self.method, self.target, self._headers())
         return self._head
+
+    def _headers(self) -> Headers:
+        if self.relayed is not self.fields:
+            return header_fields(self.relayed)
+        sent = zip(self._starts, self.fields, strict=True)
+        values = [line[len(start) :].strip(b" \t").decode("utf-8", "surrogateescape") for start, line in sent]
+        return tuple(zip(_names[self._starts].text, values, strict=True))
 
     def write(self) -> bytes:
         """As it travels on."""
@@ -148,8 +173,8 @@ def parse_request(head: bytes) -> ReceivedRequest:
     match = _REQUEST_LINE.fullmatch(lines.pop(0))
     if match is None:
         raise NotHTTP("no request line")
-    target = str(match[2], "utf-8", "surrogateescape")
-    return ReceivedRequest(str(match[1], "ascii"), target, lines, match[3] == b"1")
+    method, target, minor = match.groups()
+    return ReceivedRequest(method.decode(), target.decode("utf-8", "surrogateescape"), lines, minor == b"1")
 
 
 def _lines(head: bytes) -> list[bytes]:
@@ -168,5 +193,5 @@ def has_bare_line_feed(start: bytes) -> bool:
 
 def write_request(head: RequestHead) -> bytes:
     """A head that we made. Raises ValueError where a line break would forge a field."""
-    first = f"{head.method} {head.target} HTTP/1.1".encode("utf-8", "surrogateescape")
-    return write_head(first, field_lines(head.headers))
+    text = "\r\n".join((f"{head.method} {head.target} HTTP/1.1", *map(": ".join, head.headers), "\r\n"))
+    return whole_head(text.encode("utf-8", "surrogateescape"), len(head.headers))

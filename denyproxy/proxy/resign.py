@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from typing import NamedTuple
 
-from denyproxy.exchange import Headers, RequestHead, Resigned
+from denyproxy.exchange import HOP_BY_HOP, Headers, RequestHead, Resigned
 from denyproxy.proxy.access_keys import access_key_id, is_signed, may_be_signed_form
 from denyproxy.proxy.aws_hosts import LONGEST_HOST, AwsHost, aws_hosts
 from denyproxy.proxy.bodies import RequestBody
-from denyproxy.proxy.endpoints import DEFAULT_REGION, Addressed, Endpoint, Endpoints, Regions, addressed
+from denyproxy.proxy.endpoints import DEFAULT_REGION, Addressed, Endpoint, Endpoints, Regions, addressed, bucket_in_host
 from denyproxy.proxy.errors import CannotRelay, Refused, TryAgain, UpstreamUnreachable
 from denyproxy.proxy.forms import SignedForm, UnreadableForm, signed_form
-from denyproxy.proxy.heads import HOP_BY_HOP
 from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse
 from denyproxy.proxy.modes import UpstreamMode
 from denyproxy.proxy.redirects import STATUSES, bucket_region, redirect_of
@@ -24,6 +25,7 @@ from denyproxy.proxy.signed_chunks import SignedChunks
 from denyproxy.proxy.signers import ClientKey, Signer, Signers
 from denyproxy.proxy.upstream import Origin, Send, UpstreamRequest
 from denyproxy.remembered import Remembered
+from denyproxy.sigv4.canonical import joined
 from denyproxy.sigv4.chunked import Rechunker
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.diagnosis import changed_line
@@ -36,7 +38,6 @@ _OF_NO_BUCKET = (
     "Access points and the other services of S3 take no requests that are signed with Signature Version 2, which does "
     "not cover the Host: sign with Version 4. This is denyproxy's own refusal."
 )
-_HOP_BY_HOP = frozenset(name.decode() for name in HOP_BY_HOP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +52,21 @@ class ResignOptions:
     """Lower case."""
 
 
+class _Named(NamedTuple):
+    """What a Host field names."""
+
+    direct: AwsHost | None
+    """The host of AWS: a client that names one means that one."""
+    bucket: str | None
+
+
 @dataclass(slots=True)
 class _Call:
-    """A request, and what signs it again."""
+    """A request, what signs it again, and where it goes."""
 
     head: RequestHead
     body: RequestBody | None
     direct: AwsHost | None
-    """The host of AWS that the client names: it means that one."""
     address: Addressed
     verified: Verified | None = None
     """None: not signed."""
@@ -66,6 +74,8 @@ class _Call:
     """The browser-based upload that is signed in its body instead."""
     signer: Signer | None = None
     client: ClientKey | None = None
+    region: str = DEFAULT_REGION
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +83,6 @@ class ResignedRequest(UpstreamRequest):
     """A request signed again, and how it came about."""
 
     call: _Call | None = None
-    region: str = DEFAULT_REGION
-    attempt: int = 0
 
     @property
     def resigned(self) -> Resigned | None:
@@ -103,7 +111,7 @@ class Resign:
         *,
         options: ResignOptions = ResignOptions(),
         otherwise: UpstreamMode | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = partial(datetime.now, UTC),  # noqa: B008
     ) -> None:
         """`otherwise`: the mode of requests that are not signed with a key of the table; None: those that are signed
         are refused."""
@@ -115,6 +123,7 @@ class Resign:
         self._otherwise = otherwise
         self._clock = clock
         self._regions = Regions()
+        self._named = Remembered(self._names, size=LONGEST_HOST + len(":65535"))
 
     def accepts(self, request: ReceivedRequest) -> bool:
         """Every origin-form request, if there is no other mode for it; else those with a known access key, and forms,
@@ -126,19 +135,13 @@ class Resign:
     async def prepare(self, request: ReceivedRequest, body: RequestBody | None) -> UpstreamRequest:
         """The request with another signature. Raises Refused, TryAgain."""
         head = request.head
-        host = (head.header("host") or "").partition(":")[0].lower()
-        if len(host) > LONGEST_HOST:
-            raise CannotRelay(f"The Host header is longer than a name can be ({LONGEST_HOST} characters).")
-        direct = aws_hosts[host] if self._options.aws else None
-        if direct is None:
-            address = addressed(host, head.target, self._options.base_domains)
-            in_host = None if address.segment else address.bucket
-        else:
-            address, in_host = Addressed(None, "", head.target), direct.bucket
-        if not is_signed(request):
+        values = joined(head.headers)
+        direct, in_host = self._named[values.get("host", "")]
+        address = addressed(head.target, in_host) if direct is None else Addressed(None, "", head.target)
+        if "authorization" not in values and not is_signed(request):
             return await self._unsigned(request, body, _Call(head, body, direct, address))
         now = self._clock()
-        found = verify(head, self._credentials, now, in_host)
+        found = verify(head, self._credentials, now, in_host, values)
         if isinstance(found, Refusal):
             key = self._keys.get(access_key_id(request) or "")
             element = None
@@ -149,7 +152,21 @@ class Resign:
             raise Refused(_OF_NO_BUCKET, status=501, code="NotImplemented")
         client = self._keys[found.credentials.access_key_id]
         signer = self._signers.signer(client)
-        return await self._routed(_Call(head, body, direct, address, found, signer=signer, client=client))
+        call = _Call(head, body, direct, address, found, signer=signer, client=client)
+        if body is not None:
+            return await self._routed(call)
+        call.region, _ = self._region(call)
+        return self._outgoing(call, now)
+
+    def _names(self, field: str) -> _Named:
+        """What a Host field names. Raises CannotRelay."""
+        host = field.partition(":")[0].lower()
+        if len(host) > LONGEST_HOST:
+            raise CannotRelay(f"The Host header is longer than a name can be ({LONGEST_HOST} characters).")
+        direct = aws_hosts[host] if self._options.aws else None
+        if direct is not None:
+            return _Named(direct, direct.bucket)
+        return _Named(None, bucket_in_host(host, self._options.base_domains))
 
     async def _unsigned(self, request: ReceivedRequest, body: RequestBody | None, call: _Call) -> UpstreamRequest:
         """A request whose head is not signed: a form that is, or one that travels on as it is."""
@@ -172,15 +189,20 @@ class Resign:
 
     async def _routed(self, call: _Call) -> ResignedRequest:
         """The request for where its bucket is, as far as is known."""
-        bucket, verified = call.address.bucket, call.verified
-        region = self._regions.get(bucket)
-        if call.direct is not None:
-            region = call.direct.region or (verified.region if verified is not None else None) or DEFAULT_REGION
-        elif region is None:
-            region = self._options.region or (verified.region if verified is not None else None) or DEFAULT_REGION
-            if self._options.aws and bucket is not None and call.body is not None and not _creates_bucket(call):
-                region = await self._learnt(call, region)
-        return self._outgoing(call, region, 0)
+        call.region, known = self._region(call)
+        asked = self._options.aws and call.address.bucket is not None and call.body is not None
+        if asked and not known and not _creates_bucket(call):
+            call.region = await self._learnt(call, call.region)
+        return self._outgoing(call, self._clock())
+
+    def _region(self, call: _Call) -> tuple[str, bool]:
+        """Where a request goes, and whether that is known."""
+        learnt = self._regions.get(call.address.bucket)
+        if call.direct is None and learnt is not None:
+            return learnt, True
+        first = self._options.region if call.direct is None else call.direct.region
+        signed_for = call.verified.region if call.verified is not None else None
+        return first or signed_for or DEFAULT_REGION, call.direct is not None
 
     async def _learnt(self, call: _Call, region: str) -> str:
         """The region of a bucket, asked before a body is on its way that could be read only once."""
@@ -205,11 +227,11 @@ class Resign:
         if not isinstance(outgoing, ResignedRequest) or outgoing.call is None:
             return None
         call, to = outgoing.call, redirect_of(response, error)
-        region = to.region or outgoing.region
+        region = to.region or call.region
         elsewhere = to.origin is not None and to.origin != _place(outgoing.origin)
-        if region == outgoing.region and not elsewhere:
+        if region == call.region and not elsewhere:
             return None
-        if region == outgoing.region or outgoing.attempt >= _MOST_REROUTES:
+        if region == call.region or call.attempt >= _MOST_REROUTES:
             raise UpstreamUnreachable("The upstream redirects this request to a place that denyproxy cannot follow to.")
         if call.direct is None:
             self._regions.learn(call.address.bucket, region)
@@ -217,37 +239,33 @@ class Resign:
             raise TryAgain(
                 f"The bucket is in {region}, as denyproxy has learnt just now: please send the request again."
             )
-        return self._outgoing(call, region, outgoing.attempt + 1)
+        call.region, call.attempt = region, call.attempt + 1
+        return self._outgoing(call, self._clock())
 
-    def _outgoing(self, call: _Call, region: str, attempt: int) -> ResignedRequest:
-        """The request as it goes to the bucket's endpoint in a region."""
-        endpoint = self._endpoint(call, region)
-        head = RequestHead(call.head.method, call.address.at(endpoint), _headers(call.head.headers, endpoint.host))
-        if call.verified is not None and call.signer is not None:
-            payload = call.verified.payload
+    def _outgoing(self, call: _Call, now: datetime) -> ResignedRequest:
+        """The request as it goes to the bucket's endpoint in its region."""
+        endpoint = self._endpoint(call, call.region)
+        target, verified, signer = call.address.at(endpoint), call.verified, call.signer
+        if verified is not None and signer is not None:
             signed = sign(
-                head,
-                call.signer.credentials,
+                call.head,
+                signer.credentials,
                 region=endpoint.region,
                 service=endpoint.service,
-                now=self._clock(),
-                payload=payload,
-                path_as_sent=call.verified.path_as_sent,
+                now=now,
+                payload=verified.payload,
+                path_as_sent=verified.path_as_sent,
+                target=target,
+                host=endpoint.host,
             )
-            head = signed.head
-            if call.body is not None and payload.startswith("STREAMING-"):
-                call.body.rewrite(SignedChunks(Rechunker(call.verified, signed)))
-        elif call.form is not None and call.signer is not None:
-            signing = call.signer.credentials
-            head = call.form.resign(head, signing, region=endpoint.region, service=endpoint.service, now=self._clock())
-        return ResignedRequest(
-            endpoint.origin,
-            head,
-            call.body,
-            call=call,
-            region=region,
-            attempt=attempt,
-        )
+            if call.body is not None and verified.payload.startswith("STREAMING-"):
+                call.body.rewrite(SignedChunks(Rechunker(verified, signed)))
+            return ResignedRequest(endpoint.origin, signed.head, call.body, call)
+        head = RequestHead(call.head.method, target, _headers(call.head.headers, endpoint.host))
+        if call.form is not None and signer is not None:
+            signing = signer.credentials
+            head = call.form.resign(head, signing, region=endpoint.region, service=endpoint.service, now=now)
+        return ResignedRequest(endpoint.origin, head, call.body, call)
 
     def _endpoint(self, call: _Call, region: str) -> Endpoint:
         """Where the bucket is served."""
@@ -276,7 +294,7 @@ def _headers(headers: Headers, host: str) -> Headers:
 def _is_host(name: str) -> bool | None:
     """None: the field stays behind."""
     lower = name.lower()
-    return None if lower in _HOP_BY_HOP else lower == "host"
+    return None if lower in HOP_BY_HOP else lower == "host"
 
 
 _kinds = Remembered(_is_host)

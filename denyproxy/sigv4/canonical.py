@@ -64,12 +64,15 @@ def canonical_query(query: str) -> str:
 
 def joined(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Lower-case name -> value; the values of repeated fields with commas between them."""
-    names = _lower[tuple([name for name, _ in headers])]
-    values = dict(zip(names, [value for _, value in headers], strict=True))
-    if len(values) != len(names):
+    if not headers:
+        return {}
+    names, sent = zip(*headers, strict=True)
+    lower = _lower[names]
+    values = dict(zip(lower, sent, strict=True))
+    if len(values) != len(lower):
         values.clear()
-        for lower, (_, value) in zip(names, headers, strict=True):
-            values[lower] = f"{values[lower]},{value}" if lower in values else value
+        for name, value in zip(lower, sent, strict=True):
+            values[name] = f"{values[name]},{value}" if name in values else value
     return values
 
 

@@ -26,11 +26,8 @@ class Scope(NamedTuple):
     """YYYYMMDD."""
     region: str
     service: str
-
-    @property
-    def text(self) -> str:
-        """As in the string to sign."""
-        return f"{self.date}/{self.region}/{self.service}/aws4_request"
+    text: str
+    """As in the string to sign: all but the key."""
 
     @classmethod
     def parse(cls, credential: str) -> Scope | None:
@@ -40,13 +37,14 @@ class Scope(NamedTuple):
             return None
         if not _NAME.fullmatch(parts[2]) or not _NAME.fullmatch(parts[3]):
             return None
-        return cls(*parts[:4])
+        key_id, date, region, service, _ = parts
+        return cls(key_id, date, region, service, "/".join(parts[1:]))
 
 
 def read_authorization(value: str) -> tuple[Scope | None, tuple[str, ...], str]:
     """Scope, sorted names of the signed fields, and signature of a SigV4 Authorization; None or empty: malformed."""
     start, mark, given = value.rpartition("Signature=")
-    if not mark or start[-1:] not in (" ", ",") or _END.search(given) is not None:
+    if not mark or start[-1:] not in (" ", ",") or not (given.isalnum() or _END.search(given) is None):
         return *_scope_and_names(value), dict(_PART.findall(value.partition(SIGV4)[2])).get("Signature", "")
     return *_beginnings[start], given
 

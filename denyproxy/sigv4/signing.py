@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from denyproxy.exchange import Headers, RequestHead
+from denyproxy.exchange import HOP_BY_HOP, Headers, RequestHead
 from denyproxy.remembered import Remembered
 from denyproxy.sigv4.canonical import canonical_path, canonical_query, collapsed, joined
 from denyproxy.sigv4.credential import SIGV4
@@ -21,13 +21,13 @@ from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.wire import SIGNING_PARAMETERS, percent_decode
 
 _REPLACED = frozenset({"authorization", "date", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"})
+_LEFT = _REPLACED | HOP_BY_HOP
 _NOT_SIGNED = frozenset(
     {
         "accept",
         "accept-encoding",
         "amz-sdk-invocation-id",
         "amz-sdk-request",
-        "connection",
         "content-length",
         "expect",
         "transfer-encoding",
@@ -77,8 +77,22 @@ def string_to_sign(timestamp: str, scope: str, canonical: str) -> str:
 
 
 def signature(key: bytes, text: str) -> str:
-    """Lower-case hex."""
-    return hmac.digest(key, text.encode("utf-8", "surrogateescape"), "sha256").hex()
+    """HMAC-SHA256 in lower-case hex."""
+    begun_inside, begun_outside = _begun(key)
+    inside, outside = begun_inside.copy(), begun_outside.copy()
+    inside.update(text.encode("utf-8", "surrogateescape"))
+    outside.update(inside.digest())
+    return outside.hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _begun(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
+    """The two hashes of an HMAC once they have taken the key (of at most a block), which is half of their work.
+
+    https://www.rfc-editor.org/rfc/rfc2104"""
+    block = key.ljust(64, b"\0")
+    inside, outside = (hashlib.sha256(bytes([byte ^ pad for byte in block])) for pad in (0x36, 0x5C))
+    return inside, outside
 
 
 def sign(
@@ -90,13 +104,16 @@ def sign(
     now: datetime,
     payload: str,
     path_as_sent: bool = False,
+    target: str | None = None,
+    host: str | None = None,
 ) -> SignedHead:
-    """The head with a new signature, and without the old one, in header or query. Host must be the upstream's.
+    """The head with a new signature, and without the old one, in header or query, and the fields of one connection.
 
     `now`: aware UTC. `payload`: the value of x-amz-content-sha256. `path_as_sent`: sign the path as it is spelled, not
-    in S3's canonical form. All else of the head stays as it is."""
-    timestamp = written(now.replace(microsecond=0))
-    path, _, query = head.target.partition("?")
+    in S3's canonical form. `target`, `host`: the upstream's, if they are others. All else of the head stays as it is.
+    """
+    timestamp = _written(int(now.timestamp()))
+    path, _, query = (target or head.target).partition("?")
     given = head.headers
     if query:
         query, moved = without_signature(query)
@@ -104,28 +121,47 @@ def sign(
             given += _not_sent(joined(moved), given)
     plan = _plans[tuple([name for name, _ in given])]
     fields = [given[place] for place in plan.kept]
-    fields += [("X-Amz-Date", timestamp), ("X-Amz-Content-SHA256", payload)]
-    order, listed = plan.order, plan.listed
+    if host is not None:
+        for place in plan.hosts:
+            fields[place] = fields[place][0], host
+    fields += (("X-Amz-Date", timestamp), ("X-Amz-Content-SHA256", payload))
+    covered = plan.covered
     if credentials.session_token is not None:
         fields.append(("X-Amz-Security-Token", credentials.session_token))
-        order, listed = plan.order_with_token, plan.listed_with_token
-    values = [value for _, value in fields]
-    lines = [
-        f"{name}:{collapsed(values[places[0]] if len(places) == 1 else ','.join([values[at] for at in places]))}\n"
-        for name, places in order
-    ]
+        covered = plan.covered_with_token
+    lines, listed = covered.lines(fields), covered.listed
     start = f"{head.method}\n{path if path_as_sent else canonical_path(path)}\n{canonical_query(query)}\n"
-    canonical = f"{start}{''.join(lines)}\n{listed}\n{payload}"
+    canonical = f"{start}{lines}\n{listed}\n{payload}"
     scope = f"{timestamp[:8]}/{region}/{service}/aws4_request"
     key = signing_key(credentials, timestamp[:8], region, service)
     seed = signature(key, string_to_sign(timestamp, scope, canonical))
     credential = f"{SIGV4} Credential={credentials.access_key_id}/{scope}"
     fields.append(("Authorization", f"{credential}, SignedHeaders={listed}, Signature={seed}"))
-    target = f"{path}?{query}" if query else path
-    return SignedHead(RequestHead(head.method, target, tuple(fields)), seed, scope, timestamp, key)
+    sent = RequestHead(head.method, f"{path}?{query}" if query else path, tuple(fields))
+    return SignedHead(sent, seed, scope, timestamp, key)
 
 
-_Order = tuple[tuple[str, tuple[int, ...]], ...]
+class _Covered:
+    """What a signature covers of the fields that are sent. `places`: by lower-case name."""
+
+    __slots__ = ("_form", "_order", "_places", "listed")
+
+    def __init__(self, places: Mapping[str, list[int]]) -> None:
+        self._order = sorted(places.items())
+        self._places = tuple(place for _, found in self._order for place in found)
+        self._form = "".join(
+            f"{name.replace('%', '%%')}:{','.join('%s' for _ in found)}\n" for name, found in self._order
+        )
+        self.listed = ";".join(name for name, _ in self._order)
+        """SignedHeaders."""
+
+    def lines(self, fields: Sequence[tuple[str, str]]) -> str:
+        """Their lines in the canonical request."""
+        text = self._form % tuple([fields[place][1] for place in self._places])
+        if " " not in text and "\t" not in text:
+            return text
+        joined = [(name, ",".join([fields[place][1] for place in places])) for name, places in self._order]
+        return "".join([f"{name}:{collapsed(value)}\n" for name, value in joined])
 
 
 class _Plan(NamedTuple):
@@ -133,32 +169,34 @@ class _Plan(NamedTuple):
 
     kept: tuple[int, ...]
     """The places of those that stay. After them come X-Amz-Date, X-Amz-Content-SHA256 and X-Amz-Security-Token."""
-    order: _Order
-    """Of what is signed: lower-case name, and the places of the values among the fields that are sent."""
-    listed: str
-    """SignedHeaders."""
-    order_with_token: _Order
-    listed_with_token: str
+    hosts: Sequence[int]
+    """The places of Host among those."""
+    covered: _Covered
+    covered_with_token: _Covered
 
 
 def _plan(names: tuple[str, ...]) -> _Plan:
-    kept = tuple(place for place, name in enumerate(names) if name.lower() not in _REPLACED)
+    kept = tuple(place for place, name in enumerate(names) if name.lower() not in _LEFT)
     places: dict[str, list[int]] = {}
     for place, name in enumerate([*(names[one] for one in kept), "x-amz-date", "x-amz-content-sha256"]):
         places.setdefault(name.lower(), []).append(place)
-    without = {name: found for name, found in places.items() if name not in _NOT_SIGNED}
-    with_token = without | {"x-amz-security-token": [len(kept) + 2]}
-    orders = [tuple((name, tuple(found[name])) for name in sorted(found)) for found in (without, with_token)]
-    return _Plan(kept, orders[0], ";".join(sorted(without)), orders[1], ";".join(sorted(with_token)))
+    covered = {name: found for name, found in places.items() if name not in _NOT_SIGNED}
+    hosts = places.get("host", ())
+    return _Plan(kept, hosts, _Covered(covered), _Covered(covered | {"x-amz-security-token": [len(kept) + 2]}))
 
 
 _plans = Remembered(_plan, size=1024)
 
 
-@lru_cache(maxsize=16)
 def written(moment: datetime) -> str:
-    """As in X-Amz-Date. Many requests share a second."""
+    """As in X-Amz-Date."""
     return moment.strftime("%Y%m%dT%H%M%SZ")
+
+
+@lru_cache(maxsize=16)
+def _written(second: int) -> str:
+    """Many requests share a second."""
+    return written(datetime.fromtimestamp(second, UTC))
 
 
 def _not_sent(moved: Mapping[str, str], headers: Headers) -> Headers:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from denyproxy.exchange import RequestHead
+from denyproxy.remembered import Remembered
 from denyproxy.sigv4.canonical import canonical_path, canonical_query, collapsed, joined
 from denyproxy.sigv4.credential import SIGV2, SIGV4, SIGV4A, CredentialKind, parse_credential
 from denyproxy.sigv4.credentials import Credentials
@@ -52,6 +53,7 @@ __all__ = ["Refusal", "Verified", "token_refusal", "verify"]
 Lookup = Callable[[str], Credentials | None]
 Values = Mapping[str, str]
 """Lower-case name of a header field -> value."""
+_SIGV4 = SIGV4 + " "
 _EXPRESS_TOKEN = "x-amz-s3session-token"
 _OTHER_MECHANISMS = frozenset({"awsaccesskeyid", "signature", "x-amz-algorithm", "x-amz-signature"})
 """Query parameters that do not go with an Authorization header."""
@@ -79,19 +81,31 @@ class Verified(NamedTuple):
         return f"Verified({self.credentials!r}, {self.scope!r})"
 
 
-def verify(head: RequestHead, lookup: Lookup, now: datetime, bucket_in_host: str | None = None) -> Verified | Refusal:
-    """Verify a signed request. `now`: aware UTC. `bucket_in_host`: the bucket, if the Host names it.
+def verify(
+    head: RequestHead,
+    lookup: Lookup,
+    now: datetime,
+    bucket_in_host: str | None = None,
+    values: Values | None = None,
+) -> Verified | Refusal:
+    """Verify a signed request. `now`: aware UTC. `bucket_in_host`: the bucket, if the Host names it. `values`: its
+    header fields, `joined`, where that is done already.
 
     The body is not looked at: its hash, or the mode of its chunks, is in `Verified.payload`."""
-    values = joined(head.headers)
+    if values is None:
+        values = joined(head.headers)
     authorization = values.get("authorization")
-    parameters = parse_query(head.query_string) if "?" in head.target else ()
-    names = {name.lower() for name, _ in parameters}
-    if authorization is not None and not _OTHER_MECHANISMS.isdisjoint(names):
-        return Refusal(400, "InvalidArgument", TWO_SIGNATURES)
-    if _EXPRESS_TOKEN in values or _EXPRESS_TOKEN in names:
+    parameters: tuple[tuple[str, str], ...] = ()
+    if "?" in head.target:
+        parameters = parse_query(head.query_string)
+        names = {name.lower() for name, _ in parameters}
+        if authorization is not None and not _OTHER_MECHANISMS.isdisjoint(names):
+            return Refusal(400, "InvalidArgument", TWO_SIGNATURES)
+        if _EXPRESS_TOKEN in names:
+            return not_signed_again(EXPRESS)
+    if _EXPRESS_TOKEN in values:
         return not_signed_again(EXPRESS)
-    if authorization is not None and authorization.lstrip().startswith(SIGV4 + " "):
+    if authorization is not None and authorization.lstrip().startswith(_SIGV4):
         return _from_header(head, values, lookup, now)
     credential = parse_credential(head)
     if credential.kind is CredentialKind.QUERY and _SIGNED_QUERY.search(head.query_string) is None:
@@ -112,14 +126,15 @@ def _from_header(head: RequestHead, values: Values, lookup: Lookup, now: datetim
     if scope is None or not names or not given:
         return Refusal(400, "AuthorizationHeaderMalformed", MALFORMED)
     date = values.get("x-amz-date") or values.get("date")
-    signed_at = _read(date) if date is not None else None
-    if signed_at is None:
+    moment = _read(date) if date is not None else None
+    if moment is None:
         return Refusal(403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
     if scope.service == "s3express":
         return not_signed_again(EXPRESS)
     credentials = lookup(scope.key_id)
     if credentials is None:
         return unknown_key(scope.key_id)
+    signed_at, timestamp = moment
     if abs(now - signed_at) > MAX_SKEW:
         return skewed(signed_at, now)
     payload = values.get("x-amz-content-sha256")
@@ -133,7 +148,7 @@ def _from_header(head: RequestHead, values: Values, lookup: Lookup, now: datetim
         values,
         credentials,
         scope,
-        signed_at,
+        timestamp,
         names,
         given,
         payload,
@@ -172,7 +187,7 @@ def _from_query(
         headers,
         credentials,
         scope,
-        signed_at,
+        written(signed_at),
         sorted_names(values["SignedHeaders"]),
         values["Signature"],
         payload or UNSIGNED_PAYLOAD,
@@ -189,25 +204,24 @@ def _compare(
     values: Values,
     credentials: Credentials,
     scope: Scope,
-    signed_at: datetime,
+    timestamp: str,
     names: tuple[str, ...],
     given: str,
     payload: str,
     query: str,
     stated: str | None,
 ) -> Verified | Refusal:
-    unsigned = _unsigned(values, names)
+    unsigned = _demanded[tuple(values)].difference(names)
     if unsigned:
         return Refusal(
             403,
             "AccessDenied",
             "There were headers present in the request which were not signed",
-            (("HeadersNotSigned", ", ".join(unsigned)),),
+            (("HeadersNotSigned", ", ".join(sorted(unsigned, key=lambda name: (name != "host", name)))),),
         )
-    timestamp = written(signed_at)
     if scope.date != timestamp[:8]:
         return Refusal(400, "AuthorizationHeaderMalformed", OTHER_DATE.format(scope.date, timestamp[:8]))
-    if stated is not None and not _PAYLOAD.fullmatch(payload):
+    if stated is not None and payload != EMPTY_PAYLOAD and not _PAYLOAD.fullmatch(payload):
         return Refusal(400, "InvalidArgument", NO_PAYLOAD)
     token = values.get("x-amz-security-token")
     if token is None and query:
@@ -215,32 +229,33 @@ def _compare(
     refusal = token_refusal(credentials, token)
     if refusal is not None:
         return refusal
-    lines = "\n".join([f"{name}:{collapsed(values.get(name, ''))}" for name in names])
-    tail = f"{lines}\n\n{';'.join(names)}\n{payload}"
+    lines = "".join([f"{name}:{values.get(name, '')}\n" for name in names])
+    if " " in lines or "\t" in lines:
+        lines = "".join([f"{name}:{collapsed(values.get(name, ''))}\n" for name in names])
+    tail = f"{lines}\n{';'.join(names)}\n{payload}"
     key = signing_key(credentials, scope.date, scope.region, scope.service)
-    first = ""
-    for start, as_sent in _starts(head, query):
-        canonical = f"{start}\n{tail}"
-        text = string_to_sign(timestamp, scope.text, canonical)
-        ours = signature(key, text)
-        if _equal(given, ours):
-            return Verified(
-                credentials, payload, ours, timestamp, scope.text, key, scope.region, scope.service, as_sent
-            )
-        first = first or canonical
-    return mismatch(credentials, given, string_to_sign(timestamp, scope.text, first), first)
-
-
-def _starts(head: RequestHead, query: str) -> Iterator[tuple[str, bool]]:
-    """Method, path and query as a client may have signed them, S3's own form first, and whether its path is as sent."""
     path = head.path
-    canonical = canonical_path(path)
-    first = canonical_query(query)
-    yield f"{head.method}\n{canonical}\n{first}", False
-    queries = dict.fromkeys((first, _sorted(query)))
-    for other in dict.fromkeys((canonical, path)):
-        for spelled in queries:
-            yield f"{head.method}\n{other}\n{spelled}", other != canonical
+    canonical = f"{head.method}\n{canonical_path(path)}\n{canonical_query(query)}\n{tail}"
+    text = string_to_sign(timestamp, scope.text, canonical)
+    ours, as_sent = signature(key, text), False
+    if not _equal(given, ours):
+        for spelled, path_as_sent in _other_spellings(path, query):
+            ours = signature(key, string_to_sign(timestamp, scope.text, f"{head.method}\n{spelled}\n{tail}"))
+            if _equal(given, ours):
+                as_sent = path_as_sent
+                break
+        else:
+            return mismatch(credentials, given, text, canonical)
+    return Verified(credentials, payload, ours, timestamp, scope.text, key, scope.region, scope.service, as_sent)
+
+
+def _other_spellings(path: str, query: str) -> Iterator[tuple[str, bool]]:
+    """Path and query as a client may have signed them, if not in S3's own form, and whether its path is as sent."""
+    own_path, own_query = canonical_path(path), canonical_query(query)
+    for other_path in dict.fromkeys((own_path, path)):
+        for other_query in dict.fromkeys((own_query, _sorted(query))):
+            if (other_path, other_query) != (own_path, own_query):
+                yield f"{other_path}\n{other_query}", other_path != own_path
 
 
 def _sorted(query: str) -> str:
@@ -248,12 +263,12 @@ def _sorted(query: str) -> str:
     return "&".join(sorted(parts))
 
 
-def _unsigned(values: Values, names: Sequence[str]) -> list[str]:
-    """Header fields that S3 demands to be signed and that are not."""
-    signed = names if len(names) < 64 else frozenset(names)
-    missing = [name for name in values if name.startswith(("x-amz-", "content-md5")) and name not in signed]
-    missing = sorted(name for name in missing if name.startswith("x-amz-") or name == "content-md5")
-    return missing if "host" in names else ["host", *missing]
+def _to_be_signed(names: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(name for name in (*names, "host") if name.startswith("x-amz-") or name in ("host", "content-md5"))
+
+
+_demanded = Remembered(_to_be_signed, size=1024)
+"""Lower-case names of header fields -> those that S3 demands to be signed."""
 
 
 def _version2(
@@ -312,9 +327,10 @@ def token_refusal(credentials: Credentials, token: str | None) -> Refusal | None
 
 
 @lru_cache(maxsize=64)
-def _read(date: str) -> datetime | None:
-    """Many requests share a second."""
-    return parse_date(date)
+def _read(date: str) -> tuple[datetime, str] | None:
+    """A moment, and how the string to sign writes it. Many requests share a second."""
+    moment = parse_date(date)
+    return None if moment is None else (moment, written(moment))
 
 
 def _equal(one: str, other: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from denyproxy.aws_endpoints import aws_endpoints
-from denyproxy.proxy.endpoints import Addressed, Regions, addressed, one_server
+from denyproxy.proxy.endpoints import Addressed, Regions, addressed, bucket_in_host, one_server
 from denyproxy.proxy.errors import Refused
 from denyproxy.proxy.upstream import Origin
 
@@ -38,7 +38,7 @@ POINT = "arn:aws:s3:us-west-2:111122223333:accesspoint/reports"
 def test_what_a_request_is_addressed_to(
     host: str, target: str, bucket: str | None, segment: str | None, rest: str
 ) -> None:
-    found = addressed(host, target, DOMAINS)
+    found = addressed(target, bucket_in_host(host, DOMAINS))
     assert (found.bucket, found.rest) == (bucket, rest)
     assert segment is None or found.segment == segment
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from denyproxy.proxy.framing import HIGH_WATER, Chunked, Framing, ReceivedBody, Sized, UntilClose
+from denyproxy.proxy.heads import header_fields
 from denyproxy.proxy.http1 import NotHTTP, parse_request, parse_response
 
 
@@ -229,3 +230,24 @@ async def test_a_reader_is_woken() -> None:
     assert body.close(ConnectionResetError())
     assert await reading == b""
     assert body.ended
+
+
+NAMES = st.sampled_from([b"a", b"A", b"x-amz-meta-%", b"X-Amz-Date", b"te"])
+VALUES = st.binary(max_size=20).filter(lambda value: not set(value) & set(b"\r\n\0"))
+
+
+@given(st.lists(st.tuples(NAMES, VALUES), min_size=1, max_size=5))
+def test_a_head_as_text_is_what_was_sent(fields: list[tuple[bytes, bytes]]) -> None:
+    """Whatever was sent under the same names before."""
+    lines = [name + b":" + value for name, value in fields]
+    found = parse_request(b"\r\n".join((b"GET / HTTP/1.1", *lines)))
+    assert found.head.headers == header_fields([line for line in lines if not line.startswith(b"te:")])
+
+
+def test_equal_names_say_nothing_of_the_values() -> None:
+    for length in (5, 7, 5):
+        assert parse_request(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: %d" % length).length == length
+    with pytest.raises(NotHTTP):
+        parse_request(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: x")
+    with pytest.raises(NotHTTP):
+        parse_request(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5")

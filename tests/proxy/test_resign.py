@@ -19,7 +19,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 
 from denyproxy.exchange import Answer, Resigned
-from denyproxy.proxy.endpoints import Endpoint
+from denyproxy.proxy.endpoints import Endpoint, one_server
 from denyproxy.proxy.errors import NoCredentials, Refused
 from denyproxy.proxy.http1 import parse_request
 from denyproxy.proxy.modes import Passthrough, UpstreamMode
@@ -598,3 +598,17 @@ async def test_a_client_that_names_a_host_of_aws_means_that_host() -> None:
     assert outgoing.text.target == "/key"
     assert "AKIAUPSTREAM" in (outgoing.text.header("Authorization") or "")
     assert "/eu-central-1/s3/" in (outgoing.text.header("Authorization") or "")
+
+
+async def test_each_host_names_its_own_bucket_however_often_it_is_asked() -> None:
+    options = ResignOptions(aws=False, base_domains=("localhost",))
+    server = one_server(Origin("http", "127.0.0.1", 9000))
+    mode = Resign(TABLE, OWN, server, Late(), options=options)
+    for host, target in (("a.localhost:90", "/a/k"), ("b.localhost", "/b/k"), ("localhost", "/k"), ("c", "/k")) * 2:
+        request = AWSRequest("GET", f"http://{host}/k", data=b"")
+        S3SigV4Auth(boto(LOCAL), "s3", "us-east-1").add_auth(request)
+        fields = [f"{name}: {value}" for name, value in request.headers.items()]
+        raw = "\r\n".join(("GET /k HTTP/1.1", f"Host: {host}", *fields)).encode()
+        outgoing = await mode.prepare(parse_request(raw), None)
+        assert outgoing.text.target == target
+        assert outgoing.text.header("Host") == "127.0.0.1:9000"

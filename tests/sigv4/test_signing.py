@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -13,10 +13,11 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from denyproxy.exchange import Headers, RequestHead
 from denyproxy.sigv4.credentials import Credentials
-from denyproxy.sigv4.signing import sign, signing_key
+from denyproxy.sigv4.signing import sign, signature, signing_key
 from denyproxy.sigv4.verification import Verified, verify
 from tests.sigv4.test_verification import FIELDS, GET, KEY, KEYS, METHODS, PARAMETERS, PRESIGNED, START
 
@@ -147,3 +148,31 @@ def test_botocore_calculates_the_same(
     found = verify(signed.head, lambda _: OTHER, datetime(2013, 5, 24, tzinfo=UTC))
     assert isinstance(found, Verified)
     assert (found.signature, found.payload, found.key) == (signed.signature, payload, signed.key)
+
+
+def test_hosts_are_replaced_where_they_stand_and_fields_of_one_connection_left() -> None:
+    for host in ("one:9000", "two"):
+        head = RequestHead("GET", "/b/k?x", (("A", "1"), ("HOST", "local"), ("Connection", "A"), ("TE", "trailers")))
+        found = sign(head, OTHER, region="r", service="s3", now=START, payload=UNSIGNED, target="/k?x", host=host).head
+        assert found.headers[:2] == (("A", "1"), ("HOST", host))
+        assert found.target == "/k?x"
+        assert {name.lower() for name, _ in found.headers}.isdisjoint({"connection", "te"})
+        assert isinstance(verify(found, lambda _: OTHER, START), Verified)
+
+
+def test_a_name_with_a_percent_sign_is_signed_as_it_is() -> None:
+    head = again(RequestHead("GET", "/k", (("Host", "h"), ("x-amz-meta-%s%", "100%d"), ("X-Amz-Meta-%", "a  b"))))
+    assert ";x-amz-meta-%;x-amz-meta-%s%;" in (head.header("authorization") or "")
+    assert isinstance(verify(head, lambda _: OTHER, START), Verified)
+
+
+def test_the_time_is_that_of_each_request() -> None:
+    for seconds in (0, 0.999999, 1, 86400):
+        now = START + timedelta(seconds=seconds)
+        found = sign(RequestHead("GET", "/k"), KEY, region="r", service="s3", now=now, payload=UNSIGNED)
+        assert found.timestamp == now.strftime("%Y%m%dT%H%M%SZ")
+
+
+@given(key=st.binary(max_size=64), text=st.text(max_size=200))
+def test_signatures_are_hmacs(key: bytes, text: str) -> None:
+    assert signature(key, text) == hmac.digest(key, text.encode("utf-8", "surrogateescape"), "sha256").hex()

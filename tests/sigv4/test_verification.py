@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from denyproxy.exchange import Headers, RequestHead
 from denyproxy.sigv4.credentials import Credentials
+from denyproxy.sigv4.signing import sign
 from denyproxy.sigv4.verification import Refusal, Verified, verify
 
 KEY = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
@@ -408,3 +409,68 @@ def test_neither_secret_nor_signing_key_is_shown() -> None:
     assert isinstance(found, Verified)
     assert KEY.secret_access_key not in repr(found)
     assert repr(found.key) not in repr(found)
+
+
+# What is remembered of one request says nothing of the next
+
+
+def freshly_signed(*fields: tuple[str, str], at: datetime = START) -> RequestHead:
+    """A request whose own fields are all signed."""
+    return sign(
+        RequestHead("GET", "/k", (HOST, *fields)), KEY, region="us-east-1", service="s3", now=at, payload=EMPTY
+    ).head
+
+
+def outcome(head: RequestHead, now: datetime = START) -> str:
+    return code(verify(head, lookup, now))
+
+
+def test_equal_names_with_other_values_are_another_request() -> None:
+    one, other = (freshly_signed(("x-amz-meta-a", value)) for value in ("1", "2"))
+    assert [outcome(one), outcome(other)] == ["verified", "verified"]
+    assert [name for name, _ in one.headers] == [name for name, _ in other.headers]
+    authorization = ("Authorization", other.header("authorization") or "")
+    swapped = replace(one, headers=(*one.headers[:-1], authorization))
+    assert outcome(swapped) == "SignatureDoesNotMatch"
+
+
+def test_a_repeated_field_is_signed_with_all_of_its_values() -> None:
+    head = freshly_signed(("x-amz-meta-a", "1"), ("X-Amz-Meta-A", "2"))
+    assert outcome(head) == "verified"
+    assert outcome(freshly_signed(("x-amz-meta-a", "1,2"))) == "verified"
+    host, first, second, *rest = head.headers
+    assert outcome(replace(head, headers=(host, second, first, *rest))) == "SignatureDoesNotMatch"
+    assert outcome(replace(head, headers=(host, first, *rest))) == "SignatureDoesNotMatch"
+    assert outcome(replace(head, headers=(host, first, second, second, *rest))) == "SignatureDoesNotMatch"
+
+
+@pytest.mark.parametrize("name", ["x-amz-meta-a", "X-AMZ-META-A", "Content-MD5"])
+def test_a_field_that_must_be_signed_is_missed_after_one_that_was(name: str) -> None:
+    head = freshly_signed((name, "1"))
+    plain = freshly_signed()
+    assert [outcome(head), outcome(plain)] == ["verified", "verified"]
+    added = replace(plain, headers=(plain.headers[0], (name, "1"), *plain.headers[1:]))
+    assert [field for field, _ in added.headers] == [field for field, _ in head.headers]
+    found = verify(added, lookup, START)
+    assert isinstance(found, Refusal)
+    assert found.fields == (("HeadersNotSigned", name.lower()),)
+
+
+def test_a_signed_field_that_is_missing_is_missed() -> None:
+    head = freshly_signed(("Range", "bytes=0-1"))
+    assert outcome(head) == "verified"
+    assert outcome(replace(head, headers=(head.headers[0], *head.headers[2:]))) == "SignatureDoesNotMatch"
+
+
+def test_a_request_of_another_moment_is_held_to_that_moment() -> None:
+    later = START + timedelta(days=1)
+    today, tomorrow = freshly_signed(), freshly_signed(at=later)
+    assert [outcome(today), outcome(tomorrow, later)] == ["verified", "verified"]
+    assert [outcome(today, later), outcome(tomorrow)] == ["RequestTimeTooSkewed", "RequestTimeTooSkewed"]
+    moved = tuple(
+        (name, today.header(name) or "" if name == "X-Amz-Date" else value) for name, value in tomorrow.headers
+    )
+    assert outcome(replace(tomorrow, headers=moved)) == "AuthorizationHeaderMalformed"
+    second = freshly_signed(at=START + timedelta(seconds=1))
+    moved = tuple((name, today.header(name) or "" if name == "X-Amz-Date" else value) for name, value in second.headers)
+    assert outcome(replace(second, headers=moved)) == "SignatureDoesNotMatch"
