@@ -168,6 +168,7 @@ def _judged(
         caller_known=caller.principal.type is not PrincipalType.UNKNOWN,
         missing_key=evidence.missing_key,
         missing_for_sure=evidence.missing_for_sure,
+        authorizations=evidence.authorizations,
     )
     return evidence, judgement
 

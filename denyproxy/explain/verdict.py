@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.model import EffectOfCause, Verdict
+from denyproxy.iam.doubt import doubts_of_allowed
 from denyproxy.iam.mismatch import Doubt
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.authorization import Authorization
@@ -45,6 +46,8 @@ class Judgement:
     """The cause was found by elimination: nothing else can account for the 403."""
     differs: tuple[str, ...] = field(default=())
     """What S3's message says that the snapshot does not bear out."""
+    doubts: tuple[Doubt, ...] = ()
+    """Of what is allowed: the rules in doubt that it rests on."""
 
 
 _VERDICTS = {
@@ -77,7 +80,8 @@ def judge(
     if sure_miss and (missing_for_sure or (said.answered and not possible)):
         return replace(_definite(sure_miss), missing_key=True)
     if not said.answered and not possible:
-        return Judgement(Verdict.ALLOWED, certain=True)
+        doubts = tuple(dict.fromkeys(doubt for item in authorizations for doubt in doubts_of_allowed(item.evaluation)))
+        return Judgement(Verdict.ALLOWED, certain=not doubts, doubts=doubts)
     candidates = _each_unloaded_once(sorted(possible + (missing_key if said.answered else ()), key=likelihood))
     if not caller_known:
         return Judgement(Verdict.UNKNOWN_CALLER, candidates=candidates)
@@ -160,10 +164,10 @@ def _is_missing(finding: Finding) -> bool:
 def is_doubtful(finding: Finding) -> bool:
     """Does the finding rest on a rule on which AWS's sources disagree?"""
     conflict = finding.authorization is not None and finding.authorization.requirement.conflict is not None
-    return conflict or bool(doubts(finding))
+    return conflict or bool(doubts_of_deny(finding))
 
 
-def doubts(finding: Finding) -> tuple[Doubt, ...]:
+def doubts_of_deny(finding: Finding) -> tuple[Doubt, ...]:
     """The rules in doubt by which a Deny applies."""
     if finding.effect != "explicit" or finding.evidence is None:
         return ()

@@ -23,12 +23,6 @@ NO, UNSURE, YES = Truth.NO, Truth.UNKNOWN, Truth.YES
 _ORDER = {reason: order for order, reason in enumerate(Mismatch)}
 
 
-def doubts_in_scp(statement: Statement) -> tuple[Doubt, ...]:
-    """What is less than certain about a statement because it stands in an SCP."""
-    plain = not statement.conditions and statement.resources == ("*",) and not statement.not_action
-    return () if statement.effect == "Deny" or plain else (Doubt.NARROW_SCP_ALLOW,)
-
-
 def examine(
     statement: Statement, request: AuthorizationRequest, resource: str | None, api_names: Mapping[str, str]
 ) -> StatementEvidence:

@@ -146,6 +146,20 @@ def test_all_allowed_and_denied_all_the_same_is_unexplained() -> None:
     assert explanation.cause is None
 
 
+def test_what_is_allowed_by_a_rule_in_doubt_is_not_certain() -> None:
+    plain = world(policies(ALLOW_ALL))
+    narrow = policies({**ALLOW_ALL, "Resource": "arn:aws:s3:::b/*"}, name="scp")
+    account = replace(plain.accounts["111122223333"], management=False, scp=(narrow,), organization_id="o-1")
+    question = call(response=None, response_body=None)
+    assert explain(question, plain).certain
+    told = explain(question, replace(plain, accounts={"111122223333": account}))
+    assert (told.verdict, told.certain) == ("allowed", False)
+    doubt = (
+        "Not certain: AWS's own pages disagree, or do not say, whether an SCP's Allow can have conditions or resources."
+    )
+    assert doubt in told.notes
+
+
 def test_an_unknown_access_key_names_no_culprit() -> None:
     explanation = explain(call(), replace(world(PolicyList()), access_keys={}))
     assert explanation.verdict == "unknown-caller"

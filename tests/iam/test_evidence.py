@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from denyproxy.iam.context import RequestContext
-from denyproxy.iam.examination import doubts_in_scp
 from denyproxy.iam.principal import ANONYMOUS, Principal
 from denyproxy.iam.statement import Doubt, ElementEvidence, Mismatch
 from denyproxy.iam.truth import Truth
@@ -603,20 +602,6 @@ def test_results_that_are_less_than_certain_are_flagged(
     operator: str, values: Any, keys: RequestContext, flags: tuple[Doubt, ...]
 ) -> None:
     assert condition(operator, values, keys).flags == flags
-
-
-@pytest.mark.parametrize(
-    ("written", "flags"),
-    [
-        (allow(), ()),
-        (deny(resource=BUCKET), ()),
-        (allow(resource=BUCKET), (Doubt.NARROW_SCP_ALLOW,)),
-        (allow(Condition={"Null": {"k": "true"}}), (Doubt.NARROW_SCP_ALLOW,)),
-        ({"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}, (Doubt.NARROW_SCP_ALLOW,)),
-    ],
-)
-def test_an_scp_that_allows_narrowly_is_flagged(written: dict[str, Any], flags: tuple[Doubt, ...]) -> None:
-    assert doubts_in_scp(statement(written)) == flags
 
 
 def test_federated_callers_are_named_by_their_arn() -> None:

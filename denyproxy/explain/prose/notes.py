@@ -8,7 +8,7 @@ from denyproxy.exchange import DeniedCall
 from denyproxy.explain.dialects import Difference
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.model import Cause
-from denyproxy.explain.verdict import Judgement, doubts
+from denyproxy.explain.verdict import Judgement, doubts_of_deny
 from denyproxy.iam.mismatch import Doubt
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.request import Caller, S3Request
@@ -34,6 +34,7 @@ def notes(
             f"denyproxy verified the signature of {client} and signed with credentials of its own: S3 saw "
             f"{caller.principal.arn or 'those'}, and all that is said here is about them."
         )
+    remarks.extend(map(_on_doubt, judgement.doubts))
     if judgement.cause is not None:
         remarks.extend(_on_cause(judgement.cause, caller))
         if judgement.cause.layer == "signature-mismatch" and judgement.cause.element is None and call.mode == "forward":
@@ -51,8 +52,7 @@ def notes(
 
 def _on_cause(cause: Finding, caller: Caller) -> Iterator[str]:
     authorization = cause.authorization
-    for doubt in doubts(cause):
-        yield f"Not certain: AWS's own pages disagree, or do not say, {_DOUBTS[doubt]}."
+    yield from map(_on_doubt, doubts_of_deny(cause))
     if authorization is not None and authorization.requirement.conflict is not None:
         requirement = authorization.requirement
         yield f"Not certain: AWS's own pages disagree on the need for {requirement.action} ({requirement.conflict})."
@@ -63,6 +63,10 @@ def _on_cause(cause: Finding, caller: Caller) -> Iterator[str]:
             "The URL ended by its own lifetime. It was signed with temporary credentials, so that it could not have "
             "outlived their session either (S3 then says ExpiredToken)."
         )
+
+
+def _on_doubt(doubt: Doubt) -> str:
+    return f"Not certain: AWS's own pages disagree, or do not say, {_DOUBTS[doubt]}."
 
 
 _COLLAPSED = (
