@@ -9,15 +9,18 @@ from __future__ import annotations
 from typing import TypeVar
 
 from denyproxy.exchange import Declared, DeniedCall
+from denyproxy.explain.case import Case
 from denyproxy.explain.delivery import Deliver, Delivery
 from denyproxy.explain.explainer import Explained, Explainer
 from denyproxy.explain.names import Compared, compared
 from denyproxy.explain.record import Told
 from denyproxy.explain.retelling import Retelling
-from denyproxy.explain.shape import Shape, request_id, shape_of
+from denyproxy.explain.shape import Shape, shape_of
 from denyproxy.s3.snapshot import PolicySnapshot
 
-_OF_TIME = frozenset({"aws:currenttime", "aws:epochtime", "s3:signatureage"})
+_OF_TIME = frozenset({"aws:currenttime", "aws:epochtime", "s3:signatureage", "s3:object-lock-remaining-retention-days"})
+_LONGEST_RECORD = 16 * 1024
+"""Characters of what is kept."""
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -52,7 +55,8 @@ class Memo:
         if explained is None:
             return None
         delivery = self._deliver(explained)
-        if shape is not None and delivery.record is not None and is_lasting(explained):
+        small = delivery.record is not None and len(delivery.record) <= _LONGEST_RECORD
+        if shape is not None and small and is_lasting(explained, shape):
             self._keep(explained, delivery, shape)
         return delivery
 
@@ -69,7 +73,7 @@ class Memo:
         if shape is None:
             return None
         alike = self._alike.get(shape.digest)
-        if alike is not None and alike.proven and alike.may_serve(shape.name):
+        if alike is not None and alike.may_serve(shape.name):
             known: Retelling | None = alike.retelling
         else:
             known = self._same.get((shape.digest, shape.name))
@@ -83,32 +87,34 @@ class Memo:
         _put(self._same, (shape.digest, shape.name), retelling, self._size)
         alike = self._alike.get(shape.digest)
         if alike is None:
-            found = compared(explained.case, shape.name) if shape.name else None
-            _put(self._alike, shape.digest, _Alike(retelling, found), self._size)
-        elif shape.name != alike.retelling.name and not alike.proven and alike.may_serve(shape.name):
-            case = explained.case
-            alike.prove(alike.retelling.of(case.call, case.snapshot, shape) == delivery)
+            _put(self._alike, shape.digest, _Alike(retelling), self._size)
+        elif not alike.settled and shape.name != alike.retelling.name:
+            alike.settle(explained.case, delivery, shape)
 
 
 class _Alike:
     """What may be told of other names than its own."""
 
-    def __init__(self, retelling: Retelling, compared: Compared | None) -> None:
-        """`compared`: with what; None: it cannot be told of another."""
+    def __init__(self, retelling: Retelling) -> None:
         self.retelling = retelling
-        self._compared = None if compared is None or compared.occur_in(retelling.name) else compared
-        self.proven = False
-        """Has it been right of another name?"""
+        self.settled = False
+        """Is it known whether it may?"""
+        self._compared: Compared | None = None
 
     def may_serve(self, name: str) -> bool:
-        """Can no policy tell the name from its own?"""
+        """Has it been right of another name, and can no policy tell this one from its own?"""
         return self._compared is not None and not self._compared.occur_in(name)
 
-    def prove(self, right: bool) -> None:
-        """What has been seen of another name."""
-        self.proven = right
-        if not right:
-            self._compared = None
+    def settle(self, case: Case, delivery: Delivery, shape: Shape) -> None:
+        """See whether it is right of another name, that of this case, of which `delivery` is told."""
+        words = compared(case, shape.name)
+        if words is not None and words.occur_in(shape.name):
+            return  # the next name may tell
+        self.settled = True
+        if words is None or words.occur_in(self.retelling.name) or self.retelling.cuts_name:
+            return
+        if self.retelling.of(case.call, case.snapshot, shape) == delivery:
+            self._compared = words
 
 
 def _put(kept: dict[K, V], key: K, value: V, size: int) -> None:
@@ -117,16 +123,14 @@ def _put(kept: dict[K, V], key: K, value: V, size: int) -> None:
     kept[key] = value
 
 
-def is_lasting(explained: Explained) -> bool:
+def is_lasting(explained: Explained, shape: Shape) -> bool:
     """Is it the same at any other time?"""
-    case, explanation = explained.case, explained.explanation
-    upstream = explanation.upstream
-    if upstream.code not in (None, "AccessDenied"):
+    case, upstream = explained.case, explained.explanation.upstream
+    if upstream.code not in (None, "AccessDenied") or upstream.request_id != shape.request_id:
         return False
-    if upstream.request_id != request_id(case.call, read=upstream.code is not None):
-        return False
-    needed = [item.requirement for item in case.evidence.authorizations]
-    if any((each.bucket, each.key) in case.snapshot.objects for each in needed):
+    places = {(case.request.bucket, case.request.key)}
+    places |= {(item.requirement.bucket, item.requirement.key) for item in case.evidence.authorizations}
+    if not places.isdisjoint(case.snapshot.objects):
         return False
     if any(name.lower() in _OF_TIME for name in case.call.declared.context):
         return False

@@ -47,7 +47,7 @@ class Compared:
 
 def compared(case: Case, name: str) -> Compared | None:
     """What the key of a call is compared with, a name being a word of it. None: with more than the words of texts."""
-    buckets = {item.requirement.bucket for item in case.evidence.authorizations}
+    buckets = {case.request.bucket, *(item.requirement.bucket for item in case.evidence.authorizations)}
     if any(bucket in buckets for bucket, _ in case.snapshot.objects):
         return None  # objects that are known by their keys
     held = _held(case.evidence)
@@ -67,6 +67,8 @@ def compared(case: Case, name: str) -> Compared | None:
                 if variable in holding or not variable.startswith("aws:"):
                     return None
                 values |= held.get(variable, set())
+    if not all(text.isascii() for text in (*texts, *values)):
+        return None  # letters that change with their case into others
     found = Compared(texts, values, len(name))
     return found if found.countable else None
 

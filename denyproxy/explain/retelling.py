@@ -8,15 +8,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import PydanticSerializationError, to_json
 
 from denyproxy.exchange import DeniedCall
 from denyproxy.explain.assembly import policies_used
 from denyproxy.explain.delivery import Deliver, Delivery
 from denyproxy.explain.record import Told
-from denyproxy.explain.shape import Shape, around, request_id
+from denyproxy.explain.shape import Shape, around
 from denyproxy.s3.condition_values import age_of_signature
 from denyproxy.s3.context import time_keys
 from denyproxy.s3.snapshot import PolicySnapshot
@@ -24,6 +25,8 @@ from denyproxy.s3.snapshot import PolicySnapshot
 _NAME, _ID, _REQUEST_ID = "\0name", "\0id", "\0request id"
 _TIME = datetime(1, 1, 1, microsecond=1, tzinfo=UTC)
 _AGE = -(2**53) - 1
+_CUT = re.compile(r"([A-Za-z0-9_-]+)\.\.\.")
+_MOST_PIECES = 500
 _TIME_KEYS = {key: f"\0{key}" for key in ("aws:currenttime", "aws:epochtime", "s3:signatureage")}
 
 
@@ -34,57 +37,72 @@ class Retelling:
         self.name = shape.name
         self._told = told
         self._deliver = deliver
-        self._blanks: tuple[_Blanks, _Blanks] | None = None
-        """Of text and record, once they are asked for."""
 
-    def _made(self) -> tuple[_Blanks, _Blanks]:
-        marked = self._deliver(_marked(self._told))
-        marks = [_json(mark) for mark in (_ID, _REQUEST_ID, _TIME, _AGE, *_TIME_KEYS.values())]
-        return _Blanks(marked.text, [_ID], self.name), _Blanks(marked.record or "", marks, self.name)
+    @cached_property
+    def cuts_name(self) -> bool:
+        """Is the name cut somewhere, so that what is left of it would be told of other names too?"""
+        plain = self._plain
+        words = _CUT.findall(f"{plain.text} {plain.record}")
+        return any(word != self.name and self.name.startswith(word) for word in words)
 
     def of(self, call: DeniedCall, snapshot: PolicySnapshot, shape: Shape) -> Delivery | None:
         """What is told of a call of the same shape. None: it cannot be filled in."""
+        if self._blanks is None:
+            return None
         credential = shape.credential
-        values: dict[str, str | None] = {
+        values = {
             _NAME: shape.name,
             _ID: call.id,
             _json(_ID): _json(call.id),
-            _json(_REQUEST_ID): _json(request_id(call, read=self._told.explanation.upstream.code is not None)),
+            _json(_REQUEST_ID): _json(shape.request_id),
             _json(_TIME): _json(call.received),
             _json(_AGE): _json(policies_used(call, snapshot).age_seconds),
         }
         age = age_of_signature(credential.algorithm, credential.signed_at, call.received)
         for key, value in {**time_keys(call.received), "s3:signatureage": age}.items():
             values[_json(_TIME_KEYS[key])] = _json(value[0]) if isinstance(value, tuple) else None
-        self._blanks = self._blanks or self._made()
-        text, record = (blanks.filled(values) for blanks in self._blanks)
+        text, record = (_filled(blanks, values) for blanks in self._blanks)
         return None if text is None or record is None else Delivery(text, record)
 
+    @cached_property
+    def _plain(self) -> Delivery:
+        return self._deliver(self._told)
 
-class _Blanks:
-    """A text with blanks for what differs."""
+    @cached_property
+    def _blanks(self) -> tuple[Sequence[str], Sequence[str]] | None:
+        """Text and record, by turns what is the same for all and the mark of a blank. None: they have too many, or a
+        client has sent a mark."""
+        plain, marked = self._plain, self._deliver(_marked(self._told))
+        marks = [mark for each in (_ID, _REQUEST_ID, _TIME, _AGE, *_TIME_KEYS.values()) if (mark := _json(each))]
+        if plain.record is None or marked.record is None:
+            return None
+        if _ID in plain.text or any(mark in plain.record for mark in marks):
+            return None
+        made = _split(marked.text, [_ID], self.name), _split(marked.record, marks, self.name)
+        return made if max(map(len, made)) <= _MOST_PIECES else None
 
-    def __init__(self, text: str, marks: Sequence[str], name: str) -> None:
-        """`marks` stand where a blank is to be, and so does the name."""
-        self._pieces: list[str] = []
-        """By turns text and the mark of a blank."""
-        pieces = re.split("(" + "|".join(map(re.escape, marks)) + ")", text)
-        for index, piece in enumerate(pieces):
-            if index % 2 or not name:
-                self._pieces.append(piece)
-                continue
-            first, *rest = around(name, piece)
-            self._pieces += [first, *(one for part in rest for one in (_NAME, part))]
 
-    def filled(self, values: Mapping[str, str | None]) -> str | None:
-        """The text with these in the blanks; None: one of them has no value."""
-        pieces = self._pieces.copy()
-        for index in range(1, len(pieces), 2):
-            value = values[pieces[index]]
-            if value is None:
-                return None
-            pieces[index] = value
-        return "".join(pieces)
+def _split(text: str, marks: Sequence[str], name: str) -> Sequence[str]:
+    """A text, with a mark for the name, by turns with its marks."""
+    pieces: list[str] = []
+    for index, piece in enumerate(re.split("(" + "|".join(map(re.escape, marks)) + ")", text)):
+        if index % 2 or not name:
+            pieces.append(piece)
+            continue
+        first, *rest = around(name, piece)
+        pieces += [first, *(one for part in rest for one in (_NAME, part))]
+    return pieces
+
+
+def _filled(blanks: Sequence[str], values: Mapping[str | None, str | None]) -> str | None:
+    """The text with values for marks; None: one has none."""
+    pieces = list(blanks)
+    for index in range(1, len(pieces), 2):
+        value = values[pieces[index]]
+        if value is None:
+            return None
+        pieces[index] = value
+    return "".join(pieces)
 
 
 def _marked(told: Told) -> Told:
@@ -103,5 +121,9 @@ def _marked(told: Told) -> Told:
     )
 
 
-def _json(value: Any) -> str:
-    return to_json(value).decode()
+def _json(value: Any) -> str | None:
+    """As in a record. None: it has bytes that are not UTF-8."""
+    try:
+        return to_json(value).decode()
+    except PydanticSerializationError:
+        return None

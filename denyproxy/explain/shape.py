@@ -6,6 +6,7 @@ Only what is plain is alike: a 403 for a request that is signed in a header or n
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import timedelta
 from hashlib import blake2b
 from typing import NamedTuple
@@ -13,19 +14,20 @@ from typing import NamedTuple
 from denyproxy.exchange import DeniedCall
 from denyproxy.s3.form import is_form
 from denyproxy.sigv4.credential import Credential, CredentialKind, parse_credential
-from denyproxy.sigv4.wire import SECRET_FIELDS
+from denyproxy.sigv4.wire import SECRET_FIELDS, percent_decode
 
 _VOLATILE = SECRET_FIELDS | {"amz-sdk-invocation-id", "amz-sdk-request", "date", "traceparent", "x-amz-date"}
 """Header fields of which only the presence matters; signature and times are looked at by themselves."""
 _OF_ONE_RESPONSE = frozenset({"date", "x-amz-id-2", "x-amz-request-id"})
 _SKEW = timedelta(minutes=10)
 """Within this no clock is to blame."""
-_IDS = re.compile(rb"<(RequestId|HostId)>[^<&]*</\1>")
-_REQUEST_ID = re.compile(rb"<RequestId>([^<&]+)</RequestId>")
+_IDS = re.compile(rb"<(RequestId|HostId)>[A-Za-z0-9+/=_.-]*</\1>")
+_REQUEST_ID = re.compile(rb"<RequestId>([^<]*)</RequestId>")
 
 _WORD = re.compile(r"%(?P<escape>[0-9A-Fa-f]{2})|(?P<word>[A-Za-z0-9_-]+)")
 _WORD_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 _DIGITS = frozenset("0123456789")
+_NOT_ASCII = re.compile(r"%[89A-Fa-f]|[^\x00-\x7f]")
 _PREFIX = re.compile(r"(?:^|&)prefix=([^&]*)")
 
 
@@ -38,6 +40,8 @@ class Shape(NamedTuple):
     """A word (letters, digits, `_` and `-`) in the key or prefix that is asked for, as long in all that are alike.
     Empty: no word of it can be told from the rest of the request."""
     credential: Credential
+    request_id: str | None
+    """S3's, of this one denial."""
 
 
 def shape_of(call: DeniedCall) -> Shape | None:
@@ -53,10 +57,15 @@ def shape_of(call: DeniedCall) -> Shape | None:
     signed, target = credential.signed_at, head.target
     if signed is not None and abs(call.received - signed) > _SKEW:
         return None
-    if "xpires" in target or "retention" in target:
+    decoded = percent_decode(target).lower()
+    if "expires" in decoded or "retention" in decoded:
+        return None
+    ids = {response.header("x-amz-request-id"), *_request_ids(call.response_body)} - {None}
+    if len(ids) > 1:
         return None
     name, start = _name(target)
     parts = [call.request.method, head.method, target[:start], str(len(name)), target[start + len(name) :]]
+    parts.append(str(len(head.headers)))
     for field, value in head.headers:
         lower = field.lower()
         if lower == "x-amz-copy-source" or lower.startswith("x-amz-object-lock-"):
@@ -68,7 +77,7 @@ def shape_of(call: DeniedCall) -> Shape | None:
         credential.access_key_id or "",
         credential.algorithm or "",
         credential.region or "",
-        ";".join(credential.signed_headers or ("?",)),
+        repr(credential.signed_headers),
         f"{signed is None} {credential.has_session_token} {call.secure} {call.client_address}",
         call.mode,
         repr(call.resigned),
@@ -85,7 +94,7 @@ def shape_of(call: DeniedCall) -> Shape | None:
         if name and body is call.response_body:
             plain = "\0".join(around(name, plain.decode("latin-1"))).encode("latin-1")
         digest.update(b"-" if body is None else b"%d:%b" % (len(plain), plain))
-    return Shape(digest.digest(), name, credential)
+    return Shape(digest.digest(), name, credential, ids.pop() if ids else None)
 
 
 def around(name: str, text: str) -> list[str]:
@@ -102,16 +111,15 @@ def around(name: str, text: str) -> list[str]:
     return pieces
 
 
-def request_id(call: DeniedCall, *, read: bool) -> str | None:
-    """S3's id of the request. `read`: could its body be read as an error document?"""
-    assert call.response is not None
-    found = _REQUEST_ID.search(call.response_body or b"") if read else None
-    return found[1].decode("utf-8", "replace") if found is not None else call.response.header("x-amz-request-id")
+def _request_ids(body: bytes | None) -> Iterator[str]:
+    return (found[1].decode("utf-8", "replace") for found in _REQUEST_ID.finditer(body or b""))
 
 
 def _name(target: str) -> tuple[str, int]:
     """The longest word with a digit in the last segment of a key, or in a prefix; and where in the target it begins."""
     path, _, query = target.partition("?")
+    if _NOT_ASCII.search(target) is not None or ":" in percent_decode(path):
+        return "", 0  # letters that change with their case into others; an ARN, which names no key
     prefix = _PREFIX.search(query)
     if prefix is not None:
         start = len(path) + 1 + prefix.start(1)
