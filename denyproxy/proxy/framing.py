@@ -133,6 +133,20 @@ class Chunked:
         return self.ended
 
 
+class Sink(Protocol):
+    """Where a body goes."""
+
+    @property
+    def full(self) -> bool:
+        """Does it take no more for now?"""
+
+    def write(self, data: bytes) -> None:
+        """Take a piece. Raises ConnectionError."""
+
+    async def drain(self) -> None:
+        """Wait until it takes more. Raises ConnectionError."""
+
+
 class Flow(Protocol):
     """The connection that a body comes from."""
 
@@ -146,7 +160,7 @@ class Flow(Protocol):
 class ReceivedBody:
     """A body as it comes: fed by its connection, read by one reader."""
 
-    __slots__ = ("_error", "_flow", "_framing", "_loop", "_paused", "_pieces", "_reader", "_size", "complete")
+    __slots__ = ("_error", "_flow", "_framing", "_loop", "_paused", "_pieces", "_reader", "_sink", "_size", "complete")
 
     def __init__(self, framing: Framing, flow: Flow, loop: asyncio.AbstractEventLoop) -> None:
         self._framing = framing
@@ -157,6 +171,8 @@ class ReceivedBody:
         self._paused = False
         self._error: Exception | None = None
         self._reader: asyncio.Future[None] | None = None
+        self._sink: Sink | None = None
+        """Takes what comes straight away."""
         self.complete = framing.ended
         """Has it been received as a whole?"""
 
@@ -168,15 +184,30 @@ class ReceivedBody:
     def feed(self, data: bytes) -> bytes:
         """Bytes off the wire; what came after the end. Raises NotHTTP."""
         pieces, rest = self._framing.feed(data)
+        self.complete = self._framing.ended
+        sink = self._sink
+        if sink is not None and pieces and not (self._pieces or sink.full):
+            self._give(sink, pieces)
+        else:
+            self._hold(pieces)
+        return rest
+
+    def _give(self, sink: Sink, pieces: Sequence[bytes]) -> None:
+        try:
+            sink.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        except Exception as error:
+            self._error = error
+        if self.complete or self._error is not None:
+            self._wake()
+
+    def _hold(self, pieces: Sequence[bytes]) -> None:
         for piece in pieces:
             self._pieces.append(piece)
             self._size += len(piece)
-        self.complete = self._framing.ended
         if self._size > HIGH_WATER and not self._paused and not self.complete:
             self._paused = True
             self._flow.pause_reading()
         self._wake()
-        return rest
 
     def close(self, error: Exception) -> bool:
         """The connection has ended: was that the body's end? Otherwise the reader gets the error."""
@@ -214,8 +245,26 @@ class ReceivedBody:
     async def read(self) -> bytes:
         """The next bytes as they come; empty at the end. Raises what the body failed with."""
         while not self._pieces and not self.complete:
-            if self._error is not None:
-                raise self._error
-            self._reader = self._loop.create_future()
-            await self._reader
+            await self._more()
         return self.ready()
+
+    async def pour(self, sink: Sink) -> None:
+        """Give a sink the rest, each piece as it comes; the reader is woken only if the sink is full, and at the end.
+
+        Raises what the body failed with, or the sink."""
+        self._sink = sink
+        try:
+            while self._error is not None or not self.ended:
+                if self._pieces:
+                    await sink.drain()
+                    sink.write(self.ready())
+                else:
+                    await self._more()
+        finally:
+            self._sink = None
+
+    async def _more(self) -> None:
+        if self._error is not None:
+            raise self._error
+        self._reader = self._loop.create_future()
+        await self._reader

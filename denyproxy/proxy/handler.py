@@ -220,9 +220,9 @@ class Relay:
             chunked=seen.chunked,
         )
         if not reply.bodiless:
-            await reply.write(start or body.ready())
-            while not body.ended and (data := await body.read()):
-                await reply.write(data)
+            reply.write(start or body.ready())
+            if not body.ended:
+                await body.pour(reply)
         return await reply.finish()
 
     def _denied_call(
@@ -305,7 +305,7 @@ class Relay:
         keep_alive = keep_alive and self._goes_on(request, None) and not unread and not request.head.expects_continue
         reply = Reply(request, head.status, head.reason.encode(), fields, keep_alive=keep_alive)
         try:
-            await reply.write(b"" if reply.bodiless else body)
+            reply.write(b"" if reply.bodiless else body)
             return await reply.finish()
         except ConnectionError:
             request.connection.break_off()

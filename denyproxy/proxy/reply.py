@@ -46,13 +46,21 @@ class Reply:
         self._head = write_head(b"HTTP/1.1 %d %b" % (status, reason), fields)
         self._keep_alive = keep_alive
 
-    async def write(self, data: bytes) -> None:
-        """Write a piece of the body, after the head if that is still to be written. Waits for a slow client."""
+    @property
+    def full(self) -> bool:
+        """Is the client slow?"""
+        return self._connection.full
+
+    def write(self, data: bytes) -> None:
+        """Write a piece of the body, after the head if that is still to be written."""
         if self._chunk and data:
             data = b"%x\r\n%b\r\n" % (len(data), data)
         if self._head:
             data, self._head = self._head + data, b""
         self._connection.write(data)
+
+    async def drain(self) -> None:
+        """Wait for a slow client."""
         if self._connection.full:
             await self._connection.drain()
 

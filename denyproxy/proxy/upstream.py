@@ -9,6 +9,7 @@ from typing import Protocol
 
 from denyproxy.exchange import RequestHead, Resigned
 from denyproxy.proxy.bodies import RequestBody
+from denyproxy.proxy.framing import Sink
 from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse
 
 
@@ -104,6 +105,12 @@ class ResponseBody(Protocol):
         """The next bytes as they come; empty at the end.
 
         Raises UpstreamLost if the body breaks off or nothing comes for too long."""
+
+    async def pour(self, sink: Sink) -> None:
+        """Give a sink the rest, each piece as it comes. Raises what `read` does, and what the sink does."""
+        while not self.ended and (data := await self.read()):
+            sink.write(data)
+            await sink.drain()
 
 
 class UpstreamResponse(Protocol):
