@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from denyproxy.exchange import RequestHead
 from denyproxy.proxy.errors import CannotRelay, ClientStalled, ProxyError
+from denyproxy.proxy.http1 import ReceivedRequest
 
 _KEPT_SUBRESOURCES = {
     "POST": frozenset({"delete"}),
@@ -34,19 +34,19 @@ class Keep:
     prefix: bool = False
 
 
-def what_to_keep(head: RequestHead, limit: int) -> Keep:
+def what_to_keep(head: ReceivedRequest, limit: int) -> Keep:
     """Decide from the head whether a copy of the body is kept, at most `limit` bytes."""
     subresources = _KEPT_SUBRESOURCES.get(head.method)
     if subresources is None:
         return Keep()
-    names = {parameter.partition("=")[0] for parameter in head.query_string.split("&")}
+    path, _, query = head.target.partition("?")
+    names = {parameter.partition("=")[0] for parameter in query.split("&")} if query else set()
     if names & subresources:
         return Keep(limit)
     if head.method == "POST":
-        form = (head.header("Content-Type") or "").lower().startswith("multipart/form-data")
+        form = (head.head.header("Content-Type") or "").lower().startswith("multipart/form-data")
         return Keep(limit, prefix=True) if form else Keep()
-    one_segment = head.path.strip("/") and "/" not in head.path.strip("/")
-    if not head.query_string and (one_segment or head.path == "/"):
+    if not query and "/" not in path.strip("/"):
         return Keep(min(limit, _CREATE_BUCKET_BYTES))
     return Keep()
 
@@ -57,6 +57,9 @@ class ByteStream(Protocol):
     @property
     def complete(self) -> bool:
         """Has the last byte been received?"""
+
+    def ready(self) -> bytes:
+        """What is here already; may be empty."""
 
     async def read(self) -> bytes:
         """The next bytes, as many as are there; empty at the end."""
@@ -114,6 +117,16 @@ class RequestBody:
         """Send another body than the client's. Call it before the first byte is read."""
         self._rewriting = rewriting
 
+    def whole(self) -> bytes | None:
+        """All of it, if it is here and goes out as it came: then that is how it is read."""
+        if self._closed or self.started or self._rewriting is not None or not self._stream.complete:
+            return None
+        self._start()
+        data = self._stream.ready()
+        if self._kept is not None:
+            self._tee(data)
+        return data
+
     async def read(self) -> bytes:
         """The next bytes; empty at the end. Raises ProxyError if the client fails, EOFError once closed."""
         if self._rewriting is None:
@@ -135,9 +148,7 @@ class RequestBody:
             data, self._ahead = self._ahead, b""
             return data
         if not self.started:
-            self.started = True
-            if self._on_start is not None:
-                self._on_start()
+            self._start()
         try:
             async with asyncio.timeout(self._idle_seconds):
                 data = await self._stream.read()
@@ -154,6 +165,11 @@ class RequestBody:
         if self._kept is not None:
             self._tee(data)
         return data
+
+    def _start(self) -> None:
+        self.started = True
+        if self._on_start is not None:
+            self._on_start()
 
     def _tee(self, data: bytes) -> None:
         assert self._kept is not None

@@ -147,6 +147,11 @@ class Sink(Protocol):
         """Wait until it takes more. Raises ConnectionError."""
 
 
+def chunk(data: bytes) -> bytes:
+    """A piece of a body as a chunk; of nothing: the end of a chunked body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
 class Flow(Protocol):
     """The connection that a body comes from."""
 

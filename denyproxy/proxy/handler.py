@@ -171,7 +171,7 @@ class Relay:
             return None
         return RequestBody(
             request.body,
-            keep=what_to_keep(request.head.head, self._options.request_body_bytes),
+            keep=what_to_keep(request.head, self._options.request_body_bytes),
             idle_seconds=self._options.client_idle_seconds,
             on_start=send_continue if request.head.expects_continue else None,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from denyproxy.proxy.client import ClientRequest
+from denyproxy.proxy.framing import chunk
 from denyproxy.proxy.heads import FieldLines, name_of, write_head
 
 _BODILESS = frozenset({204, 304})
@@ -54,7 +55,7 @@ class Reply:
     def write(self, data: bytes) -> None:
         """Write a piece of the body, after the head if that is still to be written."""
         if self._chunk and data:
-            data = b"%x\r\n%b\r\n" % (len(data), data)
+            data = chunk(data)
         if self._head:
             data, self._head = self._head + data, b""
         self._connection.write(data)
@@ -66,7 +67,7 @@ class Reply:
 
     async def finish(self) -> bool:
         """End the body: may the connection go on?"""
-        last = b"0\r\n\r\n" if self._chunk else b""
+        last = chunk(b"") if self._chunk else b""
         if self._head or last:
             data, self._head = self._head + last, b""
             self._connection.write(data)

@@ -70,6 +70,20 @@ class UpstreamRequest:
         return None
 
     @property
+    def chunked(self) -> bool:
+        """Does the body go out in chunks?"""
+        head = self.head
+        return head.chunked if isinstance(head, ReceivedRequest) else head.header("Transfer-Encoding") is not None
+
+    @property
+    def expects_continue(self) -> bool:
+        """Is the upstream asked for 100 Continue?"""
+        head = self.head
+        if isinstance(head, ReceivedRequest):
+            return head.expects_continue
+        return (head.header("Expect") or "").lower() == "100-continue"
+
+    @property
     def text(self) -> RequestHead:
         """The head as text."""
         return self.head.head if isinstance(self.head, ReceivedRequest) else self.head

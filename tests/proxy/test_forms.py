@@ -39,6 +39,9 @@ class Stream:
     def complete(self) -> bool:
         return not self._pieces
 
+    def ready(self) -> bytes:
+        return b""
+
     async def read(self) -> bytes:
         await asyncio.sleep(0)
         return self._pieces.pop(0) if self._pieces else b""

@@ -113,6 +113,9 @@ async def test_nobody_reads_the_body_once_the_response_is_closed() -> None:
             self.begun = asyncio.Event()
             self.complete = False
 
+        def ready(self) -> bytes:
+            return b""
+
         async def read(self) -> bytes:
             self.readers += 1
             self.begun.set()

@@ -23,6 +23,9 @@ class Endless:
     def __init__(self) -> None:
         self._pieces = [b"hello"]
 
+    def ready(self) -> bytes:
+        return b""
+
     async def read(self) -> bytes:
         if not self._pieces:
             await asyncio.Event().wait()
