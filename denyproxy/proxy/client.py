@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol, cast
 
-from denyproxy.proxy.framing import HIGH_WATER, Chunked, ReceivedBody, Sized
+from denyproxy.proxy.framing import HIGH_WATER, Chunked, ReceivedBody, Sized, WholeBody
 from denyproxy.proxy.http1 import NotHTTP, ReceivedRequest, has_bare_line_feed, parse_request
 from denyproxy.proxy.sockets import reset, unacknowledged
 
@@ -50,7 +50,9 @@ class ClientRequest:
 
     __slots__ = ("body", "connection", "head")
 
-    def __init__(self, connection: ClientConnection, head: ReceivedRequest, body: ReceivedBody | None) -> None:
+    def __init__(
+        self, connection: ClientConnection, head: ReceivedRequest, body: ReceivedBody | WholeBody | None
+    ) -> None:
         self.connection = connection
         self.head = head
         self.body = body
@@ -90,7 +92,7 @@ class ClientConnection(asyncio.Protocol):
         self._loop = loop
         self._held = b""
         """What has come and not been looked at."""
-        self._body: ReceivedBody | None = None
+        self._body: ReceivedBody | WholeBody | None = None
         """Of the request under way, while it comes."""
         self._next: ClientRequest | None = None
         self._broken = False
@@ -273,17 +275,22 @@ class ClientConnection(asyncio.Protocol):
             if len(head.fields) > self._server.fields or head.hosts > 1:
                 raise NotHTTP("too many header fields")
             self._held = data[end + 4 :]
-            body = None
             if head.chunked or head.length:
-                framing = Chunked() if head.length is None else Sized(head.length)
-                body = self._body = ReceivedBody(framing, self, self._loop)
-                if self._held:
-                    self._held = body.feed(self._held)
-            self._next = ClientRequest(self, head, body)
+                self._body = self._body_of(head)
+            self._next = ClientRequest(self, head, self._body)
         except NotHTTP:
             self._broken = True
         self.idle_since = None
         self._wake()
+
+    def _body_of(self, head: ReceivedRequest) -> ReceivedBody | WholeBody:
+        start, length = self._held, head.length
+        if length is not None and len(start) >= length:
+            self._held = start[length:]
+            return WholeBody(start[:length])
+        body = ReceivedBody(Chunked() if length is None else Sized(length), self, self._loop)
+        self._held = body.feed(start) if start else b""
+        return body
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, None

@@ -6,7 +6,7 @@ import asyncio
 import select
 from typing import cast
 
-from denyproxy.proxy.framing import HIGH_WATER, Chunked, Framing, ReceivedBody, Sized, UntilClose
+from denyproxy.proxy.framing import BODILESS, HIGH_WATER, Chunked, Framing, ReceivedBody, Sized, UntilClose, WholeBody
 from denyproxy.proxy.http1 import NotHTTP, ReceivedResponse, has_bare_line_feed, parse_response
 from denyproxy.proxy.upstream import UpstreamLost, UpstreamOptions
 
@@ -60,7 +60,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._continue: asyncio.Future[None] | None = None
         self.message: asyncio.Future[ReceivedResponse] = self._loop.create_future()
         """The head of the final response."""
-        self.body: ReceivedBody | None = None
+        self.body: ReceivedBody | WholeBody | None = None
         self.active = True
         self.answered = False
         """Has anything come of this exchange's response?"""
@@ -185,12 +185,14 @@ class UpstreamConnection(asyncio.Protocol):
         try:
             if self.body is None:
                 data = self._head_received(data)
-            if data and self.body is not None and self.body.feed(data):
-                raise NotHTTP("more than a response")
+            body = self.body
+            if body is not None:
+                if data and body.feed(data):
+                    raise NotHTTP("more than a response")
+                if body.complete:
+                    self.quiet_since = None
         except NotHTTP as error:
             self.fail(error)
-        if self.body is not None and self.body.complete:
-            self.quiet_since = None
 
     def _head_received(self, data: bytes) -> bytes:
         """Look for the head; what comes after it."""
@@ -214,19 +216,17 @@ class UpstreamConnection(asyncio.Protocol):
                 raise NotHTTP("an upgrade that nobody asked for")
             if head.status == 100 and self._continue is not None and not self._continue.done():
                 self._continue.set_result(None)
-        self.body = ReceivedBody(self._framing(head), self, self._loop)
+        if self._bodiless or head.status in BODILESS:
+            self.body = WholeBody(b"")
+        elif head.length == len(data):
+            self.body, data = WholeBody(data), b""
+        else:
+            self.body = ReceivedBody(_framing(head), self, self._loop)
         if not self.message.done():
             self.message.set_result(head)
         if self._sending and head.status >= 300:
             self.sent()  # the relay sends no more of what is refused
         return data
-
-    def _framing(self, head: ReceivedResponse) -> Framing:
-        if self._bodiless or head.status in (204, 304):
-            return Sized(0)
-        if head.length is not None:
-            return Sized(head.length)
-        return Chunked() if head.chunked else UntilClose()
 
     def pause_writing(self) -> None:
         """The upstream is slow."""
@@ -254,3 +254,9 @@ class UpstreamConnection(asyncio.Protocol):
             self.fail(error)
         else:
             self.body.close(UpstreamLost("the end of the connection"))
+
+
+def _framing(head: ReceivedResponse) -> Framing:
+    if head.length is not None:
+        return Sized(head.length)
+    return Chunked() if head.chunked else UntilClose()

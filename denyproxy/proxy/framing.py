@@ -12,6 +12,9 @@ from denyproxy.proxy.http1 import NotHTTP
 HIGH_WATER = 256 * 1024
 """Bytes of a body held for a slow reader before the sender has to wait."""
 
+BODILESS = frozenset({204, 304})
+"""Statuses of responses that have no body, whatever their head says."""
+
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\x00\r\n]*)?")
 _LONGEST_CHUNK_LINE = 4096
 _LONGEST_TRAILER = 64 * 1024
@@ -160,6 +163,48 @@ class Flow(Protocol):
 
     def resume_reading(self) -> None:
         """Go on."""
+
+
+class WholeBody:
+    """A body that came with its head, as many small ones do: a `ReceivedBody` without its price."""
+
+    __slots__ = ("_data",)
+
+    complete = True
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    @property
+    def ended(self) -> bool:
+        """Has it been read?"""
+        return not self._data
+
+    def feed(self, data: bytes) -> bytes:
+        """All that comes now comes after its end."""
+        return data
+
+    def close(self, error: Exception) -> bool:
+        """It does not depend on its connection any more."""
+        return True
+
+    def fail(self, error: Exception) -> None:
+        """It cannot."""
+
+    def ready(self) -> bytes:
+        """All of it, once."""
+        data, self._data = self._data, b""
+        return data
+
+    async def read(self) -> bytes:
+        """All of it, then nothing."""
+        return self.ready()
+
+    async def pour(self, sink: Sink) -> None:
+        """Give it to a sink."""
+        if self._data:
+            await sink.drain()
+            sink.write(self.ready())
 
 
 class ReceivedBody:

@@ -31,6 +31,9 @@ from denyproxy.proxy.upstream import ResponseBody, Upstream, UpstreamLost, Upstr
 
 log = logging.getLogger(__name__)
 
+_FAIL_INSIDE = frozenset({"POST", "PUT"})
+"""Methods of the calls whose success may carry denials in its body."""
+
 
 @dataclass(frozen=True, slots=True)
 class RelayOptions:
@@ -188,6 +191,35 @@ class Relay:
         seen = response.head
         body: ResponseBody = response.body
         fields = seen.relayed
+        if is_denial(seen.status) or request.head.method in _FAIL_INSIDE:
+            fields, start, body = await self._looked_into(request, mode, outgoing, response, start)
+        reply = Reply(
+            request,
+            seen.status,
+            seen.reason,
+            fields,
+            keep_alive=self._goes_on(request, outgoing.body),
+            sized=seen.length is not None,
+            chunked=seen.chunked,
+        )
+        if not reply.bodiless:
+            reply.write(start or body.ready())
+            if not body.ended:
+                await body.pour(reply)
+        return await reply.finish()
+
+    async def _looked_into(
+        self,
+        request: ClientRequest,
+        mode: UpstreamMode,
+        outgoing: UpstreamRequest,
+        response: UpstreamResponse,
+        start: bytes,
+    ) -> tuple[FieldLines, bytes, ResponseBody]:
+        """Header fields, start and rest of a response that may be a denial, or carry some."""
+        seen = response.head
+        body = response.body
+        fields = seen.relayed
         bodiless = request.head.method == "HEAD"
         denied = is_denial(seen.status)
         late = may_end_in_error(request.head, seen.status)
@@ -210,20 +242,7 @@ class Relay:
 
             body = WatchedBody(body, self._options.error_body_bytes, explain)
             start = body.feed(start)
-        reply = Reply(
-            request,
-            seen.status,
-            seen.reason,
-            fields,
-            keep_alive=self._goes_on(request, outgoing.body),
-            sized=seen.length is not None,
-            chunked=seen.chunked,
-        )
-        if not reply.bodiless:
-            reply.write(start or body.ready())
-            if not body.ended:
-                await body.pour(reply)
-        return await reply.finish()
+        return fields, start, body
 
     def _denied_call(
         self,

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from denyproxy.proxy.client import ClientRequest
-from denyproxy.proxy.framing import chunk
+from denyproxy.proxy.framing import BODILESS, chunk
 from denyproxy.proxy.heads import FieldLines, name_of, write_head
-
-_BODILESS = frozenset({204, 304})
 
 
 class Reply:
@@ -29,23 +27,22 @@ class Reply:
 
         `sized`: there is a Content-Length. Raises ValueError where a line break would forge a field."""
         self._connection = request.connection
-        self.bodiless = request.head.method == "HEAD" or status in _BODILESS
+        self.bodiless = request.head.method == "HEAD" or status in BODILESS
         http11 = request.head.http11
         self._chunk = http11 and not (sized or self.bodiless)
-        added: list[bytes] = []
+        self._keep_alive = keep_alive and (sized or self.bodiless or self._chunk)
+        if not (http11 and self._keep_alive) or self._chunk:
+            fields = self._for_this_connection(fields, chunked=chunked, http11=http11)
+        self._head = write_head(b"HTTP/1.1 %d %b" % (status, reason), fields)
+
+    def _for_this_connection(self, fields: FieldLines, *, chunked: bool, http11: bool) -> FieldLines:
         if chunked and not http11:
             fields = [line for line in fields if name_of(line) != b"transfer-encoding"]
         elif self._chunk and not chunked:
-            added.append(b"Transfer-Encoding: chunked")
-        keep_alive = keep_alive and (sized or self.bodiless or self._chunk)
-        if not keep_alive:
-            added.append(b"Connection: close")
-        elif not http11:
-            added.append(b"Connection: keep-alive")
-        if added:
-            fields = (*fields, *added)
-        self._head = write_head(b"HTTP/1.1 %d %b" % (status, reason), fields)
-        self._keep_alive = keep_alive
+            fields = (*fields, b"Transfer-Encoding: chunked")
+        if not self._keep_alive:
+            return (*fields, b"Connection: close")
+        return fields if http11 else (*fields, b"Connection: keep-alive")
 
     @property
     def full(self) -> bool:
