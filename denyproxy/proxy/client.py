@@ -216,34 +216,36 @@ class ClientConnection(asyncio.Protocol):
     # Requests, one after another.
 
     async def _run(self) -> None:
+        relay = self._server.relay
         try:
-            while await self._serve():
-                self._body = None
-                self.idle_since = self._loop.time()
-                self.resume_reading()
-                if self._held:
-                    self._received()
+            goes_on = True
+            while goes_on:
+                if self._next is None and not self._broken:
+                    self._waiting = self._loop.create_future()
+                    await self._waiting
+                request, self._next = self._next, None
+                self.written = self._answered = False
+                if request is None:
+                    await (relay.turn_away(self) if self._excess else relay.refuse(self))
+                    goes_on = False
+                else:
+                    goes_on = await relay.handle(request) and not self.closing
+                self._answered = True
+                if goes_on:
+                    self._await_next()
             await self._linger()
         finally:
             self._answered = True
             if self.transport is not None:
                 self.transport.close()
 
-    async def _serve(self) -> bool:
-        """Answer the next request: may another follow?"""
-        if self._next is None and not self._broken:
-            self._waiting = self._loop.create_future()
-            await self._waiting
-        request, self._next = self._next, None
-        self.written = self._answered = False
-        relay = self._server.relay
-        if request is None:
-            await (relay.turn_away(self) if self._excess else relay.refuse(self))
-            goes_on = False
-        else:
-            goes_on = await relay.handle(request)
-        self._answered = True
-        return goes_on and not self.closing
+    def _await_next(self) -> None:
+        self._body = None
+        self.idle_since = self._loop.time()
+        if self._paused:
+            self.resume_reading()
+        if self._held:
+            self._received()
 
     async def _linger(self) -> None:
         """Read and drop what the client still sends: closing would reset the connection before it reads the answer."""

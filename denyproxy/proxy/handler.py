@@ -88,8 +88,9 @@ class Relay:
 
     async def handle(self, request: ClientRequest) -> bool:
         """Relay one request: may its connection go on?"""
-        self.counters.requests += 1
-        self.counters.in_flight += 1
+        counters = self.counters
+        counters.requests += 1
+        counters.in_flight += 1
         self.idle.clear()
         try:
             return await self._relay(request)
@@ -97,7 +98,7 @@ class Relay:
             return await self._reply_with(request, error)
         except UpstreamLost as error:
             log.warning("the upstream broke off in the middle of a response (%s)", error)
-            self.counters.broken += 1
+            counters.broken += 1
         except ConnectionError:
             pass
         except Exception as exception:
@@ -105,8 +106,8 @@ class Relay:
             if not request.connection.written:
                 return await self._reply_with(request, InternalError("denyproxy failed to relay this request."))
         finally:
-            self.counters.in_flight -= 1
-            if not self.counters.in_flight:
+            counters.in_flight -= 1
+            if not counters.in_flight:
                 self.idle.set()
         request.connection.break_off()
         return False
@@ -202,10 +203,13 @@ class Relay:
             sized=seen.length is not None,
             chunked=seen.chunked,
         )
-        if not reply.bodiless:
-            reply.write(start or body.ready())
-            if not body.ended:
-                await body.pour(reply)
+        if reply.bodiless:
+            return await reply.finish()
+        start = start or body.ready()
+        if body.ended:
+            return await reply.finish(start)
+        reply.write(start)
+        await body.pour(reply)
         return await reply.finish()
 
     async def _looked_into(
@@ -324,8 +328,7 @@ class Relay:
         keep_alive = keep_alive and self._goes_on(request, None) and not unread and not request.head.expects_continue
         reply = Reply(request, head.status, head.reason.encode(), fields, keep_alive=keep_alive)
         try:
-            reply.write(b"" if reply.bodiless else body)
-            return await reply.finish()
+            return await reply.finish(b"" if reply.bodiless else body)
         except ConnectionError:
             request.connection.break_off()
             return False

@@ -62,14 +62,15 @@ class Reply:
         if self._connection.full:
             await self._connection.drain()
 
-    async def finish(self) -> bool:
-        """End the body: may the connection go on?"""
-        last = chunk(b"") if self._chunk else b""
-        if self._head or last:
-            data, self._head = self._head + last, b""
-            self._connection.write(data)
-        if self._connection.full:
-            await self._connection.drain()
+    async def finish(self, data: bytes = b"") -> bool:
+        """Write the rest of the body, and its end: may the connection go on?"""
+        if self._chunk:
+            data = (chunk(data) if data else b"") + chunk(b"")
+        connection = self._connection
+        if self._head or data:
+            connection.write(self._head + data)
+        if connection.full:
+            await connection.drain()
         if not self._keep_alive:
-            self._connection.half_close()
+            connection.half_close()
         return self._keep_alive
