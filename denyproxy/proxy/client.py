@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol, cast
 
-from denyproxy.proxy.framing import HIGH_WATER, Chunked, ReceivedBody, Sized, WholeBody
+from denyproxy.proxy.framing import HIGH_WATER, Chunked, Data, ReceivedBody, Sized, WholeBody
 from denyproxy.proxy.http1 import NotHTTP, ReceivedRequest, has_bare_line_feed, parse_request
-from denyproxy.proxy.sockets import reset, unacknowledged
+from denyproxy.proxy.sockets import reset, speaks_tls, unacknowledged, write_at_once
 
 _HELD_BYTES = 64 * 1024
 """Of requests that a client sends before the one under way is answered."""
@@ -75,10 +75,11 @@ class ClientConnection(asyncio.Protocol):
         "_paused",
         "_server",
         "_task",
+        "_tls",
         "_untaken",
         "_waiting",
         "closing",
-        "full",
+        "holds",
         "idle_since",
         "lingering_since",
         "remote",
@@ -99,6 +100,7 @@ class ClientConnection(asyncio.Protocol):
         self._waiting: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._drain: asyncio.Future[None] | None = None
+        self._tls = False
         self._paused = False
         self._dropping = False
         self._excess = False
@@ -115,8 +117,8 @@ class ClientConnection(asyncio.Protocol):
         """Has anything been sent of the response under way?"""
         self.idle_since: float | None = loop.time()
         """Since when a request head is awaited (loop time); None: one is being answered."""
-        self.full = False
-        """Is what waits for the client as much as may?"""
+        self.holds = False
+        """Does anything wait for the client here? Over TLS: much?"""
         self.stalled_since: float | None = None
         """Since when the client has taken nothing of a response that waits for it, as seen when that was looked at."""
         self.lingering_since: float | None = None
@@ -124,13 +126,20 @@ class ClientConnection(asyncio.Protocol):
 
     # For the relay.
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Data) -> None:
         """Send bytes, or as much of them as the buffers hold. Raises ConnectionResetError."""
         transport = self.transport
         if transport is None or transport.is_closing():
             raise ConnectionResetError
         self.written = True
-        transport.write(data)
+        transport.write(bytes(data) if self._tls else data)
+
+    @property
+    def full(self) -> bool:
+        """Is what waits for the client here as much as may?"""
+        if not self.holds or self.transport is None:
+            return self.holds
+        return self.transport.get_write_buffer_size() > HIGH_WATER
 
     async def drain(self) -> None:
         """Wait until the client takes more. Raises ConnectionResetError."""
@@ -201,7 +210,7 @@ class ClientConnection(asyncio.Protocol):
         if transport is None:
             return True
         # Over TLS, the transport does not tell all that it holds: only what the client has acknowledged is out.
-        unseen = transport.get_extra_info("ssl_object") is not None and unacknowledged(transport)
+        unseen = self._tls and unacknowledged(transport)
         return not (transport.get_write_buffer_size() or unseen)
 
     def gives_way(self, now: float, seconds: float) -> bool:
@@ -291,7 +300,7 @@ class ClientConnection(asyncio.Protocol):
             self._held = start[length:]
             return WholeBody(start[:length])
         body = ReceivedBody(Chunked() if length is None else Sized(length), self, self._loop)
-        self._held = body.feed(start) if start else b""
+        self._held = bytes(body.feed(start)) if start else b""
         return body
 
     def _wake(self) -> None:
@@ -304,7 +313,8 @@ class ClientConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come."""
         self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._tls = speaks_tls(transport)
+        write_at_once(self.transport, HIGH_WATER)
         peer = transport.get_extra_info("peername")
         self.remote = str(peer[0]) if isinstance(peer, tuple) else None
         self._task = self._loop.create_task(self._run())
@@ -315,7 +325,7 @@ class ClientConnection(asyncio.Protocol):
         body = self._body
         if body is not None and not body.complete and not self._broken:
             try:
-                data = body.feed(data)
+                data = bytes(body.feed(data))
             except NotHTTP as error:
                 body.fail(error)
                 self._broken = True
@@ -351,6 +361,9 @@ class ClientConnection(asyncio.Protocol):
             self._paused = True
             self.transport.pause_reading()
 
+    def take_away(self) -> None:
+        """Nothing is read into memory that is read into again."""
+
     def resume_reading(self) -> None:
         """Let it send."""
         if self.transport is not None and self._paused:
@@ -358,13 +371,12 @@ class ClientConnection(asyncio.Protocol):
             self.transport.resume_reading()
 
     def pause_writing(self) -> None:
-        """The client is slow."""
-        self.full = True
-        self.stalled_since = self._loop.time()
+        """The client has not taken all."""
+        self.holds = True
 
     def resume_writing(self) -> None:
         """It has taken what there was."""
-        self.full = False
+        self.holds = False
         self.stalled_since = None
         self._drained(None)
 

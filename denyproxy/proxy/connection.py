@@ -6,8 +6,19 @@ import asyncio
 import select
 from typing import cast
 
-from denyproxy.proxy.framing import BODILESS, HIGH_WATER, Chunked, Framing, ReceivedBody, Sized, UntilClose, WholeBody
+from denyproxy.proxy.framing import (
+    BODILESS,
+    HIGH_WATER,
+    Chunked,
+    Data,
+    Framing,
+    ReceivedBody,
+    Sized,
+    UntilClose,
+    WholeBody,
+)
 from denyproxy.proxy.http1 import NotHTTP, ReceivedResponse, has_bare_line_feed, parse_response
+from denyproxy.proxy.scratch import Scratch
 from denyproxy.proxy.upstream import UpstreamLost, UpstreamOptions
 
 _START = b"HTTP/1."
@@ -15,7 +26,7 @@ _FRESH_SECONDS = 0.1
 """An upstream does not end a connection, or complain of its silence, so soon: it need not be looked at once more."""
 
 
-class UpstreamConnection(asyncio.Protocol):
+class UpstreamConnection(asyncio.BufferedProtocol):
     """A connection and the exchange that it is in."""
 
     __slots__ = (
@@ -27,6 +38,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_options",
         "_poll",
         "_reading_paused",
+        "_scratch",
         "_sending",
         "active",
         "answered",
@@ -38,9 +50,10 @@ class UpstreamConnection(asyncio.Protocol):
         "writing_paused",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, options: UpstreamOptions) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, options: UpstreamOptions, scratch: Scratch) -> None:
         self._loop = loop
         self._options = options
+        self._scratch = scratch
         self._poll: select.poll | None = None
         self._drain: asyncio.Future[None] | None = None
         self.transport: asyncio.Transport | None = None
@@ -174,18 +187,26 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=HIGH_WATER)
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes from the upstream."""
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next bytes from the upstream go."""
+        return self._scratch.view
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """They are there."""
         if not self.active:
             self.abort()
             return
         self.answered = True
         if self.quiet_since is not None:
             self.quiet_since = self._loop.time()
+        view, body = self._scratch.view[:nbytes], self.body
         try:
-            if self.body is None:
-                data = self._head_received(data)
-            body = self.body
+            data: Data
+            if body is None:
+                data = self._head_received(bytes(view))
+                body = self.body
+            else:
+                data = view if body.poured else bytes(view)
             if body is not None:
                 if data and body.feed(data):
                     raise NotHTTP("more than a response")
@@ -227,6 +248,10 @@ class UpstreamConnection(asyncio.Protocol):
         if self._sending and head.status >= 300:
             self.sent()  # the relay sends no more of what is refused
         return data
+
+    def take_away(self) -> None:
+        """What was read last is still needed."""
+        self._scratch.take_away()
 
     def pause_writing(self) -> None:
         """The upstream is slow."""

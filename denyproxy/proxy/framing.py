@@ -20,12 +20,16 @@ _LONGEST_CHUNK_LINE = 4096
 _LONGEST_TRAILER = 64 * 1024
 
 
+Data = bytes | memoryview
+"""Off the wire. A view is good only until the next read."""
+
+
 class Framing(Protocol):
     """Where a body ends."""
 
     ended: bool
 
-    def feed(self, data: bytes) -> tuple[Sequence[bytes], bytes]:
+    def feed(self, data: Data) -> tuple[Sequence[Data], Data]:
         """Pieces of the body, without its framing, and what came after its end. Raises NotHTTP."""
 
     def close(self) -> bool:
@@ -41,7 +45,7 @@ class Sized:
         self._left = length
         self.ended = not length
 
-    def feed(self, data: bytes) -> tuple[Sequence[bytes], bytes]:
+    def feed(self, data: Data) -> tuple[Sequence[Data], Data]:
         """See `Framing`."""
         size = len(data)
         if size < self._left:
@@ -63,7 +67,7 @@ class UntilClose:
     def __init__(self) -> None:
         self.ended = False
 
-    def feed(self, data: bytes) -> tuple[Sequence[bytes], bytes]:
+    def feed(self, data: Data) -> tuple[Sequence[Data], Data]:
         """See `Framing`."""
         return (data,), b""
 
@@ -87,11 +91,11 @@ class Chunked:
         """Bytes of the trailer so far; -1: it has not begun."""
         self.ended = False
 
-    def feed(self, data: bytes) -> tuple[Sequence[bytes], bytes]:
+    def feed(self, data: Data) -> tuple[Sequence[Data], Data]:
         """See `Framing`."""
         pieces: list[bytes] = []
-        if self._held:
-            data, self._held = self._held + data, b""
+        data = self._held + data if self._held else bytes(data)
+        self._held = b""
         at = 0
         while at < len(data) and not self.ended:
             if self._left > 2:
@@ -143,16 +147,20 @@ class Sink(Protocol):
     def full(self) -> bool:
         """Does it take no more for now?"""
 
-    def write(self, data: bytes) -> None:
+    @property
+    def holds(self) -> bool:
+        """Does it still need something of what it took?"""
+
+    def write(self, data: Data) -> None:
         """Take a piece. Raises ConnectionError."""
 
     async def drain(self) -> None:
         """Wait until it takes more. Raises ConnectionError."""
 
 
-def chunk(data: bytes) -> bytes:
+def chunk(data: Data) -> bytes:
     """A piece of a body as a chunk; of nothing: the end of a chunked body."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
+    return b"".join((b"%x\r\n" % len(data), data, b"\r\n"))
 
 
 class Flow(Protocol):
@@ -164,6 +172,9 @@ class Flow(Protocol):
     def resume_reading(self) -> None:
         """Go on."""
 
+    def take_away(self) -> None:
+        """What was fed last is still needed: the next must not be read into the same memory."""
+
 
 class WholeBody:
     """A body that came with its head, as many small ones do: a `ReceivedBody` without its price."""
@@ -171,6 +182,7 @@ class WholeBody:
     __slots__ = ("_data",)
 
     complete = True
+    poured = False
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -180,7 +192,7 @@ class WholeBody:
         """Has it been read?"""
         return not self._data
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: Data) -> Data:
         """All that comes now comes after its end."""
         return data
 
@@ -227,11 +239,16 @@ class ReceivedBody:
         """Has it been received as a whole?"""
 
     @property
+    def poured(self) -> bool:
+        """Does what comes go straight into a sink? Then views may be fed."""
+        return self._sink is not None
+
+    @property
     def ended(self) -> bool:
         """Has it been read as a whole?"""
         return self.complete and not self._pieces
 
-    def feed(self, data: bytes) -> bytes:
+    def feed(self, data: Data) -> Data:
         """Bytes off the wire; what came after the end. Raises NotHTTP."""
         pieces, rest = self._framing.feed(data)
         self.complete = self._framing.ended
@@ -242,17 +259,22 @@ class ReceivedBody:
             self._hold(pieces)
         return rest
 
-    def _give(self, sink: Sink, pieces: Sequence[bytes]) -> None:
+    def _give(self, sink: Sink, pieces: Sequence[Data]) -> None:
         try:
-            sink.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            if sink.holds:
+                sink.write(b"".join(pieces))
+            else:
+                sink.write(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+                if sink.holds:
+                    self._flow.take_away()
         except Exception as error:
             self._error = error
         if self.complete or self._error is not None:
             self._wake()
 
-    def _hold(self, pieces: Sequence[bytes]) -> None:
+    def _hold(self, pieces: Sequence[Data]) -> None:
         for piece in pieces:
-            self._pieces.append(piece)
+            self._pieces.append(bytes(piece))
             self._size += len(piece)
         if self._size > HIGH_WATER and not self._paused and not self.complete:
             self._paused = True

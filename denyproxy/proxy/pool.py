@@ -14,6 +14,7 @@ from denyproxy.proxy.connection import UpstreamConnection
 from denyproxy.proxy.errors import Busy, CannotRelay, ProxyError, UpstreamTimeout, UpstreamUnreachable
 from denyproxy.proxy.framing import chunk
 from denyproxy.proxy.http1 import NotHTTP, ReceivedRequest, ReceivedResponse, write_request
+from denyproxy.proxy.scratch import Scratch
 from denyproxy.proxy.upstream import Origin, ResponseBody, UpstreamOptions, UpstreamRequest, may_retry
 
 
@@ -64,6 +65,7 @@ class PoolUpstream:
         self._busy: set[UpstreamConnection] = set()
         self._room = asyncio.Semaphore(options.connections) if options.connections else None
         self._tls = options.tls
+        self._scratch = Scratch()
         self._sweep_seconds = min(1.0, options.idle_seconds / 4, options.keepalive_seconds / 4)
         self._sweeper = self._loop.call_later(self._sweep_seconds, self._sweep)
 
@@ -133,7 +135,7 @@ class PoolUpstream:
         try:
             async with asyncio.timeout(self._options.connect_seconds):
                 _, connection = await self._loop.create_connection(
-                    lambda: UpstreamConnection(self._loop, self._options),
+                    lambda: UpstreamConnection(self._loop, self._options, self._scratch),
                     origin.host,
                     origin.port,
                     ssl=self._tls if origin.secure else None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from denyproxy.proxy.client import ClientRequest
-from denyproxy.proxy.framing import BODILESS, chunk
+from denyproxy.proxy.framing import BODILESS, Data, chunk
 from denyproxy.proxy.heads import FieldLines, name_of, write_head
 
 
@@ -49,7 +49,12 @@ class Reply:
         """Is the client slow?"""
         return self._connection.full
 
-    def write(self, data: bytes) -> None:
+    @property
+    def holds(self) -> bool:
+        """Does something wait for it here?"""
+        return self._connection.holds
+
+    def write(self, data: Data) -> None:
         """Write a piece of the body, after the head if that is still to be written."""
         if self._chunk and data:
             data = chunk(data)

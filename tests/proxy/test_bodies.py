@@ -97,6 +97,9 @@ class Connection:
     def resume_reading(self) -> None:
         pass
 
+    def take_away(self) -> None:
+        pass
+
 
 async def test_a_body_that_is_here_is_read_at_once() -> None:
     """Only then, and only once; and the copy is made as ever."""

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from denyproxy.proxy.framing import HIGH_WATER, ReceivedBody, Sized, UntilClose
+from denyproxy.proxy.framing import HIGH_WATER, Data, ReceivedBody, Sized, UntilClose
 from denyproxy.proxy.upstream import UpstreamLost
 
 
@@ -24,6 +24,9 @@ class Connection:
 
     def resume_reading(self) -> None:
         self.calls.append("resume")
+
+    def take_away(self) -> None:
+        self.calls.append("take away")
 
 
 async def test_a_body_holds_its_sender_back_and_lets_it_go_on() -> None:
@@ -64,19 +67,26 @@ class Client:
     """A sink of which the test says whether it is full, and how it fails."""
 
     def __init__(self) -> None:
-        self.taken: list[bytes] = []
+        self.taken: list[Data] = []
         self.error: Exception | None = None
+        self.holding = False
+        self.holds_from = 1 << 20
         self.room = asyncio.Event()
         self.room.set()
+
+    @property
+    def holds(self) -> bool:
+        return self.holding or self.full
 
     @property
     def full(self) -> bool:
         return not self.room.is_set()
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Data) -> None:
         if self.error is not None:
             raise self.error
         self.taken.append(data)
+        self.holding = len(self.taken) >= self.holds_from
 
     async def drain(self) -> None:
         await self.room.wait()
@@ -94,6 +104,27 @@ async def test_a_body_is_poured_as_it_comes() -> None:
     await pouring
     assert client.taken == [b"abc", b"def", b"ghi"]
     assert body.ended
+
+
+async def test_what_a_sink_still_needs_is_not_read_over() -> None:
+    """Only of one read: what comes then is copied."""
+    connection, client = Connection(), Client()
+    body = ReceivedBody(Sized(9), connection, asyncio.get_running_loop())
+    memory = bytearray(b"abc")
+    pouring = asyncio.create_task(body.pour(client))
+    await asyncio.sleep(0)
+    assert body.poured
+    body.feed(memoryview(memory))
+    assert connection.calls == []
+    client.holds_from = 2
+    body.feed(memoryview(memory))
+    assert connection.calls == ["take away"]
+    body.feed(memoryview(memory))
+    await pouring
+    assert connection.calls == ["take away"]
+    memory[:] = b"xyz"
+    assert client.taken[-1] == b"abc"
+    assert not body.poured
 
 
 async def test_a_full_sink_holds_the_sender_back_and_gets_all_in_order() -> None:
