@@ -88,7 +88,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     # What goes out.
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Data) -> None:
         """Send bytes, or as much of them as the buffers hold."""
         transport = self.transport
         if transport is None or transport.is_closing():
@@ -110,12 +110,21 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         it the refusal that waits unread in the socket."""
         if self.transport is None or self.transport.is_closing():
             raise ConnectionResetError
-        if self._unread(self.transport):
+        if self.unread:
             for _ in range(2):  # the loop polls in the first turn, and reads in the second
                 await asyncio.sleep(0)
 
-    def _unread(self, transport: asyncio.Transport) -> bool:
+    @property
+    def holds(self) -> bool:
+        """Does anything wait for the upstream here?"""
+        return self.transport is not None and self.transport.get_write_buffer_size() > 0
+
+    @property
+    def unread(self) -> bool:
         """Is there anything in the socket, if only the end?"""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return True
         if self._poll is None:
             self._poll = select.poll()
             self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
@@ -126,7 +135,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         transport = self.transport
         if transport is None or transport.is_closing():
             return False
-        return now - self.idle_since < _FRESH_SECONDS or not self._unread(transport)
+        return now - self.idle_since < _FRESH_SECONDS or not self.unread
 
     async def continued(self) -> None:
         """Wait for 100 Continue, a final response or the end, at most as long as the options say."""

@@ -269,7 +269,7 @@ class ReceivedBody:
                     self._flow.take_away()
         except Exception as error:
             self._error = error
-        if self.complete or self._error is not None:
+        if self.complete or self._error is not None or sink.full:
             self._wake()
 
     def _hold(self, pieces: Sequence[Data]) -> None:
@@ -327,11 +327,11 @@ class ReceivedBody:
         self._sink = sink
         try:
             while self._error is not None or not self.ended:
-                if self._pieces:
-                    await sink.drain()
-                    sink.write(self.ready())
-                else:
+                if not self._pieces:
                     await self._more()
+                await sink.drain()
+                if self._pieces:
+                    sink.write(self.ready())
         finally:
             self._sink = None
 

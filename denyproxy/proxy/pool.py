@@ -9,12 +9,12 @@ import asyncio
 import ssl
 from collections import defaultdict
 
-from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.connection import UpstreamConnection
 from denyproxy.proxy.errors import Busy, CannotRelay, ProxyError, UpstreamTimeout, UpstreamUnreachable
 from denyproxy.proxy.framing import chunk
 from denyproxy.proxy.http1 import NotHTTP, ReceivedRequest, ReceivedResponse, write_request
 from denyproxy.proxy.scratch import Scratch
+from denyproxy.proxy.uploads import upload_to
 from denyproxy.proxy.upstream import Origin, ResponseBody, UpstreamOptions, UpstreamRequest, may_retry
 
 
@@ -109,7 +109,7 @@ class PoolUpstream:
                 if request.expects_continue:
                     await connection.continued()
                 if not connection.message.done():
-                    upload = self._loop.create_task(_upload(connection, body, chunked=request.chunked))
+                    upload = self._loop.create_task(upload_to(connection, body, chunked=request.chunked))
             if upload is None:
                 connection.sent()
             answer = await connection.message
@@ -206,25 +206,6 @@ class PoolUpstream:
 
 def _in_chunks(body: bytes) -> bytes:
     return chunk(body) + chunk(b"") if body else chunk(b"")
-
-
-async def _upload(connection: UpstreamConnection, body: RequestBody, *, chunked: bool) -> bool:
-    """Send a body. False: not all of it, so the connection is of no more use."""
-    try:
-        while data := await body.read():
-            await connection.let_in()
-            connection.write(chunk(data) if chunked else data)
-            await connection.drain()
-        if chunked:
-            connection.write(chunk(b""))
-    except EOFError:
-        connection.sent()
-        return False  # answered without it
-    except Exception as error:
-        connection.fail(error)
-        return False
-    connection.sent()
-    return True
 
 
 def _translate(error: BaseException, origin: Origin) -> ProxyError | None:

@@ -9,6 +9,7 @@ import pytest
 from denyproxy.proxy.bodies import Keep, RequestBody, what_to_keep
 from denyproxy.proxy.framing import ReceivedBody, Sized
 from denyproxy.proxy.http1 import ReceivedRequest
+from tests.proxy.streams import OnlyRead
 
 LIMIT = 100_000
 FORM = b"Content-Type: multipart/form-data; boundary=x"
@@ -47,7 +48,7 @@ def test_what_is_kept(method: str, target: str, fields: list[bytes], expected: K
     assert what_to_keep(ReceivedRequest(method, target, fields, http11=True), LIMIT) == expected
 
 
-class Pieces:
+class Pieces(OnlyRead):
     """A stream of these pieces; with `rest`, more would follow."""
 
     def __init__(self, *pieces: bytes, rest: bool = False) -> None:
