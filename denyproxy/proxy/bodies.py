@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from denyproxy.proxy.errors import CannotRelay, ClientStalled, ProxyError
-from denyproxy.proxy.framing import Data, Sink
+from denyproxy.proxy.framing import Data
 from denyproxy.proxy.http1 import ReceivedRequest
+from denyproxy.proxy.received import Sink
 
 _KEPT_SUBRESOURCES = {
     "POST": frozenset({"delete"}),

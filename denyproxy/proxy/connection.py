@@ -6,18 +6,9 @@ import asyncio
 import select
 from typing import cast
 
-from denyproxy.proxy.framing import (
-    BODILESS,
-    HIGH_WATER,
-    Chunked,
-    Data,
-    Framing,
-    ReceivedBody,
-    Sized,
-    UntilClose,
-    WholeBody,
-)
+from denyproxy.proxy.framing import BODILESS, Chunked, Data, Framing, Sized, UntilClose
 from denyproxy.proxy.http1 import NotHTTP, ReceivedResponse, has_bare_line_feed, parse_response
+from denyproxy.proxy.received import HIGH_WATER, ReceivedBody, WholeBody
 from denyproxy.proxy.scratch import Scratch
 from denyproxy.proxy.upstream import UpstreamLost, UpstreamOptions
 

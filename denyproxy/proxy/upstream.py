@@ -9,8 +9,8 @@ from typing import Protocol
 
 from denyproxy.exchange import RequestHead, Resigned
 from denyproxy.proxy.bodies import RequestBody
-from denyproxy.proxy.framing import Sink
 from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse
+from denyproxy.proxy.received import Sink
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from denyproxy.proxy.bodies import ByteStream
-from denyproxy.proxy.framing import Sink
+from denyproxy.proxy.received import Sink
 
 
 class OnlyRead:

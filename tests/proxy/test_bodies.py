@@ -7,8 +7,9 @@ import asyncio
 import pytest
 
 from denyproxy.proxy.bodies import Keep, RequestBody, what_to_keep
-from denyproxy.proxy.framing import ReceivedBody, Sized
+from denyproxy.proxy.framing import Sized
 from denyproxy.proxy.http1 import ReceivedRequest
+from denyproxy.proxy.received import ReceivedBody
 from tests.proxy.streams import OnlyRead
 
 LIMIT = 100_000

@@ -6,7 +6,8 @@ import asyncio
 
 import pytest
 
-from denyproxy.proxy.framing import HIGH_WATER, Data, ReceivedBody, Sized, UntilClose
+from denyproxy.proxy.framing import Data, Sized, UntilClose
+from denyproxy.proxy.received import HIGH_WATER, ReceivedBody
 from denyproxy.proxy.upstream import UpstreamLost
 
 
