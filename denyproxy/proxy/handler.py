@@ -202,6 +202,7 @@ class Relay:
             keep_alive=self._goes_on(request, outgoing.body),
             sized=seen.length is not None,
             chunked=seen.chunked,
+            verbatim=fields is seen.relayed,
         )
         if reply.bodiless:
             return await reply.finish()

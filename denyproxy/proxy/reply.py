@@ -22,10 +22,12 @@ class Reply:
         keep_alive: bool,
         sized: bool = True,
         chunked: bool = False,
+        verbatim: bool = False,
     ) -> None:
         """`fields` are the end-to-end ones, plus Transfer-Encoding where the body came in chunks (`chunked`).
 
-        `sized`: there is a Content-Length. Raises ValueError where a line break would forge a field."""
+        `sized`: there is a Content-Length. `verbatim`: they are as they were read, so that none can have a line break
+        inside. Raises ValueError where one would forge a field."""
         self._connection = request.connection
         self.bodiless = request.head.method == "HEAD" or status in BODILESS
         http11 = request.head.http11
@@ -33,7 +35,8 @@ class Reply:
         self._keep_alive = keep_alive and (sized or self.bodiless or self._chunk)
         if not (http11 and self._keep_alive) or self._chunk:
             fields = self._for_this_connection(fields, chunked=chunked, http11=http11)
-        self._head = write_head(b"HTTP/1.1 %d %b" % (status, reason), fields)
+        first = b"HTTP/1.1 %d %b" % (status, reason)
+        self._head = b"\r\n".join((first, *fields, b"\r\n")) if verbatim else write_head(first, fields)
 
     def _for_this_connection(self, fields: FieldLines, *, chunked: bool, http11: bool) -> FieldLines:
         if chunked and not http11:
