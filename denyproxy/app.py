@@ -243,7 +243,7 @@ def _tune_memory() -> None:
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # glibc's; it would map and unmap each large read
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, 4 * MiB)
-        mallopt(_M_TRIM_THRESHOLD, 16 * MiB)
+        mallopt(_M_TRIM_THRESHOLD, 4 * MiB)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol, cast
 
-from denyproxy.proxy.framing import HIGH_WATER, Chunked, ReceivedBody, Sized
+from denyproxy.proxy.framing import Chunked, Sized
 from denyproxy.proxy.http1 import NotHTTP, ReceivedRequest, has_bare_line_feed, parse_request
-from denyproxy.proxy.sockets import reset, unacknowledged
+from denyproxy.proxy.outgoing import Outgoing
+from denyproxy.proxy.received import ReceivedBody, WholeBody
+from denyproxy.proxy.sockets import reset
 
 _HELD_BYTES = 64 * 1024
 """Of requests that a client sends before the one under way is answered."""
@@ -50,93 +52,59 @@ class ClientRequest:
 
     __slots__ = ("body", "connection", "head")
 
-    def __init__(self, connection: ClientConnection, head: ReceivedRequest, body: ReceivedBody | None) -> None:
+    def __init__(
+        self, connection: ClientConnection, head: ReceivedRequest, body: ReceivedBody | WholeBody | None
+    ) -> None:
         self.connection = connection
         self.head = head
         self.body = body
         """None: it has none."""
 
 
-class ClientConnection(asyncio.Protocol):
+class ClientConnection(Outgoing, asyncio.Protocol):
     """A client's connection."""
 
     __slots__ = (
-        "_answered",
         "_body",
         "_broken",
-        "_drain",
         "_dropping",
         "_excess",
         "_held",
-        "_loop",
         "_next",
         "_paused",
         "_server",
         "_task",
-        "_untaken",
         "_waiting",
         "closing",
-        "full",
         "idle_since",
         "lingering_since",
         "remote",
-        "stalled_since",
-        "transport",
-        "written",
     )
 
     def __init__(self, server: Listener, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
         self._server = server
-        self._loop = loop
         self._held = b""
         """What has come and not been looked at."""
-        self._body: ReceivedBody | None = None
+        self._body: ReceivedBody | WholeBody | None = None
         """Of the request under way, while it comes."""
         self._next: ClientRequest | None = None
         self._broken = False
         self._waiting: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
-        self._drain: asyncio.Future[None] | None = None
         self._paused = False
         self._dropping = False
         self._excess = False
-        self._answered = False
-        """Is nothing under way, and a part of the last response perhaps still on its way?"""
-        self._untaken = 0
-        """Bytes that the client had not taken when that was looked at last."""
-        self.transport: asyncio.Transport | None = None
         self.remote: str | None = None
         """The client's address."""
         self.closing = False
         """Is the connection to end once what is under way is answered?"""
-        self.written = False
-        """Has anything been sent of the response under way?"""
         self.idle_since: float | None = loop.time()
         """Since when a request head is awaited (loop time); None: one is being answered."""
-        self.full = False
-        """Is what waits for the client as much as may?"""
-        self.stalled_since: float | None = None
-        """Since when the client has taken nothing of a response that waits for it, as seen when that was looked at."""
         self.lingering_since: float | None = None
         """Since when what a client still sends is dropped."""
 
     # For the relay.
-
-    def write(self, data: bytes) -> None:
-        """Send bytes, or as much of them as the buffers hold. Raises ConnectionResetError."""
-        transport = self.transport
-        if transport is None or transport.is_closing():
-            raise ConnectionResetError
-        self.written = True
-        transport.write(data)
-
-    async def drain(self) -> None:
-        """Wait until the client takes more. Raises ConnectionResetError."""
-        if self.full:
-            if self.transport is None:
-                raise ConnectionResetError
-            self._drain = self._loop.create_future()
-            await self._drain
 
     def half_close(self) -> None:
         """The client sees the end at once; what it still sends is read and dropped: no RST destroys the answer."""
@@ -179,69 +147,39 @@ class ClientConnection(asyncio.Protocol):
         self.idle_since = None
         self._wake()
 
-    def look(self, now: float) -> None:
-        """Has the client taken anything since the last look? Then it has not stalled."""
-        if not (self.full or self._answered):
-            self.stalled_since = None
-            return
-        untaken = self._waits_for_client()
-        if untaken != self._untaken or self.stalled_since is None:
-            self.stalled_since = now
-        self._untaken = untaken
-        if not untaken:
-            self._answered = False
-            self.stalled_since = None
-
-    @property
-    def taken(self) -> bool:
-        """Does the rest of the last response wait for the client in the kernel, if at all?"""
-        transport = self.transport
-        if transport is None:
-            return True
-        # Over TLS, the transport does not tell all that it holds: only what the client has acknowledged is out.
-        unseen = transport.get_extra_info("ssl_object") is not None and unacknowledged(transport)
-        return not (transport.get_write_buffer_size() or unseen)
-
-    def gives_way(self, now: float, seconds: float) -> bool:
-        """Has the client everything but the rest of a response, and taken nothing of that for so long?"""
-        return self._answered and self.stalled_since is not None and now - self.stalled_since > seconds
-
-    def _waits_for_client(self) -> int:
-        """Bytes that it has not taken, here and in the kernel."""
-        transport = self.transport
-        return 0 if transport is None else transport.get_write_buffer_size() + unacknowledged(transport)
-
     # Requests, one after another.
 
     async def _run(self) -> None:
+        relay = self._server.relay
         try:
-            while await self._serve():
-                self._body = None
-                self.idle_since = self._loop.time()
-                self.resume_reading()
-                if self._held:
-                    self._received()
+            goes_on = True
+            while goes_on:
+                if self._next is None and not self._broken:
+                    self._waiting = self._loop.create_future()
+                    await self._waiting
+                request, self._next = self._next, None
+                self.written = self.answered = False
+                if request is None:
+                    await (relay.turn_away(self) if self._excess else relay.refuse(self))
+                    goes_on = False
+                else:
+                    goes_on = await relay.handle(request) and not self.closing
+                self.answered = True
+                if goes_on:
+                    self._await_next()
             await self._linger()
         finally:
-            self._answered = True
+            self.answered = True
             if self.transport is not None:
                 self.transport.close()
 
-    async def _serve(self) -> bool:
-        """Answer the next request: may another follow?"""
-        if self._next is None and not self._broken:
-            self._waiting = self._loop.create_future()
-            await self._waiting
-        request, self._next = self._next, None
-        self.written = self._answered = False
-        relay = self._server.relay
-        if request is None:
-            await (relay.turn_away(self) if self._excess else relay.refuse(self))
-            goes_on = False
-        else:
-            goes_on = await relay.handle(request)
-        self._answered = True
-        return goes_on and not self.closing
+    def _await_next(self) -> None:
+        self._body = None
+        self.idle_since = self._loop.time()
+        if self._paused:
+            self.resume_reading()
+        if self._held:
+            self._received()
 
     async def _linger(self) -> None:
         """Read and drop what the client still sends: closing would reset the connection before it reads the answer."""
@@ -273,17 +211,22 @@ class ClientConnection(asyncio.Protocol):
             if len(head.fields) > self._server.fields or head.hosts > 1:
                 raise NotHTTP("too many header fields")
             self._held = data[end + 4 :]
-            body = None
             if head.chunked or head.length:
-                framing = Chunked() if head.length is None else Sized(head.length)
-                body = self._body = ReceivedBody(framing, self, self._loop)
-                if self._held:
-                    self._held = body.feed(self._held)
-            self._next = ClientRequest(self, head, body)
+                self._body = self._body_of(head)
+            self._next = ClientRequest(self, head, self._body)
         except NotHTTP:
             self._broken = True
         self.idle_since = None
         self._wake()
+
+    def _body_of(self, head: ReceivedRequest) -> ReceivedBody | WholeBody:
+        start, length = self._held, head.length
+        if length is not None and len(start) >= length:
+            self._held = start[length:]
+            return WholeBody(start[:length])
+        body = ReceivedBody(Chunked() if length is None else Sized(length), self, self._loop)
+        self._held = bytes(body.feed(start)) if start else b""
+        return body
 
     def _wake(self) -> None:
         waiting, self._waiting = self._waiting, None
@@ -294,8 +237,7 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client has come."""
-        self.transport = cast(asyncio.Transport, transport)
-        self.transport.set_write_buffer_limits(high=HIGH_WATER)
+        self._opened(cast(asyncio.Transport, transport))
         peer = transport.get_extra_info("peername")
         self.remote = str(peer[0]) if isinstance(peer, tuple) else None
         self._task = self._loop.create_task(self._run())
@@ -306,7 +248,7 @@ class ClientConnection(asyncio.Protocol):
         body = self._body
         if body is not None and not body.complete and not self._broken:
             try:
-                data = body.feed(data)
+                data = bytes(body.feed(data))
             except NotHTTP as error:
                 body.fail(error)
                 self._broken = True
@@ -342,27 +284,11 @@ class ClientConnection(asyncio.Protocol):
             self._paused = True
             self.transport.pause_reading()
 
+    def take_away(self) -> None:
+        """Nothing is read into memory that is read into again."""
+
     def resume_reading(self) -> None:
         """Let it send."""
         if self.transport is not None and self._paused:
             self._paused = False
             self.transport.resume_reading()
-
-    def pause_writing(self) -> None:
-        """The client is slow."""
-        self.full = True
-        self.stalled_since = self._loop.time()
-
-    def resume_writing(self) -> None:
-        """It has taken what there was."""
-        self.full = False
-        self.stalled_since = None
-        self._drained(None)
-
-    def _drained(self, error: Exception | None) -> None:
-        drain, self._drain = self._drain, None
-        if drain is not None and not drain.done():
-            if error is None:
-                drain.set_result(None)
-            else:
-                drain.set_exception(error)

@@ -6,8 +6,10 @@ import asyncio
 import select
 from typing import cast
 
-from denyproxy.proxy.framing import HIGH_WATER, Chunked, Framing, ReceivedBody, Sized, UntilClose
+from denyproxy.proxy.framing import BODILESS, Chunked, Data, Framing, Sized, UntilClose
 from denyproxy.proxy.http1 import NotHTTP, ReceivedResponse, has_bare_line_feed, parse_response
+from denyproxy.proxy.received import HIGH_WATER, ReceivedBody, WholeBody
+from denyproxy.proxy.scratch import Scratch
 from denyproxy.proxy.upstream import UpstreamLost, UpstreamOptions
 
 _START = b"HTTP/1."
@@ -15,7 +17,7 @@ _FRESH_SECONDS = 0.1
 """An upstream does not end a connection, or complain of its silence, so soon: it need not be looked at once more."""
 
 
-class UpstreamConnection(asyncio.Protocol):
+class UpstreamConnection(asyncio.BufferedProtocol):
     """A connection and the exchange that it is in."""
 
     __slots__ = (
@@ -27,6 +29,7 @@ class UpstreamConnection(asyncio.Protocol):
         "_options",
         "_poll",
         "_reading_paused",
+        "_scratch",
         "_sending",
         "active",
         "answered",
@@ -38,9 +41,10 @@ class UpstreamConnection(asyncio.Protocol):
         "writing_paused",
     )
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, options: UpstreamOptions) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, options: UpstreamOptions, scratch: Scratch) -> None:
         self._loop = loop
         self._options = options
+        self._scratch = scratch
         self._poll: select.poll | None = None
         self._drain: asyncio.Future[None] | None = None
         self.transport: asyncio.Transport | None = None
@@ -60,7 +64,7 @@ class UpstreamConnection(asyncio.Protocol):
         self._continue: asyncio.Future[None] | None = None
         self.message: asyncio.Future[ReceivedResponse] = self._loop.create_future()
         """The head of the final response."""
-        self.body: ReceivedBody | None = None
+        self.body: ReceivedBody | WholeBody | None = None
         self.active = True
         self.answered = False
         """Has anything come of this exchange's response?"""
@@ -75,7 +79,7 @@ class UpstreamConnection(asyncio.Protocol):
 
     # What goes out.
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: Data) -> None:
         """Send bytes, or as much of them as the buffers hold."""
         transport = self.transport
         if transport is None or transport.is_closing():
@@ -97,12 +101,21 @@ class UpstreamConnection(asyncio.Protocol):
         it the refusal that waits unread in the socket."""
         if self.transport is None or self.transport.is_closing():
             raise ConnectionResetError
-        if self._unread(self.transport):
+        if self.unread:
             for _ in range(2):  # the loop polls in the first turn, and reads in the second
                 await asyncio.sleep(0)
 
-    def _unread(self, transport: asyncio.Transport) -> bool:
+    @property
+    def holds(self) -> bool:
+        """Does anything wait for the upstream here?"""
+        return self.transport is not None and self.transport.get_write_buffer_size() > 0
+
+    @property
+    def unread(self) -> bool:
         """Is there anything in the socket, if only the end?"""
+        transport = self.transport
+        if transport is None or transport.is_closing():
+            return True
         if self._poll is None:
             self._poll = select.poll()
             self._poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
@@ -113,7 +126,7 @@ class UpstreamConnection(asyncio.Protocol):
         transport = self.transport
         if transport is None or transport.is_closing():
             return False
-        return now - self.idle_since < _FRESH_SECONDS or not self._unread(transport)
+        return now - self.idle_since < _FRESH_SECONDS or not self.unread
 
     async def continued(self) -> None:
         """Wait for 100 Continue, a final response or the end, at most as long as the options say."""
@@ -174,23 +187,33 @@ class UpstreamConnection(asyncio.Protocol):
         self.transport = cast(asyncio.Transport, transport)
         self.transport.set_write_buffer_limits(high=HIGH_WATER)
 
-    def data_received(self, data: bytes) -> None:
-        """Bytes from the upstream."""
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next bytes from the upstream go."""
+        return self._scratch.view
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """They are there."""
         if not self.active:
             self.abort()
             return
         self.answered = True
         if self.quiet_since is not None:
             self.quiet_since = self._loop.time()
+        view, body = self._scratch.view[:nbytes], self.body
         try:
-            if self.body is None:
-                data = self._head_received(data)
-            if data and self.body is not None and self.body.feed(data):
-                raise NotHTTP("more than a response")
+            data: Data
+            if body is None:
+                data = self._head_received(bytes(view))
+                body = self.body
+            else:
+                data = view if body.poured else bytes(view)
+            if body is not None:
+                if data and body.feed(data):
+                    raise NotHTTP("more than a response")
+                if body.complete:
+                    self.quiet_since = None
         except NotHTTP as error:
             self.fail(error)
-        if self.body is not None and self.body.complete:
-            self.quiet_since = None
 
     def _head_received(self, data: bytes) -> bytes:
         """Look for the head; what comes after it."""
@@ -214,19 +237,21 @@ class UpstreamConnection(asyncio.Protocol):
                 raise NotHTTP("an upgrade that nobody asked for")
             if head.status == 100 and self._continue is not None and not self._continue.done():
                 self._continue.set_result(None)
-        self.body = ReceivedBody(self._framing(head), self, self._loop)
+        if self._bodiless or head.status in BODILESS:
+            self.body = WholeBody(b"")
+        elif head.length == len(data):
+            self.body, data = WholeBody(data), b""
+        else:
+            self.body = ReceivedBody(_framing(head), self, self._loop)
         if not self.message.done():
             self.message.set_result(head)
         if self._sending and head.status >= 300:
             self.sent()  # the relay sends no more of what is refused
         return data
 
-    def _framing(self, head: ReceivedResponse) -> Framing:
-        if self._bodiless or head.status in (204, 304):
-            return Sized(0)
-        if head.length is not None:
-            return Sized(head.length)
-        return Chunked() if head.chunked else UntilClose()
+    def take_away(self) -> None:
+        """What was read last is still needed."""
+        self._scratch.take_away()
 
     def pause_writing(self) -> None:
         """The upstream is slow."""
@@ -254,3 +279,9 @@ class UpstreamConnection(asyncio.Protocol):
             self.fail(error)
         else:
             self.body.close(UpstreamLost("the end of the connection"))
+
+
+def _framing(head: ReceivedResponse) -> Framing:
+    if head.length is not None:
+        return Sized(head.length)
+    return Chunked() if head.chunked else UntilClose()

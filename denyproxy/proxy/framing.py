@@ -1,20 +1,23 @@
-"""Message bodies off the wire, without I/O: where they end, and how much of them is held for a slow reader."""
+"""Where message bodies end, without I/O."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Sequence
 from typing import Protocol
 
 from denyproxy.proxy.http1 import NotHTTP
 
-HIGH_WATER = 256 * 1024
-"""Bytes of a body held for a slow reader before the sender has to wait."""
+BODILESS = frozenset({204, 304})
+"""Statuses of responses that have no body, whatever their head says."""
 
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\x00\r\n]*)?")
 _LONGEST_CHUNK_LINE = 4096
 _LONGEST_TRAILER = 64 * 1024
+
+
+Data = bytes | memoryview
+"""Off the wire. A view is good only until the next read."""
 
 
 class Framing(Protocol):
@@ -22,7 +25,7 @@ class Framing(Protocol):
 
     ended: bool
 
-    def feed(self, data: bytes) -> tuple[Sequence[bytes], bytes]:
+    def feed(self, data: Data) -> tuple[Sequence[Data], Data]:
         """Pieces of the body, without its framing, and what came after its end. Raises NotHTTP."""
 
     def close(self) -> bool:
@@ -38,7 +41,7 @@ class Sized:
         self._left = length
         self.ended = not length
 
-    def feed(self, data: bytes) -> tuple[Sequence[bytes], bytes]:
+    def feed(self, data: Data) -> tuple[Sequence[Data], Data]:
         """See `Framing`."""
         size = len(data)
         if size < self._left:
@@ -60,7 +63,7 @@ class UntilClose:
     def __init__(self) -> None:
         self.ended = False
 
-    def feed(self, data: bytes) -> tuple[Sequence[bytes], bytes]:
+    def feed(self, data: Data) -> tuple[Sequence[Data], Data]:
         """See `Framing`."""
         return (data,), b""
 
@@ -84,11 +87,11 @@ class Chunked:
         """Bytes of the trailer so far; -1: it has not begun."""
         self.ended = False
 
-    def feed(self, data: bytes) -> tuple[Sequence[bytes], bytes]:
+    def feed(self, data: Data) -> tuple[Sequence[Data], Data]:
         """See `Framing`."""
         pieces: list[bytes] = []
-        if self._held:
-            data, self._held = self._held + data, b""
+        data = self._held + data if self._held else bytes(data)
+        self._held = b""
         at = 0
         while at < len(data) and not self.ended:
             if self._left > 2:
@@ -133,89 +136,6 @@ class Chunked:
         return self.ended
 
 
-class Flow(Protocol):
-    """The connection that a body comes from."""
-
-    def pause_reading(self) -> None:
-        """Enough for now."""
-
-    def resume_reading(self) -> None:
-        """Go on."""
-
-
-class ReceivedBody:
-    """A body as it comes: fed by its connection, read by one reader."""
-
-    __slots__ = ("_error", "_flow", "_framing", "_loop", "_paused", "_pieces", "_reader", "_size", "complete")
-
-    def __init__(self, framing: Framing, flow: Flow, loop: asyncio.AbstractEventLoop) -> None:
-        self._framing = framing
-        self._flow = flow
-        self._loop = loop
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self._paused = False
-        self._error: Exception | None = None
-        self._reader: asyncio.Future[None] | None = None
-        self.complete = framing.ended
-        """Has it been received as a whole?"""
-
-    @property
-    def ended(self) -> bool:
-        """Has it been read as a whole?"""
-        return self.complete and not self._pieces
-
-    def feed(self, data: bytes) -> bytes:
-        """Bytes off the wire; what came after the end. Raises NotHTTP."""
-        pieces, rest = self._framing.feed(data)
-        for piece in pieces:
-            self._pieces.append(piece)
-            self._size += len(piece)
-        self.complete = self._framing.ended
-        if self._size > HIGH_WATER and not self._paused and not self.complete:
-            self._paused = True
-            self._flow.pause_reading()
-        self._wake()
-        return rest
-
-    def close(self, error: Exception) -> bool:
-        """The connection has ended: was that the body's end? Otherwise the reader gets the error."""
-        if not self.complete:
-            self.complete = self._error is None and self._framing.close()
-            if not self.complete:
-                self._error = self._error or error
-            self._wake()
-        return self.complete
-
-    def fail(self, error: Exception) -> None:
-        """It will not come to its end."""
-        if not self.complete and self._error is None:
-            self._error = error
-            self._wake()
-
-    def _wake(self) -> None:
-        reader, self._reader = self._reader, None
-        if reader is not None and not reader.done():
-            reader.set_result(None)
-
-    def ready(self) -> bytes:
-        """What is here already; may be empty."""
-        pieces = self._pieces
-        if not pieces:
-            return b""
-        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        pieces.clear()
-        self._size = 0
-        if self._paused:
-            self._paused = False
-            self._flow.resume_reading()
-        return data
-
-    async def read(self) -> bytes:
-        """The next bytes as they come; empty at the end. Raises what the body failed with."""
-        while not self._pieces and not self.complete:
-            if self._error is not None:
-                raise self._error
-            self._reader = self._loop.create_future()
-            await self._reader
-        return self.ready()
+def chunk(data: Data) -> bytes:
+    """A piece of a body as a chunk; of nothing: the end of a chunked body."""
+    return b"".join((b"%x\r\n" % len(data), data, b"\r\n"))

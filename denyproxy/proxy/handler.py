@@ -31,6 +31,9 @@ from denyproxy.proxy.upstream import ResponseBody, Upstream, UpstreamLost, Upstr
 
 log = logging.getLogger(__name__)
 
+_FAIL_INSIDE = frozenset({"POST", "PUT"})
+"""Methods of the calls whose success may carry denials in its body."""
+
 
 @dataclass(frozen=True, slots=True)
 class RelayOptions:
@@ -85,8 +88,9 @@ class Relay:
 
     async def handle(self, request: ClientRequest) -> bool:
         """Relay one request: may its connection go on?"""
-        self.counters.requests += 1
-        self.counters.in_flight += 1
+        counters = self.counters
+        counters.requests += 1
+        counters.in_flight += 1
         self.idle.clear()
         try:
             return await self._relay(request)
@@ -94,7 +98,7 @@ class Relay:
             return await self._reply_with(request, error)
         except UpstreamLost as error:
             log.warning("the upstream broke off in the middle of a response (%s)", error)
-            self.counters.broken += 1
+            counters.broken += 1
         except ConnectionError:
             pass
         except Exception as exception:
@@ -102,8 +106,8 @@ class Relay:
             if not request.connection.written:
                 return await self._reply_with(request, InternalError("denyproxy failed to relay this request."))
         finally:
-            self.counters.in_flight -= 1
-            if not self.counters.in_flight:
+            counters.in_flight -= 1
+            if not counters.in_flight:
                 self.idle.set()
         request.connection.break_off()
         return False
@@ -171,7 +175,7 @@ class Relay:
             return None
         return RequestBody(
             request.body,
-            keep=what_to_keep(request.head.head, self._options.request_body_bytes),
+            keep=what_to_keep(request.head, self._options.request_body_bytes),
             idle_seconds=self._options.client_idle_seconds,
             on_start=send_continue if request.head.expects_continue else None,
         )
@@ -187,6 +191,39 @@ class Relay:
         """`start`: what has been read of the body."""
         seen = response.head
         body: ResponseBody = response.body
+        fields = seen.relayed
+        if is_denial(seen.status) or request.head.method in _FAIL_INSIDE:
+            fields, start, body = await self._looked_into(request, mode, outgoing, response, start)
+        reply = Reply(
+            request,
+            seen.status,
+            seen.reason,
+            fields,
+            keep_alive=self._goes_on(request, outgoing.body),
+            sized=seen.length is not None,
+            chunked=seen.chunked,
+            verbatim=fields is seen.relayed,
+        )
+        if reply.bodiless:
+            return await reply.finish()
+        start = start or body.ready()
+        if body.ended:
+            return await reply.finish(start)
+        reply.write(start)
+        await body.pour(reply)
+        return await reply.finish()
+
+    async def _looked_into(
+        self,
+        request: ClientRequest,
+        mode: UpstreamMode,
+        outgoing: UpstreamRequest,
+        response: UpstreamResponse,
+        start: bytes,
+    ) -> tuple[FieldLines, bytes, ResponseBody]:
+        """Header fields, start and rest of a response that may be a denial, or carry some."""
+        seen = response.head
+        body = response.body
         fields = seen.relayed
         bodiless = request.head.method == "HEAD"
         denied = is_denial(seen.status)
@@ -210,20 +247,7 @@ class Relay:
 
             body = WatchedBody(body, self._options.error_body_bytes, explain)
             start = body.feed(start)
-        reply = Reply(
-            request,
-            seen.status,
-            seen.reason,
-            fields,
-            keep_alive=self._goes_on(request, outgoing.body),
-            sized=seen.length is not None,
-            chunked=seen.chunked,
-        )
-        if not reply.bodiless:
-            await reply.write(start or body.ready())
-            while not body.ended and (data := await body.read()):
-                await reply.write(data)
-        return await reply.finish()
+        return fields, start, body
 
     def _denied_call(
         self,
@@ -305,8 +329,7 @@ class Relay:
         keep_alive = keep_alive and self._goes_on(request, None) and not unread and not request.head.expects_continue
         reply = Reply(request, head.status, head.reason.encode(), fields, keep_alive=keep_alive)
         try:
-            await reply.write(b"" if reply.bodiless else body)
-            return await reply.finish()
+            return await reply.finish(b"" if reply.bodiless else body)
         except ConnectionError:
             request.connection.break_off()
             return False

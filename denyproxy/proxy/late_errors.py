@@ -82,7 +82,7 @@ class Watch:
         return rest
 
 
-class WatchedBody:
+class WatchedBody(ResponseBody):
     """A body whose late Error document is given to `explain`, and goes out as that makes it."""
 
     def __init__(self, body: ResponseBody, limit: int, explain: Callable[[bytes], bytes]) -> None:

@@ -9,10 +9,12 @@ import asyncio
 import ssl
 from collections import defaultdict
 
-from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.connection import UpstreamConnection
 from denyproxy.proxy.errors import Busy, CannotRelay, ProxyError, UpstreamTimeout, UpstreamUnreachable
+from denyproxy.proxy.framing import chunk
 from denyproxy.proxy.http1 import NotHTTP, ReceivedRequest, ReceivedResponse, write_request
+from denyproxy.proxy.scratch import Scratch
+from denyproxy.proxy.uploads import upload_to
 from denyproxy.proxy.upstream import Origin, ResponseBody, UpstreamOptions, UpstreamRequest, may_retry
 
 
@@ -24,19 +26,22 @@ class PooledResponse:
     def __init__(
         self,
         pool: PoolUpstream,
-        request: UpstreamRequest,
+        origin: Origin,
         connection: UpstreamConnection,
         head: ReceivedResponse,
         upload: asyncio.Task[bool] | None,
+        *,
+        sent: bool,
     ) -> None:
+        """`upload`: what sends the request's body, if it was not sent with the head. `sent`: is there nothing left?"""
         assert connection.body is not None
         self.head = head
         self.body: ResponseBody = connection.body
         self._pool = pool
-        self._origin = request.origin
+        self._origin = origin
         self._connection = connection
         self._upload = upload
-        self._keep_alive = head.keep_alive and (upload is not None or request.body is None)
+        self._keep_alive = head.keep_alive and (sent or upload is not None)
 
     async def close(self) -> None:
         """Release or end the connection; the request body is at rest afterwards."""
@@ -60,6 +65,7 @@ class PoolUpstream:
         self._busy: set[UpstreamConnection] = set()
         self._room = asyncio.Semaphore(options.connections) if options.connections else None
         self._tls = options.tls
+        self._scratch = Scratch()
         self._sweep_seconds = min(1.0, options.idle_seconds / 4, options.keepalive_seconds / 4)
         self._sweeper = self._loop.call_later(self._sweep_seconds, self._sweep)
 
@@ -94,22 +100,24 @@ class PoolUpstream:
         head = request.head
         connection.begin(bodiless=head.method == "HEAD")
         try:
-            connection.write(head.write() if isinstance(head, ReceivedRequest) else write_request(head))
-            if body is None:
-                connection.sent()
-            else:
-                if (request.text.header("Expect") or "").lower() == "100-continue":
+            data = head.write() if isinstance(head, ReceivedRequest) else write_request(head)
+            at_once = None if body is None or request.expects_continue else body.whole()
+            if at_once is not None:
+                data += _in_chunks(at_once) if request.chunked else at_once
+            connection.write(data)
+            if body is not None and at_once is None:
+                if request.expects_continue:
                     await connection.continued()
-                if connection.message.done():
-                    connection.sent()
-                else:
-                    chunked = request.text.header("Transfer-Encoding") is not None
-                    upload = self._loop.create_task(_upload(connection, body, chunked=chunked))
+                if not connection.message.done():
+                    upload = self._loop.create_task(upload_to(connection, body, chunked=request.chunked))
+            if upload is None:
+                connection.sent()
             answer = await connection.message
         except BaseException:
             await self.discard(connection, upload)
             raise
-        return PooledResponse(self, request, connection, answer, upload)
+        sent = body is None or at_once is not None
+        return PooledResponse(self, request.origin, connection, answer, upload, sent=sent)
 
     def _kept(self, origin: Origin) -> UpstreamConnection | None:
         """An idle connection that is still good, the latest used first."""
@@ -127,7 +135,7 @@ class PoolUpstream:
         try:
             async with asyncio.timeout(self._options.connect_seconds):
                 _, connection = await self._loop.create_connection(
-                    lambda: UpstreamConnection(self._loop, self._options),
+                    lambda: UpstreamConnection(self._loop, self._options, self._scratch),
                     origin.host,
                     origin.port,
                     ssl=self._tls if origin.secure else None,
@@ -196,23 +204,8 @@ class PoolUpstream:
         self._idle.clear()
 
 
-async def _upload(connection: UpstreamConnection, body: RequestBody, *, chunked: bool) -> bool:
-    """Send a body. False: not all of it, so the connection is of no more use."""
-    try:
-        while data := await body.read():
-            await connection.let_in()
-            connection.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
-            await connection.drain()
-        if chunked:
-            connection.write(b"0\r\n\r\n")
-    except EOFError:
-        connection.sent()
-        return False  # answered without it
-    except Exception as error:
-        connection.fail(error)
-        return False
-    connection.sent()
-    return True
+def _in_chunks(body: bytes) -> bytes:
+    return chunk(body) + chunk(b"") if body else chunk(b"")
 
 
 def _translate(error: BaseException, origin: Origin) -> ProxyError | None:

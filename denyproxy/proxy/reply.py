@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from denyproxy.proxy.client import ClientRequest
+from denyproxy.proxy.framing import BODILESS, Data, chunk
 from denyproxy.proxy.heads import FieldLines, name_of, write_head
-
-_BODILESS = frozenset({204, 304})
 
 
 class Reply:
@@ -23,47 +22,63 @@ class Reply:
         keep_alive: bool,
         sized: bool = True,
         chunked: bool = False,
+        verbatim: bool = False,
     ) -> None:
         """`fields` are the end-to-end ones, plus Transfer-Encoding where the body came in chunks (`chunked`).
 
-        `sized`: there is a Content-Length. Raises ValueError where a line break would forge a field."""
+        `sized`: there is a Content-Length. `verbatim`: they are as they were read, so that none can have a line break
+        inside. Raises ValueError where one would forge a field."""
         self._connection = request.connection
-        self.bodiless = request.head.method == "HEAD" or status in _BODILESS
+        self.bodiless = request.head.method == "HEAD" or status in BODILESS
         http11 = request.head.http11
         self._chunk = http11 and not (sized or self.bodiless)
-        added: list[bytes] = []
+        self._keep_alive = keep_alive and (sized or self.bodiless or self._chunk)
+        if not (http11 and self._keep_alive) or self._chunk:
+            fields = self._for_this_connection(fields, chunked=chunked, http11=http11)
+        first = b"HTTP/1.1 %d %b" % (status, reason)
+        self._head = b"\r\n".join((first, *fields, b"\r\n")) if verbatim else write_head(first, fields)
+
+    def _for_this_connection(self, fields: FieldLines, *, chunked: bool, http11: bool) -> FieldLines:
         if chunked and not http11:
             fields = [line for line in fields if name_of(line) != b"transfer-encoding"]
         elif self._chunk and not chunked:
-            added.append(b"Transfer-Encoding: chunked")
-        keep_alive = keep_alive and (sized or self.bodiless or self._chunk)
-        if not keep_alive:
-            added.append(b"Connection: close")
-        elif not http11:
-            added.append(b"Connection: keep-alive")
-        if added:
-            fields = (*fields, *added)
-        self._head = write_head(b"HTTP/1.1 %d %b" % (status, reason), fields)
-        self._keep_alive = keep_alive
+            fields = (*fields, b"Transfer-Encoding: chunked")
+        if not self._keep_alive:
+            return (*fields, b"Connection: close")
+        return fields if http11 else (*fields, b"Connection: keep-alive")
 
-    async def write(self, data: bytes) -> None:
-        """Write a piece of the body, after the head if that is still to be written. Waits for a slow client."""
+    @property
+    def full(self) -> bool:
+        """Is the client slow?"""
+        return self._connection.full
+
+    @property
+    def holds(self) -> bool:
+        """Does something wait for it here?"""
+        return self._connection.holds
+
+    def write(self, data: Data) -> None:
+        """Write a piece of the body, after the head if that is still to be written."""
         if self._chunk and data:
-            data = b"%x\r\n%b\r\n" % (len(data), data)
+            data = chunk(data)
         if self._head:
             data, self._head = self._head + data, b""
         self._connection.write(data)
+
+    async def drain(self) -> None:
+        """Wait for a slow client."""
         if self._connection.full:
             await self._connection.drain()
 
-    async def finish(self) -> bool:
-        """End the body: may the connection go on?"""
-        last = b"0\r\n\r\n" if self._chunk else b""
-        if self._head or last:
-            data, self._head = self._head + last, b""
-            self._connection.write(data)
-        if self._connection.full:
-            await self._connection.drain()
+    async def finish(self, data: bytes = b"") -> bool:
+        """Write the rest of the body, and its end: may the connection go on?"""
+        if self._chunk:
+            data = (chunk(data) if data else b"") + chunk(b"")
+        connection = self._connection
+        if self._head or data:
+            connection.write(self._head + data)
+        if connection.full:
+            await connection.drain()
         if not self._keep_alive:
-            self._connection.half_close()
+            connection.half_close()
         return self._keep_alive

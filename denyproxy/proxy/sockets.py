@@ -15,6 +15,18 @@ _RESET = struct.pack("ii", 1, 0)
 """SO_LINGER, no time: closing sends RST, so that no client takes the end of the connection for the end of a body."""
 
 
+def write_at_once(transport: asyncio.WriteTransport, most: int) -> None:
+    """Have what is written go out at once, not at the end of the loop's turn as with uvloop.
+
+    Then `pause_writing` tells that a part of it is left, however little. Over TLS that cannot be: there, `most`."""
+    transport.set_write_buffer_limits(high=most if speaks_tls(transport) else 0)
+
+
+def speaks_tls(transport: asyncio.BaseTransport) -> bool:
+    """Is what is written encrypted first?"""
+    return transport.get_extra_info("ssl_object") is not None
+
+
 def unacknowledged(transport: asyncio.Transport) -> int:
     """Bytes that wait in the kernel for the peer, where it tells (TIOCOUTQ); else 0."""
     if sys.platform == "win32":

@@ -10,6 +10,7 @@ from typing import Protocol
 from denyproxy.exchange import RequestHead, Resigned
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse
+from denyproxy.proxy.received import Sink
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,20 @@ class UpstreamRequest:
         return None
 
     @property
+    def chunked(self) -> bool:
+        """Does the body go out in chunks?"""
+        head = self.head
+        return head.chunked if isinstance(head, ReceivedRequest) else head.header("Transfer-Encoding") is not None
+
+    @property
+    def expects_continue(self) -> bool:
+        """Is the upstream asked for 100 Continue?"""
+        head = self.head
+        if isinstance(head, ReceivedRequest):
+            return head.expects_continue
+        return (head.header("Expect") or "").lower() == "100-continue"
+
+    @property
     def text(self) -> RequestHead:
         """The head as text."""
         return self.head.head if isinstance(self.head, ReceivedRequest) else self.head
@@ -104,6 +119,12 @@ class ResponseBody(Protocol):
         """The next bytes as they come; empty at the end.
 
         Raises UpstreamLost if the body breaks off or nothing comes for too long."""
+
+    async def pour(self, sink: Sink) -> None:
+        """Give a sink the rest, each piece as it comes. Raises what `read` does, and what the sink does."""
+        while not self.ended and (data := await self.read()):
+            sink.write(data)
+            await sink.drain()
 
 
 class UpstreamResponse(Protocol):

@@ -19,7 +19,7 @@ from denyproxy.exchange import RequestHead
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.errors import CannotRelay, ProxyError, UpstreamTimeout, UpstreamUnreachable
 from denyproxy.proxy.http1 import NotHTTP, parse_response
-from denyproxy.proxy.upstream import UpstreamLost, UpstreamOptions, UpstreamRequest, may_retry
+from denyproxy.proxy.upstream import ResponseBody, UpstreamLost, UpstreamOptions, UpstreamRequest, may_retry
 
 
 class _Outgoing(Payload):
@@ -112,7 +112,7 @@ class _VerbatimRequest(ClientRequest):
         await super().write_bytes(writer, conn, content_length)
 
 
-class SessionResponse:
+class SessionResponse(ResponseBody):
     """A response of a ClientSession."""
 
     def __init__(self, response: ClientResponse, outgoing: _Outgoing) -> None:

@@ -2,54 +2,64 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from denyproxy.exchange import RequestHead
 from denyproxy.proxy.bodies import Keep, RequestBody, what_to_keep
+from denyproxy.proxy.framing import Sized
+from denyproxy.proxy.http1 import ReceivedRequest
+from denyproxy.proxy.received import ReceivedBody
+from tests.proxy.streams import OnlyRead
 
 LIMIT = 100_000
-FORM = ("Content-Type", "multipart/form-data; boundary=x")
+FORM = b"Content-Type: multipart/form-data; boundary=x"
 
 
 @pytest.mark.parametrize(
-    ("method", "target", "headers", "expected"),
+    ("method", "target", "fields", "expected"),
     [
-        ("POST", "/b?delete", (), Keep(LIMIT)),
-        ("POST", "/?x-id=DeleteObjects&delete=", (), Keep(LIMIT)),
-        ("PUT", "/b?policy", (), Keep(LIMIT)),
-        ("PUT", "/b?acl", (), Keep(LIMIT)),
-        ("PUT", "/b/k?acl&versionId=1", (), Keep(LIMIT)),
-        ("PUT", "/b/k?tagging", (), Keep(LIMIT)),
-        ("PUT", "/b?publicAccessBlock", (), Keep(LIMIT)),
-        ("PUT", "/b/k?retention", (), Keep(LIMIT)),
-        ("PUT", "/b/k?legal-hold", (), Keep(LIMIT)),
-        ("PUT", "/b?object-lock", (), Keep(LIMIT)),
-        ("PUT", "/b?ownershipControls", (), Keep(LIMIT)),
-        ("POST", "/b", (FORM,), Keep(LIMIT, prefix=True)),
-        ("PUT", "/b", (), Keep(8192)),
-        ("PUT", "/b/", (), Keep(8192)),
-        ("PUT", "/", (), Keep(8192)),
-        ("PUT", "/b/k", (), Keep()),
-        ("PUT", "/b/k?partNumber=1&uploadId=policy", (), Keep()),
-        ("PUT", "/b/policy", (), Keep()),
-        ("PUT", "/b?versioning", (), Keep()),
-        ("POST", "/b/k?uploadId=x", (), Keep()),
-        ("POST", "/b/k?select", (), Keep()),
-        ("GET", "/b?policy", (), Keep()),
-        ("DELETE", "/b?policy", (), Keep()),
+        ("POST", "/b?delete", [], Keep(LIMIT)),
+        ("POST", "/?x-id=DeleteObjects&delete=", [], Keep(LIMIT)),
+        ("PUT", "/b?policy", [], Keep(LIMIT)),
+        ("PUT", "/b?acl", [], Keep(LIMIT)),
+        ("PUT", "/b/k?acl&versionId=1", [], Keep(LIMIT)),
+        ("PUT", "/b/k?tagging", [], Keep(LIMIT)),
+        ("PUT", "/b?publicAccessBlock", [], Keep(LIMIT)),
+        ("PUT", "/b/k?retention", [], Keep(LIMIT)),
+        ("PUT", "/b/k?legal-hold", [], Keep(LIMIT)),
+        ("PUT", "/b?object-lock", [], Keep(LIMIT)),
+        ("PUT", "/b?ownershipControls", [], Keep(LIMIT)),
+        ("POST", "/b", [FORM], Keep(LIMIT, prefix=True)),
+        ("PUT", "/b", [], Keep(8192)),
+        ("PUT", "/b/", [], Keep(8192)),
+        ("PUT", "/", [], Keep(8192)),
+        ("PUT", "/b/k", [], Keep()),
+        ("PUT", "/b/k?partNumber=1&uploadId=policy", [], Keep()),
+        ("PUT", "/b/policy", [], Keep()),
+        ("PUT", "/b?versioning", [], Keep()),
+        ("POST", "/b/k?uploadId=x", [], Keep()),
+        ("POST", "/b/k?select", [], Keep()),
+        ("GET", "/b?policy", [], Keep()),
+        ("DELETE", "/b?policy", [], Keep()),
     ],
 )
-def test_what_is_kept(method: str, target: str, headers: tuple[tuple[str, str], ...], expected: Keep) -> None:
+def test_what_is_kept(method: str, target: str, fields: list[bytes], expected: Keep) -> None:
     """Decided from the head: the bodies that authorization depends on, and no object's."""
-    assert what_to_keep(RequestHead(method, target, headers), LIMIT) == expected
+    assert what_to_keep(ReceivedRequest(method, target, fields, http11=True), LIMIT) == expected
 
 
-class Pieces:
+class Pieces(OnlyRead):
     """A stream of these pieces; with `rest`, more would follow."""
 
     def __init__(self, *pieces: bytes, rest: bool = False) -> None:
         self._pieces = list(pieces)
         self._rest = rest
+
+    def ready(self) -> bytes:
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        return data
 
     async def read(self) -> bytes:
         return self._pieces.pop(0) if self._pieces else b""
@@ -80,6 +90,54 @@ async def test_the_copy(pieces: list[bytes], rest: bool, keep: Keep, kept: bytes
         read.append(data)
     assert body.kept == kept
     assert read == pieces
+
+
+class Connection:
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+    def take_away(self) -> None:
+        pass
+
+
+async def test_a_body_that_is_here_is_read_at_once() -> None:
+    """Only then, and only once; and the copy is made as ever."""
+    stream = ReceivedBody(Sized(10), Connection(), asyncio.get_running_loop())
+    body = RequestBody(stream, keep=Keep(10))
+    stream.feed(b"hello")
+    assert body.whole() is None
+    assert not body.started
+    stream.feed(b"world")
+    assert body.whole() == b"helloworld"
+    assert body.started
+    assert body.kept == b"helloworld"
+    assert body.whole() is None
+
+
+class Same:
+    """What goes out is what has come."""
+
+    def feed(self, data: bytes) -> bytes:
+        return data
+
+    def finish(self) -> bytes:
+        return b""
+
+
+@pytest.mark.parametrize("why", ["closed", "rewritten"])
+async def test_a_body_that_does_not_go_out_as_it_came_is_not_read_at_once(why: str) -> None:
+    stream = ReceivedBody(Sized(5), Connection(), asyncio.get_running_loop())
+    stream.feed(b"hello")
+    body = RequestBody(stream)
+    if why == "closed":
+        body.close()
+    else:
+        body.rewrite(Same())
+    assert body.whole() is None
+    assert not body.started
 
 
 async def test_a_closed_body_is_not_begun() -> None:

@@ -146,7 +146,8 @@ async def test_a_body_without_a_length_that_is_reset_is_broken() -> None:
 async def test_a_fault_of_our_own_in_a_body_is_a_broken_transfer(monkeypatch: pytest.MonkeyPatch) -> None:
     """There is no way back to a 500 once a response has begun."""
 
-    async def finish(_: Reply) -> bool:
+    async def finish(reply: Reply, data: bytes = b"") -> bool:
+        reply.write(data)
         raise ValueError("a fault")
 
     monkeypatch.setattr(Reply, "finish", finish)

@@ -16,6 +16,7 @@ from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.errors import CannotRelay, Refused
 from denyproxy.proxy.forms import SignedForm, UnreadableForm, signed_form
 from denyproxy.sigv4.credentials import Credentials
+from tests.proxy.streams import OnlyRead
 
 CLIENT = Credentials("AKIACLIENT", "secret")
 OURS = Credentials("AKIAOURS", "another")
@@ -31,7 +32,7 @@ def client() -> None:
     """No upstream client here."""
 
 
-class Stream:
+class Stream(OnlyRead):
     def __init__(self, data: bytes, size: int) -> None:
         self._pieces = [data[at : at + size] for at in range(0, len(data), size)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 from collections.abc import Sequence
 
@@ -10,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from denyproxy.proxy.framing import HIGH_WATER, Chunked, Framing, ReceivedBody, Sized, UntilClose
+from denyproxy.proxy.framing import Chunked, Framing, Sized, UntilClose
 from denyproxy.proxy.heads import header_fields
 from denyproxy.proxy.http1 import NotHTTP, parse_request, parse_response
 
@@ -185,51 +184,6 @@ def test_how_a_body_ends_with_its_connection() -> None:
     assert UntilClose().close()
     assert not Chunked().close()
     assert not Sized(1).close()
-
-
-class Connection:
-    def __init__(self) -> None:
-        self.calls: list[str] = []
-
-    def pause_reading(self) -> None:
-        self.calls.append("pause")
-
-    def resume_reading(self) -> None:
-        self.calls.append("resume")
-
-
-async def test_a_body_holds_its_sender_back_and_lets_it_go_on() -> None:
-    connection = Connection()
-    body = ReceivedBody(Sized(3 * HIGH_WATER), connection, asyncio.get_running_loop())
-    body.feed(bytes(HIGH_WATER))
-    assert connection.calls == []
-    body.feed(bytes(1))
-    body.feed(bytes(1))
-    assert connection.calls == ["pause"]
-    assert len(await body.read()) == HIGH_WATER + 2
-    assert connection.calls == ["pause", "resume"]
-
-
-async def test_what_came_before_a_failure_is_read_first() -> None:
-    body = ReceivedBody(Sized(10), Connection(), asyncio.get_running_loop())
-    body.feed(b"abc")
-    body.fail(ConnectionResetError("gone"))
-    assert await body.read() == b"abc"
-    with pytest.raises(ConnectionResetError):
-        await body.read()
-
-
-async def test_a_reader_is_woken() -> None:
-    body = ReceivedBody(UntilClose(), Connection(), asyncio.get_running_loop())
-    reading = asyncio.create_task(body.read())
-    await asyncio.sleep(0)
-    body.feed(b"abc")
-    assert await reading == b"abc"
-    reading = asyncio.create_task(body.read())
-    await asyncio.sleep(0)
-    assert body.close(ConnectionResetError())
-    assert await reading == b""
-    assert body.ended
 
 
 NAMES = st.sampled_from([b"a", b"A", b"x-amz-meta-%", b"X-Amz-Date", b"te"])

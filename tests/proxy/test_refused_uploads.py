@@ -10,6 +10,7 @@ from denyproxy.exchange import RequestHead
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.errors import UpstreamUnreachable
 from denyproxy.proxy.upstream import Origin, UpstreamOptions, UpstreamRequest
+from tests.proxy.streams import OnlyRead
 from tests.proxy.wire import (
     ACCESS_DENIED,
     FORBIDDEN,
@@ -107,7 +108,7 @@ async def test_the_head_goes_ahead_of_the_body() -> None:
 async def test_nobody_reads_the_body_once_the_response_is_closed() -> None:
     """Two readers of one stream would end the connection; what is left is the server's, to read and drop."""
 
-    class Stream:
+    class Stream(OnlyRead):
         def __init__(self) -> None:
             self.readers = 0
             self.begun = asyncio.Event()

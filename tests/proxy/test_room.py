@@ -10,12 +10,13 @@ import pytest
 from denyproxy.exchange import RequestHead
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.upstream import Origin, UpstreamOptions, UpstreamRequest
+from tests.proxy.streams import OnlyRead
 from tests.proxy.wire import FORBIDDEN, OK, PATIENCE, UPSTREAMS, Wire, relaying, upstream
 
 GET = b"GET /b/k HTTP/1.1\r\nHost: h\r\n\r\n"
 
 
-class Endless:
+class Endless(OnlyRead):
     """A request body of which nothing more comes."""
 
     complete = False
