@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from denyproxy.exchange import Headers, RequestHead
+from denyproxy.exchange import RequestHead
 from denyproxy.proxy.heads import (
     FieldLines,
     Role,
@@ -18,6 +18,7 @@ from denyproxy.proxy.heads import (
     whole_head,
     with_signed,
     without_nominated,
+    write_head,
 )
 from denyproxy.remembered import Remembered
 
@@ -36,11 +37,13 @@ class _Names(NamedTuple):
     special: tuple[tuple[int, Role], ...]
     """The fields that mean something to a relay: their places."""
     text: tuple[str, ...]
+    lower: tuple[str, ...]
 
 
 def _read_names(starts: tuple[bytes, ...]) -> _Names:
     special = tuple((place, role) for place, start in enumerate(starts) if (role := roles[start]))
-    return _Names(special, tuple(start[:-1].decode("utf-8", "surrogateescape") for start in starts))
+    text = tuple(start[:-1].decode("utf-8", "surrogateescape") for start in starts)
+    return _Names(special, text, tuple(name.lower() for name in text))
 
 
 _names = Remembered(_read_names, size=1024)
@@ -133,15 +136,23 @@ class ReceivedRequest(_Received):
     def head(self) -> RequestHead:
         """As text, with the fields that travel on."""
         if self._head is None:
-            self._head = RequestHead(self.method, self.target, self._headers())
+            self._head = RequestHead(self.method, self.target, header_fields(self.relayed))
         return self._head
 
-    def _headers(self) -> Headers:
-        if self.relayed is not self.fields:
-            return header_fields(self.relayed)
-        sent = zip(self._starts, self.fields, strict=True)
-        values = [line[len(start) :].strip(b" \t").decode("utf-8", "surrogateescape") for start, line in sent]
-        return tuple(zip(_names[self._starts].text, values, strict=True))
+    def named(self) -> tuple[tuple[str, ...], dict[str, str]]:
+        """The names of the fields that travel on, and their values by name (lower case), repeated ones with commas
+        between them."""
+        lines, starts = self.relayed, self._starts
+        if lines is not self.fields:
+            starts = tuple([line[: line.find(b":") + 1] for line in lines])
+        names, pairs = _names[starts], zip(starts, lines, strict=True)
+        sent = [line[len(start) :].strip(b" \t").decode("utf-8", "surrogateescape") for start, line in pairs]
+        values = dict(zip(names.lower, sent, strict=True))
+        if len(values) != len(sent):
+            values.clear()
+            for name, value in zip(names.lower, sent, strict=True):
+                values[name] = f"{values[name]},{value}" if name in values else value
+        return names.text, values
 
     def write(self) -> bytes:
         """As it travels on."""
@@ -189,6 +200,32 @@ def has_bare_line_feed(start: bytes) -> bool:
     """Does the last line that has ended, of a head that is not here as a whole, end by LF alone?"""
     end = start.rfind(b"\n")
     return end >= 0 and start[end - 1 : end] != b"\r"
+
+
+class SignedRequest:
+    """The head of a received request, signed again. Its fields that stay are sent as they came."""
+
+    __slots__ = ("_head", "_lines", "chunked", "expects_continue", "method", "target")
+
+    def __init__(self, received: ReceivedRequest, target: str, lines: FieldLines) -> None:
+        self.method = received.method
+        self.target = target
+        self.chunked = received.chunked
+        self.expects_continue = received.expects_continue
+        self._lines = lines
+        self._head: RequestHead | None = None
+
+    @property
+    def head(self) -> RequestHead:
+        """As text."""
+        if self._head is None:
+            self._head = RequestHead(self.method, self.target, header_fields(self._lines))
+        return self._head
+
+    def write(self) -> bytes:
+        """As it is sent. Raises ValueError where a line break would forge a field."""
+        first = f"{self.method} {self.target} HTTP/1.1".encode("utf-8", "surrogateescape")
+        return write_head(first, self._lines)
 
 
 def write_request(head: RequestHead) -> bytes:

@@ -9,10 +9,11 @@ import asyncio
 import ssl
 from collections import defaultdict
 
+from denyproxy.exchange import RequestHead
 from denyproxy.proxy.connection import UpstreamConnection
 from denyproxy.proxy.errors import Busy, CannotRelay, ProxyError, UpstreamTimeout, UpstreamUnreachable
 from denyproxy.proxy.framing import chunk
-from denyproxy.proxy.http1 import NotHTTP, ReceivedRequest, ReceivedResponse, write_request
+from denyproxy.proxy.http1 import NotHTTP, ReceivedResponse, write_request
 from denyproxy.proxy.scratch import Scratch
 from denyproxy.proxy.uploads import upload_to
 from denyproxy.proxy.upstream import Origin, ResponseBody, UpstreamOptions, UpstreamRequest, may_retry
@@ -100,7 +101,7 @@ class PoolUpstream:
         head = request.head
         connection.begin(bodiless=head.method == "HEAD")
         try:
-            data = head.write() if isinstance(head, ReceivedRequest) else write_request(head)
+            data = write_request(head) if isinstance(head, RequestHead) else head.write()
             at_once = None if body is None or request.expects_continue else body.whole()
             if at_once is not None:
                 data += _in_chunks(at_once) if request.chunked else at_once

@@ -18,19 +18,18 @@ from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.endpoints import DEFAULT_REGION, Addressed, Endpoint, Endpoints, Regions, addressed, bucket_in_host
 from denyproxy.proxy.errors import CannotRelay, Refused, TryAgain, UpstreamUnreachable
 from denyproxy.proxy.forms import SignedForm, UnreadableForm, signed_form
-from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse
+from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse, SignedRequest
 from denyproxy.proxy.modes import UpstreamMode
 from denyproxy.proxy.redirects import STATUSES, bucket_region, redirect_of
 from denyproxy.proxy.signed_chunks import SignedChunks
 from denyproxy.proxy.signers import ClientKey, Signer, Signers
 from denyproxy.proxy.upstream import Origin, Send, UpstreamRequest
 from denyproxy.remembered import Remembered
-from denyproxy.sigv4.canonical import joined
 from denyproxy.sigv4.chunked import Rechunker
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.diagnosis import changed_line
-from denyproxy.sigv4.signing import sign
-from denyproxy.sigv4.verification import Refusal, Verified, verify
+from denyproxy.sigv4.signing import SignedFields, SignedHead, sign, sign_fields
+from denyproxy.sigv4.verification import Refusal, Verified, verify, verify_header
 
 _MOST_REROUTES = 2
 _EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -52,6 +51,10 @@ class ResignOptions:
     """Lower case."""
 
 
+_Fields = tuple[tuple[str, ...], dict[str, str]]
+"""Names and values; see `ReceivedRequest.named`."""
+
+
 class _Named(NamedTuple):
     """What a Host field names."""
 
@@ -64,10 +67,12 @@ class _Named(NamedTuple):
 class _Call:
     """A request, what signs it again, and where it goes."""
 
-    head: RequestHead
+    request: ReceivedRequest
     body: RequestBody | None
     direct: AwsHost | None
     address: Addressed
+    named: _Fields | None = None
+    """Its fields, if it is signed in an Authorization field of Version 4."""
     verified: Verified | None = None
     """None: not signed."""
     form: SignedForm | None = None
@@ -78,7 +83,7 @@ class _Call:
     attempt: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ResignedRequest(UpstreamRequest):
     """A request signed again, and how it came about."""
 
@@ -134,25 +139,29 @@ class Resign:
 
     async def prepare(self, request: ReceivedRequest, body: RequestBody | None) -> UpstreamRequest:
         """The request with another signature. Raises Refused, TryAgain."""
-        head = request.head
-        values = joined(head.headers)
+        names, values = request.named()
+        fields: _Fields | None = names, values
         direct, in_host = self._named[values.get("host", "")]
-        address = addressed(head.target, in_host) if direct is None else Addressed(None, "", head.target)
-        if "authorization" not in values and not is_signed(request):
-            return await self._unsigned(request, body, _Call(head, body, direct, address))
-        now = self._clock()
-        found = verify(head, self._credentials, now, in_host, values)
+        target = request.target
+        address = addressed(target, in_host) if direct is None else Addressed(None, "", target)
+        now, found = self._clock(), None
+        if "authorization" in values:
+            found = verify_header(request.method, target, values, self._credentials, now)
+        elif not is_signed(request):
+            return await self._unsigned(request, body, _Call(request, body, direct, address))
+        if found is None:
+            fields, found = None, verify(request.head, self._credentials, now, in_host)
         if isinstance(found, Refusal):
             key = self._keys.get(access_key_id(request) or "")
             element = None
             if found.code == "SignatureDoesNotMatch" and key is not None:
-                element = changed_line(head, key.credentials, now, in_host)
+                element = changed_line(request.head, key.credentials, now, in_host)
             raise Refused(found.message, status=found.status, code=found.code, fields=found.fields, element=element)
         if direct is not None and not direct.of_buckets and not found.scope:
             raise Refused(_OF_NO_BUCKET, status=501, code="NotImplemented")
         client = self._keys[found.credentials.access_key_id]
         signer = self._signers.signer(client)
-        call = _Call(head, body, direct, address, found, signer=signer, client=client)
+        call = _Call(request, body, direct, address, fields, found, signer=signer, client=client)
         if body is not None:
             return await self._routed(call)
         call.region, _ = self._region(call)
@@ -171,7 +180,7 @@ class Resign:
     async def _unsigned(self, request: ReceivedRequest, body: RequestBody | None, call: _Call) -> UpstreamRequest:
         """A request whose head is not signed: a form that is, or one that travels on as it is."""
         try:
-            form = await signed_form(call.head, body, self._credentials, self._clock())
+            form = await signed_form(request.head, body, self._credentials, self._clock())
         except (UnreadableForm, Refused) as error:
             if self._otherwise is None or (isinstance(error, Refused) and error.code != "InvalidAccessKeyId"):
                 raise
@@ -245,27 +254,17 @@ class Resign:
     def _outgoing(self, call: _Call, now: datetime) -> ResignedRequest:
         """The request as it goes to the bucket's endpoint in its region."""
         endpoint = self._endpoint(call, call.region)
-        target, verified, signer = call.address.at(endpoint), call.verified, call.signer
-        if verified is not None and signer is not None:
-            signed = sign(
-                call.head,
-                signer.credentials,
-                region=endpoint.region,
-                service=endpoint.service,
-                now=now,
-                payload=verified.payload,
-                path_as_sent=verified.path_as_sent,
-                target=target,
-                host=endpoint.host,
-            )
-            if call.body is not None and verified.payload.startswith("STREAMING-"):
-                call.body.rewrite(SignedChunks(Rechunker(verified, signed)))
-            return ResignedRequest(endpoint.origin, signed.head, call.body, call)
-        head = RequestHead(call.head.method, target, _headers(call.head.headers, endpoint.host))
-        if call.form is not None and signer is not None:
-            signing = signer.credentials
-            head = call.form.resign(head, signing, region=endpoint.region, service=endpoint.service, now=now)
-        return ResignedRequest(endpoint.origin, head, call.body, call)
+        target, request, body = call.address.at(endpoint), call.request, call.body
+        if call.verified is not None and call.signer is not None:
+            head, chain = _signed(call, call.verified, call.signer.credentials, target, endpoint, now)
+            if body is not None and call.verified.payload.startswith("STREAMING-"):
+                body.rewrite(SignedChunks(Rechunker(call.verified, chain)))
+            return ResignedRequest(endpoint.origin, head, body, call)
+        plain = RequestHead(request.method, target, _headers(request.head.headers, endpoint.host))
+        if call.form is not None and call.signer is not None:
+            signing = call.signer.credentials
+            plain = call.form.resign(plain, signing, region=endpoint.region, service=endpoint.service, now=now)
+        return ResignedRequest(endpoint.origin, plain, body, call)
 
     def _endpoint(self, call: _Call, region: str) -> Endpoint:
         """Where the bucket is served."""
@@ -286,6 +285,45 @@ class Resign:
         ).head
 
 
+def _signed(
+    call: _Call, verified: Verified, credentials: Credentials, target: str, endpoint: Endpoint, now: datetime
+) -> tuple[RequestHead | SignedRequest, SignedFields | SignedHead]:
+    """The head signed again, and what the signatures of chunks go on from."""
+    request, host, region, service = call.request, endpoint.host, endpoint.region, endpoint.service
+    payload, as_sent = verified.payload, verified.path_as_sent
+    if call.named is None:
+        made = sign(
+            request.head,
+            credentials,
+            region=region,
+            service=service,
+            now=now,
+            payload=payload,
+            path_as_sent=as_sent,
+            target=target,
+            host=host,
+        )
+        return made.head, made
+    signed = sign_fields(
+        request.method,
+        target,
+        *call.named,
+        credentials,
+        region=region,
+        service=service,
+        now=now,
+        payload=payload,
+        path_as_sent=as_sent,
+        host=host,
+    )
+    sent = request.relayed
+    lines = [sent[place] for place in signed.kept]
+    for place in signed.hosts:
+        lines[place] = b"%b: %b" % (lines[place].partition(b":")[0], host.encode())
+    lines += [f"{name}: {value}".encode("utf-8", "surrogateescape") for name, value in signed.added]
+    return SignedRequest(request, target, lines), signed
+
+
 def _headers(headers: Headers, host: str) -> Headers:
     """Header fields for the upstream: its Host, in the place of the client's, and none of one connection alone."""
     return tuple([(name, host if kind else value) for name, value in headers if (kind := _kinds[name]) is not None])
@@ -301,7 +339,7 @@ _kinds = Remembered(_is_host)
 
 
 def _creates_bucket(call: _Call) -> bool:
-    return call.head.method == "PUT" and call.address.rest in ("", "/")
+    return call.request.method == "PUT" and call.address.rest in ("", "/")
 
 
 def _place(origin: Origin) -> tuple[str, str, int]:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from denyproxy.exchange import RequestHead, Resigned
 from denyproxy.proxy.bodies import RequestBody
-from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse
+from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse, SignedRequest
 from denyproxy.proxy.received import Sink
 
 
@@ -54,12 +54,12 @@ class UpstreamOptions:
     """Whom to trust; None: as the system does."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # one is made for every request, and a frozen one costs more
 class UpstreamRequest:
     """A request ready to be sent. The head is written as it is: framing, Host and Expect included."""
 
     origin: Origin
-    head: RequestHead | ReceivedRequest
+    head: RequestHead | ReceivedRequest | SignedRequest
     """The client's own, or one that we made."""
     body: RequestBody | None = None
     """None: the request has none."""
@@ -73,20 +73,20 @@ class UpstreamRequest:
     def chunked(self) -> bool:
         """Does the body go out in chunks?"""
         head = self.head
-        return head.chunked if isinstance(head, ReceivedRequest) else head.header("Transfer-Encoding") is not None
+        return head.header("Transfer-Encoding") is not None if isinstance(head, RequestHead) else head.chunked
 
     @property
     def expects_continue(self) -> bool:
         """Is the upstream asked for 100 Continue?"""
         head = self.head
-        if isinstance(head, ReceivedRequest):
-            return head.expects_continue
-        return (head.header("Expect") or "").lower() == "100-continue"
+        if isinstance(head, RequestHead):
+            return (head.header("Expect") or "").lower() == "100-continue"
+        return head.expects_continue
 
     @property
     def text(self) -> RequestHead:
         """The head as text."""
-        return self.head.head if isinstance(self.head, ReceivedRequest) else self.head
+        return self.head if isinstance(self.head, RequestHead) else self.head.head
 
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -40,21 +40,6 @@ _FIELD = re.compile(r"(?i:x-amz-)[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _VERSION_2 = re.compile(r"(?:^|&)AWSAccessKeyId=")
 _SIGV2_PARAMETERS = frozenset({"AWSAccessKeyId", "Expires", "Signature"})
-
-
-class SignedHead(NamedTuple):
-    """A signed head, and what the signatures of its chunks go on from."""
-
-    head: RequestHead
-    signature: str
-    scope: str
-    """`date/region/service/aws4_request`."""
-    timestamp: str
-    """As in X-Amz-Date."""
-    key: bytes
-
-    def __repr__(self) -> str:
-        return f"SignedHead({self.scope!r})"
 
 
 @lru_cache(maxsize=4096)
@@ -95,6 +80,82 @@ def _begun(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
     return inside, outside
 
 
+class SignedHead(NamedTuple):
+    """A signed head, and what the signatures of its chunks go on from; see SignedFields."""
+
+    head: RequestHead
+    signature: str
+    scope: str
+    timestamp: str
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"SignedHead({self.scope!r})"
+
+
+class SignedFields(NamedTuple):
+    """What signing makes of header fields, and what the signatures of chunks go on from."""
+
+    kept: tuple[int, ...]
+    """The places of the fields that stay."""
+    hosts: Sequence[int]
+    """The places of Host among those."""
+    added: Headers
+    """The fields that come after them."""
+    signature: str
+    scope: str
+    """`date/region/service/aws4_request`."""
+    timestamp: str
+    """As in X-Amz-Date."""
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"SignedFields({self.scope!r})"
+
+
+def sign_fields(
+    method: str,
+    target: str,
+    names: tuple[str, ...],
+    values: Mapping[str, str],
+    credentials: Credentials,
+    *,
+    region: str,
+    service: str,
+    now: datetime,
+    payload: str,
+    path_as_sent: bool = False,
+    host: str | None = None,
+) -> SignedFields:
+    """Sign header fields, without the old signature and the fields of one connection.
+
+    `names`: of the fields, as written. `values`: `joined`. `now`: aware UTC. `payload`: the value of
+    x-amz-content-sha256. `path_as_sent`: sign the path as it is spelled, not in S3's canonical form. `host`: the
+    upstream's, if it is another."""
+    timestamp = _written(int(now.timestamp()))
+    path, _, query = target.partition("?")
+    plan = _plans[names]
+    signed = {**values, "x-amz-date": timestamp, "x-amz-content-sha256": payload}
+    if host is not None:
+        signed["host"] = host
+    added: Headers = (("X-Amz-Date", timestamp), ("X-Amz-Content-SHA256", payload))
+    covered = plan.covered
+    if credentials.session_token is not None:
+        signed["x-amz-security-token"] = credentials.session_token
+        added += (("X-Amz-Security-Token", credentials.session_token),)
+        covered = plan.covered_with_token
+    lines, listed = covered.lines(signed), covered.listed
+    start = f"{method}\n{path if path_as_sent else canonical_path(path)}\n{canonical_query(query)}\n"
+    canonical = f"{start}{lines}\n{listed}\n{payload}"
+    date = timestamp[:8]
+    scope = f"{date}/{region}/{service}/aws4_request"
+    key = signing_key(credentials, date, region, service)
+    seed = signature(key, string_to_sign(timestamp, scope, canonical))
+    credential = f"{SIGV4} Credential={credentials.access_key_id}/{scope}"
+    added += (("Authorization", f"{credential}, SignedHeaders={listed}, Signature={seed}"),)
+    return SignedFields(plan.kept, plan.hosts, added, seed, scope, timestamp, key)
+
+
 def sign(
     head: RequestHead,
     credentials: Credentials,
@@ -107,82 +168,74 @@ def sign(
     target: str | None = None,
     host: str | None = None,
 ) -> SignedHead:
-    """The head with a new signature, and without the old one, in header or query, and the fields of one connection.
+    """The head with a new signature, and without the old one, in header or query; else as `sign_fields`.
 
-    `now`: aware UTC. `payload`: the value of x-amz-content-sha256. `path_as_sent`: sign the path as it is spelled, not
-    in S3's canonical form. `target`, `host`: the upstream's, if they are others. All else of the head stays as it is.
-    """
-    timestamp = _written(int(now.timestamp()))
+    `target`: the upstream's, if it is another. All else of the head stays as it is."""
     path, _, query = (target or head.target).partition("?")
     given = head.headers
     if query:
         query, moved = without_signature(query)
         if moved:
             given += _not_sent(joined(moved), given)
-    plan = _plans[tuple([name for name, _ in given])]
-    fields = [given[place] for place in plan.kept]
+    sent = f"{path}?{query}" if query else path
+    signed = sign_fields(
+        head.method,
+        sent,
+        tuple([name for name, _ in given]),
+        joined(given),
+        credentials,
+        region=region,
+        service=service,
+        now=now,
+        payload=payload,
+        path_as_sent=path_as_sent,
+        host=host,
+    )
+    fields = [given[place] for place in signed.kept]
     if host is not None:
-        for place in plan.hosts:
+        for place in signed.hosts:
             fields[place] = fields[place][0], host
-    fields += (("X-Amz-Date", timestamp), ("X-Amz-Content-SHA256", payload))
-    covered = plan.covered
-    if credentials.session_token is not None:
-        fields.append(("X-Amz-Security-Token", credentials.session_token))
-        covered = plan.covered_with_token
-    lines, listed = covered.lines(fields), covered.listed
-    start = f"{head.method}\n{path if path_as_sent else canonical_path(path)}\n{canonical_query(query)}\n"
-    canonical = f"{start}{lines}\n{listed}\n{payload}"
-    scope = f"{timestamp[:8]}/{region}/{service}/aws4_request"
-    key = signing_key(credentials, timestamp[:8], region, service)
-    seed = signature(key, string_to_sign(timestamp, scope, canonical))
-    credential = f"{SIGV4} Credential={credentials.access_key_id}/{scope}"
-    fields.append(("Authorization", f"{credential}, SignedHeaders={listed}, Signature={seed}"))
-    sent = RequestHead(head.method, f"{path}?{query}" if query else path, tuple(fields))
-    return SignedHead(sent, seed, scope, timestamp, key)
+    made = RequestHead(head.method, sent, (*fields, *signed.added))
+    return SignedHead(made, signed.signature, signed.scope, signed.timestamp, signed.key)
 
 
 class _Covered:
-    """What a signature covers of the fields that are sent. `places`: by lower-case name."""
+    """What a signature covers: lower-case names of fields."""
 
-    __slots__ = ("_form", "_order", "_places", "listed")
+    __slots__ = ("_form", "_names", "listed")
 
-    def __init__(self, places: Mapping[str, list[int]]) -> None:
-        self._order = sorted(places.items())
-        self._places = tuple(place for _, found in self._order for place in found)
-        self._form = "".join(
-            f"{name.replace('%', '%%')}:{','.join('%s' for _ in found)}\n" for name, found in self._order
-        )
-        self.listed = ";".join(name for name, _ in self._order)
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = sorted(names)
+        self._form = "".join([f"{name.replace('%', '%%')}:%s\n" for name in self._names])
+        self.listed = ";".join(self._names)
         """SignedHeaders."""
 
-    def lines(self, fields: Sequence[tuple[str, str]]) -> str:
+    def lines(self, values: Mapping[str, str]) -> str:
         """Their lines in the canonical request."""
-        text = self._form % tuple([fields[place][1] for place in self._places])
+        text = self._form % tuple([values[name] for name in self._names])
         if " " not in text and "\t" not in text:
             return text
-        joined = [(name, ",".join([fields[place][1] for place in places])) for name, places in self._order]
-        return "".join([f"{name}:{collapsed(value)}\n" for name, value in joined])
+        return "".join([f"{name}:{collapsed(values[name])}\n" for name in self._names])
 
 
 class _Plan(NamedTuple):
     """What becomes of header fields with certain names."""
 
     kept: tuple[int, ...]
-    """The places of those that stay. After them come X-Amz-Date, X-Amz-Content-SHA256 and X-Amz-Security-Token."""
+    """The places of those that stay."""
     hosts: Sequence[int]
     """The places of Host among those."""
     covered: _Covered
+    """With X-Amz-Date and X-Amz-Content-SHA256."""
     covered_with_token: _Covered
 
 
 def _plan(names: tuple[str, ...]) -> _Plan:
     kept = tuple(place for place, name in enumerate(names) if name.lower() not in _LEFT)
-    places: dict[str, list[int]] = {}
-    for place, name in enumerate([*(names[one] for one in kept), "x-amz-date", "x-amz-content-sha256"]):
-        places.setdefault(name.lower(), []).append(place)
-    covered = {name: found for name, found in places.items() if name not in _NOT_SIGNED}
-    hosts = places.get("host", ())
-    return _Plan(kept, hosts, _Covered(covered), _Covered(covered | {"x-amz-security-token": [len(kept) + 2]}))
+    sent = [names[place].lower() for place in kept]
+    covered = {*sent, "x-amz-date", "x-amz-content-sha256"} - _NOT_SIGNED
+    hosts = [place for place, name in enumerate(sent) if name == "host"]
+    return _Plan(kept, hosts, _Covered(covered), _Covered(covered | {"x-amz-security-token"}))
 
 
 _plans = Remembered(_plan, size=1024)

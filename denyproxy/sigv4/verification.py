@@ -48,7 +48,7 @@ _PAYLOAD = re.compile(
     r"[0-9a-f]{64}|UNSIGNED-PAYLOAD|STREAMING-UNSIGNED-PAYLOAD-TRAILER|STREAMING-AWS4-HMAC-SHA256-PAYLOAD(?:-TRAILER)?"
 )
 
-__all__ = ["Refusal", "Verified", "token_refusal", "verify"]
+__all__ = ["Refusal", "Verified", "token_refusal", "verify", "verify_header"]
 
 Lookup = Callable[[str], Credentials | None]
 Values = Mapping[str, str]
@@ -81,32 +81,15 @@ class Verified(NamedTuple):
         return f"Verified({self.credentials!r}, {self.scope!r})"
 
 
-def verify(
-    head: RequestHead,
-    lookup: Lookup,
-    now: datetime,
-    bucket_in_host: str | None = None,
-    values: Values | None = None,
-) -> Verified | Refusal:
-    """Verify a signed request. `now`: aware UTC. `bucket_in_host`: the bucket, if the Host names it. `values`: its
-    header fields, `joined`, where that is done already.
+def verify(head: RequestHead, lookup: Lookup, now: datetime, bucket_in_host: str | None = None) -> Verified | Refusal:
+    """Verify a signed request. `now`: aware UTC. `bucket_in_host`: the bucket, if the Host names it.
 
     The body is not looked at: its hash, or the mode of its chunks, is in `Verified.payload`."""
-    if values is None:
-        values = joined(head.headers)
-    authorization = values.get("authorization")
-    parameters: tuple[tuple[str, str], ...] = ()
-    if "?" in head.target:
-        parameters = parse_query(head.query_string)
-        names = {name.lower() for name, _ in parameters}
-        if authorization is not None and not _OTHER_MECHANISMS.isdisjoint(names):
-            return Refusal(400, "InvalidArgument", TWO_SIGNATURES)
-        if _EXPRESS_TOKEN in names:
-            return not_signed_again(EXPRESS)
-    if _EXPRESS_TOKEN in values:
-        return not_signed_again(EXPRESS)
-    if authorization is not None and authorization.lstrip().startswith(_SIGV4):
-        return _from_header(head, values, lookup, now)
+    values = joined(head.headers)
+    found = verify_header(head.method, head.target, values, lookup, now)
+    if found is not None:
+        return found
+    parameters = parse_query(head.query_string)
     credential = parse_credential(head)
     if credential.kind is CredentialKind.QUERY and _SIGNED_QUERY.search(head.query_string) is None:
         return Refusal(400, "InvalidArgument", AMBIGUOUS)
@@ -121,7 +104,33 @@ def verify(
     return Refusal(400, "InvalidArgument", "Unsupported Authorization Type")
 
 
-def _from_header(head: RequestHead, values: Values, lookup: Lookup, now: datetime) -> Verified | Refusal:
+def verify_header(method: str, target: str, values: Values, lookup: Lookup, now: datetime) -> Verified | Refusal | None:
+    """The same of a request whose Authorization header is of Version 4. None: it has none such, and may be signed in
+    another way. `values`: its header fields, `joined`."""
+    authorization = values.get("authorization")
+    path, _, query = target.partition("?")
+    if query:
+        names = {name.lower() for name, _ in parse_query(query)}
+        if authorization is not None and not _OTHER_MECHANISMS.isdisjoint(names):
+            return Refusal(400, "InvalidArgument", TWO_SIGNATURES)
+        if _EXPRESS_TOKEN in names:
+            return not_signed_again(EXPRESS)
+    if _EXPRESS_TOKEN in values:
+        return not_signed_again(EXPRESS)
+    if authorization is None or not authorization.lstrip().startswith(_SIGV4):
+        return None
+    return _from_header(_Line(method, path, query), values, lookup, now)
+
+
+class _Line(NamedTuple):
+    """What a signature covers of a request line: path and query as sent, but for a signature in it."""
+
+    method: str
+    path: str
+    query: str
+
+
+def _from_header(line: _Line, values: Values, lookup: Lookup, now: datetime) -> Verified | Refusal:
     scope, names, given = read_authorization(values["authorization"])
     if scope is None or not names or not given:
         return Refusal(400, "AuthorizationHeaderMalformed", MALFORMED)
@@ -140,21 +149,10 @@ def _from_header(head: RequestHead, values: Values, lookup: Lookup, now: datetim
     payload = values.get("x-amz-content-sha256")
     stated = payload
     if payload is None:
-        if head.method not in ("GET", "HEAD", "DELETE", "OPTIONS"):
+        if line.method not in ("GET", "HEAD", "DELETE", "OPTIONS"):
             return Refusal(400, "InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
         payload = EMPTY_PAYLOAD
-    return _compare(
-        head,
-        values,
-        credentials,
-        scope,
-        timestamp,
-        names,
-        given,
-        payload,
-        head.query_string,
-        stated,
-    )
+    return _compare(line, values, credentials, scope, timestamp, names, given, payload, stated)
 
 
 def _from_query(
@@ -183,7 +181,7 @@ def _from_query(
     payload = first_parameter(parameters, "X-Amz-Content-Sha256") or headers.get("x-amz-content-sha256")
     query = "&".join(part for part in head.query_string.split("&") if not part.lower().startswith("x-amz-signature="))
     return _compare(
-        head,
+        _Line(head.method, head.path, query),
         headers,
         credentials,
         scope,
@@ -191,7 +189,6 @@ def _from_query(
         sorted_names(values["SignedHeaders"]),
         values["Signature"],
         payload or UNSIGNED_PAYLOAD,
-        query,
         payload,
     )
 
@@ -200,7 +197,7 @@ _QUERY_PARAMETERS = ("Algorithm", "Credential", "Date", "Expires", "SignedHeader
 
 
 def _compare(
-    head: RequestHead,
+    line: _Line,
     values: Values,
     credentials: Credentials,
     scope: Scope,
@@ -208,9 +205,9 @@ def _compare(
     names: tuple[str, ...],
     given: str,
     payload: str,
-    query: str,
     stated: str | None,
 ) -> Verified | Refusal:
+    method, path, query = line
     unsigned = _demanded[tuple(values)].difference(names)
     if unsigned:
         return Refusal(
@@ -234,13 +231,12 @@ def _compare(
         lines = "".join([f"{name}:{collapsed(values.get(name, ''))}\n" for name in names])
     tail = f"{lines}\n{';'.join(names)}\n{payload}"
     key = signing_key(credentials, scope.date, scope.region, scope.service)
-    path = head.path
-    canonical = f"{head.method}\n{canonical_path(path)}\n{canonical_query(query)}\n{tail}"
+    canonical = f"{method}\n{canonical_path(path)}\n{canonical_query(query)}\n{tail}"
     text = string_to_sign(timestamp, scope.text, canonical)
     ours, as_sent = signature(key, text), False
     if not _equal(given, ours):
         for spelled, path_as_sent in _other_spellings(path, query):
-            ours = signature(key, string_to_sign(timestamp, scope.text, f"{head.method}\n{spelled}\n{tail}"))
+            ours = signature(key, string_to_sign(timestamp, scope.text, f"{method}\n{spelled}\n{tail}"))
             if _equal(given, ours):
                 as_sent = path_as_sent
                 break
