@@ -6,10 +6,15 @@ import base64
 import secrets
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
-from denyproxy.exchange import Answer, DeniedCall, RequestHead
-from denyproxy.proxy.heads import OWN_PREFIX, FieldLines, field_lines, name_of
-from denyproxy.proxy.upstream import ResponseBody
+from denyproxy.exchange import Answer, Declared, DeniedCall, OwnRefusal, RequestHead, ResponseHead
+from denyproxy.proxy.client import ClientRequest
+from denyproxy.proxy.errors import Refused
+from denyproxy.proxy.heads import OWN_PREFIX, FieldLines, field_lines, header_fields, name_of
+from denyproxy.proxy.http1 import ReceivedResponse
+from denyproxy.proxy.modes import UpstreamMode, origin_form
+from denyproxy.proxy.upstream import ResponseBody, UpstreamRequest
 
 ID_HEADER = "X-Deny-Explanation-Id"
 
@@ -23,6 +28,55 @@ def new_id() -> str:
     """16 characters that sort by time: 48 bits of milliseconds and 32 random ones, in Crockford's base 32."""
     raw = int(time.time() * 1000).to_bytes(6, "big") + secrets.token_bytes(4)
     return base64.b32encode(raw).translate(_BASE32).decode()
+
+
+def denied_call(
+    request: ClientRequest,
+    mode: UpstreamMode,
+    outgoing: UpstreamRequest,
+    response: ReceivedResponse,
+    response_body: bytes | None,
+    declared: Declared,
+) -> DeniedCall:
+    """What there is to explain. `response_body`: None if it is not here as a whole."""
+    head = request.head
+    reason = response.reason.decode("utf-8", "surrogateescape")
+    return DeniedCall(
+        id=new_id(),
+        request=RequestHead(head.method, origin_form(head.target), header_fields(head.fields)),
+        upstream_request=outgoing.text,
+        response=ResponseHead(response.status, reason, header_fields(response.fields)),
+        received=datetime.now(UTC),
+        body=outgoing.body.kept if outgoing.body is not None else None,
+        response_body=response_body,
+        secure=outgoing.origin.secure,
+        client_address=request.connection.remote,
+        mode=mode.name,
+        resigned=outgoing.resigned,
+        upstream_kind=outgoing.origin.kind,
+        declared=declared,
+    )
+
+
+def refused_call(
+    request: ClientRequest, error: Refused, head: ResponseHead, body: bytes, declared: Declared
+) -> DeniedCall:
+    """A call that denyproxy refuses itself, with this response."""
+    target = origin_form(request.head.target)
+    sent = RequestHead(request.head.method, target, header_fields(request.head.fields))
+    return DeniedCall(
+        id=new_id(),
+        request=sent,
+        upstream_request=sent,
+        response=head,
+        received=datetime.now(UTC),
+        body=error.body,
+        response_body=body,
+        client_address=request.connection.remote,
+        mode="resign",
+        refusal=OwnRefusal(error.element),
+        declared=declared,
+    )
 
 
 def is_denial(status: int) -> bool:

@@ -7,23 +7,24 @@ import logging
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from denyproxy.exchange import Answer, Declared, DeniedCall, OwnRefusal, RequestHead, ResponseHead
+from denyproxy.exchange import Answer, Declared, DeniedCall
 from denyproxy.proxy.bodies import RequestBody, what_to_keep
 from denyproxy.proxy.client import ClientConnection, ClientRequest
 from denyproxy.proxy.denials import (
     Answering,
     apply_answer,
     carries_denials,
+    denied_call,
     is_denial,
     may_carry_denials,
     new_id,
     read_bounded,
+    refused_call,
 )
 from denyproxy.proxy.errors import Busy, CannotRelay, InternalError, ProxyError, Refused, error_response
-from denyproxy.proxy.heads import FieldLines, field_lines, header_fields
-from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse
+from denyproxy.proxy.heads import FieldLines, field_lines
+from denyproxy.proxy.http1 import ReceivedRequest
 from denyproxy.proxy.late_errors import WatchedBody, begins_error, may_end_in_error
 from denyproxy.proxy.modes import UpstreamMode, choose, origin_form
 from denyproxy.proxy.reply import Reply
@@ -235,63 +236,19 @@ class Relay:
             limit = self._options.error_body_bytes if denied or late else self._options.delete_result_bytes
             start, whole = (b"", True) if bodiless else await read_bounded(body, limit, start)
             if denied or (whole and carries_denials(start)):
-                call = self._denied_call(request, mode, outgoing, seen, start if whole else None)
+                call = denied_call(request, mode, outgoing, seen, start if whole else None, self._declared)
                 fields, changed = self._explain(call, fields, start if whole and not bodiless else None)
                 start = start if changed is None else changed
         elif late:
 
             def explain(document: bytes) -> bytes:
-                call = self._denied_call(request, mode, outgoing, seen, document)
+                call = denied_call(request, mode, outgoing, seen, document, self._declared)
                 _, changed = self._explain(call, (), document if seen.length is None else None)
                 return document if changed is None else changed
 
             body = WatchedBody(body, self._options.error_body_bytes, explain)
             start = body.feed(start)
         return fields, start, body
-
-    def _denied_call(
-        self,
-        request: ClientRequest,
-        mode: UpstreamMode,
-        outgoing: UpstreamRequest,
-        response: ReceivedResponse,
-        response_body: bytes | None,
-    ) -> DeniedCall:
-        head = request.head
-        reason = response.reason.decode("utf-8", "surrogateescape")
-        return DeniedCall(
-            id=new_id(),
-            request=RequestHead(head.method, origin_form(head.target), header_fields(head.fields)),
-            upstream_request=outgoing.text,
-            response=ResponseHead(response.status, reason, header_fields(response.fields)),
-            received=datetime.now(UTC),
-            body=outgoing.body.kept if outgoing.body is not None else None,
-            response_body=response_body,
-            secure=outgoing.origin.secure,
-            client_address=request.connection.remote,
-            mode=mode.name,
-            resigned=outgoing.resigned,
-            upstream_kind=outgoing.origin.kind,
-            declared=self._declared,
-        )
-
-    def _refused_call(self, request: ClientRequest, error: Refused, head: ResponseHead, body: bytes) -> DeniedCall:
-        """A call that denyproxy refuses itself."""
-        target = origin_form(request.head.target)
-        sent = RequestHead(request.head.method, target, header_fields(request.head.fields))
-        return DeniedCall(
-            id=new_id(),
-            request=sent,
-            upstream_request=sent,
-            response=head,
-            received=datetime.now(UTC),
-            body=error.body,
-            response_body=body,
-            client_address=request.connection.remote,
-            mode="resign",
-            refusal=OwnRefusal(error.element),
-            declared=self._declared,
-        )
 
     def _explain(self, call: DeniedCall, fields: FieldLines, body: bytes | None) -> tuple[FieldLines, bytes | None]:
         """Header fields and body that go out: explained; untouched if none was denied; with the id if that fails."""
@@ -323,7 +280,7 @@ class Relay:
         head, body = error_response(error, request_id=new_id(), resource=resource)
         fields = field_lines(head.headers)
         if isinstance(error, Refused) and error.status == 403:
-            fields, explained = self._explain(self._refused_call(request, error, head, body), fields, body)
+            fields, explained = self._explain(refused_call(request, error, head, body, self._declared), fields, body)
             body = explained or body
         unread = request.body is not None and not request.body.complete
         keep_alive = keep_alive and self._goes_on(request, None) and not unread and not request.head.expects_continue

@@ -11,16 +11,17 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple
 
-from denyproxy.exchange import HOP_BY_HOP, Headers, RequestHead, Resigned
+from denyproxy.exchange import RequestHead, Resigned
 from denyproxy.proxy.access_keys import access_key_id, is_signed, may_be_signed_form
 from denyproxy.proxy.aws_hosts import LONGEST_HOST, AwsHost, aws_hosts
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.endpoints import DEFAULT_REGION, Addressed, Endpoint, Endpoints, Regions, addressed, bucket_in_host
 from denyproxy.proxy.errors import CannotRelay, Refused, TryAgain, UpstreamUnreachable
 from denyproxy.proxy.forms import SignedForm, UnreadableForm, signed_form
-from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse, SignedRequest
+from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse
 from denyproxy.proxy.modes import UpstreamMode
 from denyproxy.proxy.redirects import STATUSES, bucket_region, redirect_of
+from denyproxy.proxy.resigned_heads import Fields, headers_for, signed_again
 from denyproxy.proxy.signed_chunks import SignedChunks
 from denyproxy.proxy.signers import ClientKey, Signer, Signers
 from denyproxy.proxy.upstream import Origin, Send, UpstreamRequest
@@ -28,7 +29,7 @@ from denyproxy.remembered import Remembered
 from denyproxy.sigv4.chunked import Rechunker
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.diagnosis import changed_line
-from denyproxy.sigv4.signing import SignedFields, SignedHead, sign, sign_fields
+from denyproxy.sigv4.signing import sign
 from denyproxy.sigv4.verification import Refusal, Verified, verify, verify_header
 
 _MOST_REROUTES = 2
@@ -51,10 +52,6 @@ class ResignOptions:
     """Lower case."""
 
 
-_Fields = tuple[tuple[str, ...], dict[str, str]]
-"""Names and values; see `ReceivedRequest.named`."""
-
-
 class _Named(NamedTuple):
     """What a Host field names."""
 
@@ -71,7 +68,7 @@ class _Call:
     body: RequestBody | None
     direct: AwsHost | None
     address: Addressed
-    named: _Fields | None = None
+    named: Fields | None = None
     """Its fields, if it is signed in an Authorization field of Version 4."""
     verified: Verified | None = None
     """None: not signed."""
@@ -140,7 +137,7 @@ class Resign:
     async def prepare(self, request: ReceivedRequest, body: RequestBody | None) -> UpstreamRequest:
         """The request with another signature. Raises Refused, TryAgain."""
         names, values = request.named()
-        fields: _Fields | None = names, values
+        fields: Fields | None = names, values
         direct, in_host = self._named[values.get("host", "")]
         target = request.target
         address = addressed(target, in_host) if direct is None else Addressed(None, "", target)
@@ -256,11 +253,13 @@ class Resign:
         endpoint = self._endpoint(call, call.region)
         target, request, body = call.address.at(endpoint), call.request, call.body
         if call.verified is not None and call.signer is not None:
-            head, chain = _signed(call, call.verified, call.signer.credentials, target, endpoint, now)
+            head, chain = signed_again(
+                request, call.named, call.verified, call.signer.credentials, target, endpoint, now
+            )
             if body is not None and call.verified.payload.startswith("STREAMING-"):
                 body.rewrite(SignedChunks(Rechunker(call.verified, chain)))
             return ResignedRequest(endpoint.origin, head, body, call)
-        plain = RequestHead(request.method, target, _headers(request.head.headers, endpoint.host))
+        plain = RequestHead(request.method, target, headers_for(endpoint.host, request.head.headers))
         if call.form is not None and call.signer is not None:
             signing = call.signer.credentials
             plain = call.form.resign(plain, signing, region=endpoint.region, service=endpoint.service, now=now)
@@ -283,59 +282,6 @@ class Resign:
             now=self._clock(),
             payload=payload,
         ).head
-
-
-def _signed(
-    call: _Call, verified: Verified, credentials: Credentials, target: str, endpoint: Endpoint, now: datetime
-) -> tuple[RequestHead | SignedRequest, SignedFields | SignedHead]:
-    """The head signed again, and what the signatures of chunks go on from."""
-    request, host, region, service = call.request, endpoint.host, endpoint.region, endpoint.service
-    payload, as_sent = verified.payload, verified.path_as_sent
-    if call.named is None:
-        made = sign(
-            request.head,
-            credentials,
-            region=region,
-            service=service,
-            now=now,
-            payload=payload,
-            path_as_sent=as_sent,
-            target=target,
-            host=host,
-        )
-        return made.head, made
-    signed = sign_fields(
-        request.method,
-        target,
-        *call.named,
-        credentials,
-        region=region,
-        service=service,
-        now=now,
-        payload=payload,
-        path_as_sent=as_sent,
-        host=host,
-    )
-    sent = request.relayed
-    lines = [sent[place] for place in signed.kept]
-    for place in signed.hosts:
-        lines[place] = b"%b: %b" % (lines[place].partition(b":")[0], host.encode())
-    lines += [f"{name}: {value}".encode("utf-8", "surrogateescape") for name, value in signed.added]
-    return SignedRequest(request, target, lines), signed
-
-
-def _headers(headers: Headers, host: str) -> Headers:
-    """Header fields for the upstream: its Host, in the place of the client's, and none of one connection alone."""
-    return tuple([(name, host if kind else value) for name, value in headers if (kind := _kinds[name]) is not None])
-
-
-def _is_host(name: str) -> bool | None:
-    """None: the field stays behind."""
-    lower = name.lower()
-    return None if lower in HOP_BY_HOP else lower == "host"
-
-
-_kinds = Remembered(_is_host)
 
 
 def _creates_bucket(call: _Call) -> bool:

@@ -1,0 +1,77 @@
+"""Heads for another upstream: signed again, or as they are but for their Host."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from denyproxy.exchange import HOP_BY_HOP, Headers, RequestHead
+from denyproxy.proxy.endpoints import Endpoint
+from denyproxy.proxy.http1 import ReceivedRequest, SignedRequest
+from denyproxy.remembered import Remembered
+from denyproxy.sigv4.credentials import Credentials
+from denyproxy.sigv4.signing import SignedFields, SignedHead, sign, sign_fields
+from denyproxy.sigv4.verification import Verified
+
+Fields = tuple[tuple[str, ...], dict[str, str]]
+"""Names and values; see `ReceivedRequest.named`."""
+
+
+def signed_again(
+    request: ReceivedRequest,
+    fields: Fields | None,
+    verified: Verified,
+    credentials: Credentials,
+    target: str,
+    endpoint: Endpoint,
+    now: datetime,
+) -> tuple[RequestHead | SignedRequest, SignedFields | SignedHead]:
+    """The head signed again for an endpoint, and what the signatures of chunks go on from.
+
+    `fields`: None if it was not signed in an Authorization field of Version 4. `target`: at the endpoint."""
+    host, region, service = endpoint.host, endpoint.region, endpoint.service
+    payload, as_sent = verified.payload, verified.path_as_sent
+    if fields is None:
+        made = sign(
+            request.head,
+            credentials,
+            region=region,
+            service=service,
+            now=now,
+            payload=payload,
+            path_as_sent=as_sent,
+            target=target,
+            host=host,
+        )
+        return made.head, made
+    signed = sign_fields(
+        request.method,
+        target,
+        *fields,
+        credentials,
+        region=region,
+        service=service,
+        now=now,
+        payload=payload,
+        path_as_sent=as_sent,
+        host=host,
+    )
+    sent = request.relayed
+    lines = [sent[place] for place in signed.kept]
+    for place in signed.hosts:
+        lines[place] = b"%b: %b" % (lines[place].partition(b":")[0], host.encode())
+    lines += [f"{name}: {value}".encode("utf-8", "surrogateescape") for name, value in signed.added]
+    return SignedRequest(request, target, lines), signed
+
+
+def headers_for(host: str, headers: Headers) -> Headers:
+    """Header fields for the upstream: its Host, in the place of the client's, and none of one connection alone."""
+    return tuple([(name, host if kind else value) for name, value in headers if (kind := _kinds[name]) is not None])
+
+
+def _is_host(name: str) -> bool | None:
+    """None: the field stays behind."""
+    lower = name.lower()
+    return None if lower in HOP_BY_HOP else lower == "host"
+
+
+_kinds = Remembered(_is_host)
