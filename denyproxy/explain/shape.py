@@ -90,10 +90,10 @@ def shape_of(call: DeniedCall) -> Shape | None:
     digest = blake2b(digest_size=16)
     digest.update("".join([f"{len(part)}:{part}" for part in parts]).encode("utf-8", "surrogatepass"))
     for body in (call.body, call.response_body):
-        plain = _IDS.sub(b"", body or b"")
-        if name and body is call.response_body:
-            plain = "\0".join(around(name, plain.decode("latin-1"))).encode("latin-1")
-        digest.update(b"-" if body is None else b"%d:%b" % (len(plain), plain))
+        plain = _IDS.sub(b"", body or b"").decode("latin-1")
+        pieces = around(name, plain) if name and body is call.response_body else [plain]
+        digest.update(b"-" if body is None else f"{len(pieces)}:{len(plain)}:".encode())
+        digest.update("\0".join(pieces).encode("latin-1"))
     return Shape(digest.digest(), name, credential, ids.pop() if ids else None)
 
 
