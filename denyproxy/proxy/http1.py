@@ -36,6 +36,8 @@ class _Names(NamedTuple):
 
     special: tuple[tuple[int, Role], ...]
     """The fields that mean something to a relay: their places."""
+    relayed: tuple[int, ...]
+    """The places of those that travel on, as far as names tell."""
     text: tuple[str, ...]
     lower: tuple[str, ...]
 
@@ -43,7 +45,9 @@ class _Names(NamedTuple):
 def _read_names(starts: tuple[bytes, ...]) -> _Names:
     special = tuple((place, role) for place, start in enumerate(starts) if (role := roles[start]))
     text = tuple(start[:-1].decode("utf-8", "surrogateescape") for start in starts)
-    return _Names(special, text, tuple(name.lower() for name in text))
+    stay_behind = (Role.CONNECTION, Role.DROPPED)
+    relayed = tuple(place for place, start in enumerate(starts) if roles[start] not in stay_behind)
+    return _Names(special, relayed, text, tuple(name.lower() for name in text))
 
 
 _names = Remembered(_read_names, size=1024)
@@ -68,12 +72,13 @@ class _Received:
         self.expects_continue = False
         """Other expectations travel on like any field: S3 ignores them. HTTP/1.0 has none."""
         self._starts = tuple([line[: line.find(b":") + 1] for line in fields])
-        special = _names[self._starts].special
-        if special:
-            self._heed([(role, fields[place]) for place, role in special], fields, http11)
+        names = _names[self._starts]
+        if len(names.relayed) != len(fields):
+            self.relayed = [fields[place] for place in names.relayed]
+        if names.special:
+            self._heed([(role, fields[place]) for place, role in names.special], http11)
 
-    def _heed(self, special: list[tuple[Role, bytes]], fields: list[bytes], http11: bool) -> None:
-        left: list[bytes] = []
+    def _heed(self, special: list[tuple[Role, bytes]], http11: bool) -> None:
         options = b""
         for role, line in special:
             if role is Role.CONTENT_LENGTH:
@@ -91,14 +96,10 @@ class _Received:
                 self.expects_continue = http11 and value_of(line).lower() == b"100-continue"
             elif role is Role.MALFORMED:
                 raise NotHTTP("a malformed header field")
-            else:
-                left.append(line)
-                if role is Role.CONNECTION:
-                    options += b"," + value_of(line).lower()
+            elif role is Role.CONNECTION:
+                options += b"," + value_of(line).lower()
         if self.chunked and (self.length is not None or not http11):
             raise NotHTTP("both Content-Length and Transfer-Encoding, or chunks in HTTP/1.0")
-        if left:
-            self.relayed = [line for line in fields if line not in left]
         if options and options != b",keep-alive":
             named = {option.strip() for option in options.split(b",")}
             self.relayed = without_nominated(self.relayed, named)
@@ -145,8 +146,9 @@ class ReceivedRequest(_Received):
         lines, starts = self.relayed, self._starts
         if lines is not self.fields:
             starts = tuple([line[: line.find(b":") + 1] for line in lines])
-        names, pairs = _names[starts], zip(starts, lines, strict=True)
-        sent = [line[len(start) :].strip(b" \t").decode("utf-8", "surrogateescape") for start, line in pairs]
+        names = _names[starts]
+        text = b"\n".join(lines).decode("utf-8", "surrogateescape").split("\n") if lines else []
+        sent = [line[len(name) + 1 :].strip(" \t") for name, line in zip(names.text, text, strict=True)]
         values = dict(zip(names.lower, sent, strict=True))
         if len(values) != len(sent):
             values.clear()
@@ -190,8 +192,7 @@ def parse_request(head: bytes) -> ReceivedRequest:
 
 def _lines(head: bytes) -> list[bytes]:
     lines = head.split(b"\r\n")
-    breaks = len(lines) - 1
-    if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
+    if len(head) - len(head.translate(None, b"\r\n\0")) != 2 * (len(lines) - 1):
         raise NotHTTP("a control character in a head")
     return lines
 
