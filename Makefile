@@ -29,7 +29,7 @@ demo: $(VENV)/demo.stamp ## an S3 server, users who are denied, and denyproxy th
 	@DENYPROXY_MINISTACK_VENV="$$PWD/.venv-ministack" $(BIN)/denyproxy demo
 
 test: $(VENV)/dev.stamp ## the tests (minutes)
-	$(BIN)/python -m pytest -m 'not slow'
+	$(BIN)/python -m pytest -m 'not slow' --numprocesses auto --maxprocesses 4 --dist loadfile
 
 test-all: $(VENV)/dev.stamp ## the slow tests too: other clients and servers; see `make ci-packages`
 	$(BIN)/python -m pytest -m slow -rs
@@ -63,5 +63,5 @@ ci-packages: ## install what `make test-all` uses from Debian (as root)
 	command -v npm || $(APT_INSTALL) nodejs npm
 
 clean: ## remove environments and caches
-	rm -rf $(VENV) .venv-ministack .venv-seaweedfs .venv-awscli .venv-mitmproxy .venv-s3tests .node .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .mutation dist
+	rm -rf $(VENV) .venv-*.lock .venv-ministack .venv-seaweedfs .venv-awscli .venv-mitmproxy .venv-s3tests .node .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .mutation dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

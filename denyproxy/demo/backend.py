@@ -10,6 +10,7 @@ import contextlib
 import os
 import secrets
 import subprocess
+import sys
 import venv
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -83,12 +84,27 @@ def install(requirement: str, home: Path, say: Callable[[str], None] = lambda te
     Raises BackendMissing.
     """
     stamp = home / "installed"
-    if not stamp.is_file() or stamp.read_text() != requirement:
-        say(f"Installing {requirement} into {home} (once)")
-        venv.create(home, clear=True, with_pip=True)
-        pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        done = subprocess.run([*pip, requirement], capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise BackendMissing(f"pip could not install {requirement}:\n{done.stderr.strip()}")
-        stamp.write_text(requirement)
+    with _alone(home):
+        if not stamp.is_file() or stamp.read_text() != requirement:
+            say(f"Installing {requirement} into {home} (once)")
+            venv.create(home, clear=True, with_pip=True)
+            pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            done = subprocess.run([*pip, requirement], capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise BackendMissing(f"pip could not install {requirement}:\n{done.stderr.strip()}")
+            stamp.write_text(requirement)
     return home / "bin"
+
+
+@contextlib.contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Wait until no other process makes this environment."""
+    if sys.platform == "win32":
+        yield
+        return
+    import fcntl
+
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with home.with_name(f"{home.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -178,7 +178,7 @@ async def test_aws_chunked_with_a_content_length() -> None:
     assert seen[0].get(b"x-amz-decoded-content-length") == b"5"
 
 
-@pytest.mark.parametrize("body", [gzip.compress(b"hello" * 100), b"not gzip at all"])
+@pytest.mark.parametrize("body", [gzip.compress(b"hello" * 100), b"not gzip at all"], ids=["gzip", "no gzip"])
 async def test_gzip_is_content(body: bytes) -> None:
     """wire.md 17: neither direction decompresses, and bad gzip is nobody's business here."""
     seen: list[Message] = []
