@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_BYTES = 256 * 1024
+_BYTES = 512 * 1024
 
 
 class Scratch:
