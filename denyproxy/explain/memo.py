@@ -43,7 +43,7 @@ class Memo:
 
     def __call__(self, call: DeniedCall, snapshot: PolicySnapshot, *, most_keys: int) -> Delivery | None:
         """What is said of a denial; None: nothing in it was denied. `most_keys`: see Explainer."""
-        if self._of is None or self._of[0] is not snapshot or self._of[1] is not call.declared:
+        if not self._knows(call, snapshot):
             self._of = (snapshot, call.declared)
             self._same.clear()
             self._alike.clear()
@@ -62,9 +62,10 @@ class Memo:
 
     def recall(self, call: DeniedCall, snapshot: PolicySnapshot) -> Delivery | None:
         """What is said of a denial, if one before was like it."""
-        if self._of is None or self._of[0] is not snapshot or self._of[1] is not call.declared:
-            return None
-        return self._remembered(call, snapshot, self._shape(call))
+        return self._remembered(call, snapshot, self._shape(call)) if self._knows(call, snapshot) else None
+
+    def _knows(self, call: DeniedCall, snapshot: PolicySnapshot) -> bool:
+        return self._of is not None and self._of[0] is snapshot and self._of[1] is call.declared
 
     def _shape(self, call: DeniedCall) -> Shape | None:
         return shape_of(call) if self._size else None

@@ -22,12 +22,25 @@ from denyproxy.s3.condition_values import age_of_signature
 from denyproxy.s3.context import time_keys
 from denyproxy.s3.snapshot import PolicySnapshot
 
+_CUT = re.compile(r"([A-Za-z0-9_-]+)\.\.\.")
+"""A word beside the mark of what prose leaves out; see `short`."""
+_MOST_PIECES = 500
+
+
+def _json(value: Any) -> str | None:
+    """As in a record. None: it has bytes that are not UTF-8."""
+    try:
+        return to_json(value).decode()
+    except PydanticSerializationError:
+        return None
+
+
 _NAME, _ID, _REQUEST_ID = "\0name", "\0id", "\0request id"
 _TIME = datetime(1, 1, 1, microsecond=1, tzinfo=UTC)
 _AGE = -(2**53) - 1
-_CUT = re.compile(r"([A-Za-z0-9_-]+)\.\.\.")
-_MOST_PIECES = 500
 _TIME_KEYS = {key: f"\0{key}" for key in ("aws:currenttime", "aws:epochtime", "s3:signatureage")}
+_WRITTEN = {mark: to_json(mark).decode() for mark in (_ID, _REQUEST_ID, _TIME, _AGE, *_TIME_KEYS.values())}
+"""The marks as in a record."""
 
 
 class Retelling:
@@ -53,14 +66,14 @@ class Retelling:
         values = {
             _NAME: shape.name,
             _ID: call.id,
-            _json(_ID): _json(call.id),
-            _json(_REQUEST_ID): _json(shape.request_id),
-            _json(_TIME): _json(call.received),
-            _json(_AGE): _json(policies_used(call, snapshot).age_seconds),
+            _WRITTEN[_ID]: _json(call.id),
+            _WRITTEN[_REQUEST_ID]: _json(shape.request_id),
+            _WRITTEN[_TIME]: _json(call.received),
+            _WRITTEN[_AGE]: _json(policies_used(call, snapshot).age_seconds),
         }
         age = age_of_signature(credential.algorithm, credential.signed_at, call.received)
         for key, value in {**time_keys(call.received), "s3:signatureage": age}.items():
-            values[_json(_TIME_KEYS[key])] = _json(value[0]) if isinstance(value, tuple) else None
+            values[_WRITTEN[_TIME_KEYS[key]]] = _json(value[0]) if isinstance(value, tuple) else None
         text, record = (_filled(blanks, values) for blanks in self._blanks)
         return None if text is None or record is None else Delivery(text, record)
 
@@ -73,7 +86,7 @@ class Retelling:
         """Text and record, by turns what is the same for all and the mark of a blank. None: they have too many, or a
         client has sent a mark."""
         plain, marked = self._plain, self._deliver(_marked(self._told))
-        marks = [mark for each in (_ID, _REQUEST_ID, _TIME, _AGE, *_TIME_KEYS.values()) if (mark := _json(each))]
+        marks = list(_WRITTEN.values())
         if plain.record is None or marked.record is None:
             return None
         if _ID in plain.text or any(mark in plain.record for mark in marks):
@@ -94,7 +107,7 @@ def _split(text: str, marks: Sequence[str], name: str) -> Sequence[str]:
     return pieces
 
 
-def _filled(blanks: Sequence[str], values: Mapping[str | None, str | None]) -> str | None:
+def _filled(blanks: Sequence[str], values: Mapping[str, str | None]) -> str | None:
     """The text with values for marks; None: one has none."""
     pieces = list(blanks)
     for index in range(1, len(pieces), 2):
@@ -119,11 +132,3 @@ def _marked(told: Told) -> Told:
         facts.model_copy(update={"context": {**facts.context, **times}}),
         told.own_account,
     )
-
-
-def _json(value: Any) -> str | None:
-    """As in a record. None: it has bytes that are not UTF-8."""
-    try:
-        return to_json(value).decode()
-    except PydanticSerializationError:
-        return None

@@ -10,6 +10,7 @@ from denyproxy.proxy.framing import BODILESS, Chunked, Data, Framing, Sized, Unt
 from denyproxy.proxy.http1 import NotHTTP, ReceivedResponse, has_bare_line_feed, parse_response
 from denyproxy.proxy.received import HIGH_WATER, ReceivedBody, WholeBody
 from denyproxy.proxy.scratch import Scratch
+from denyproxy.proxy.sockets import settle
 from denyproxy.proxy.upstream import UpstreamLost, UpstreamOptions
 
 _START = b"HTTP/1."
@@ -264,11 +265,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
 
     def _drained(self, error: Exception | None) -> None:
         drain, self._drain = self._drain, None
-        if drain is not None and not drain.done():
-            if error is None:
-                drain.set_result(None)
-            else:
-                drain.set_exception(error)
+        settle(drain, error)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The end of the connection ends a body without a length, unless it was a reset."""

@@ -21,6 +21,7 @@ from denyproxy.proxy.heads import (
     write_head,
 )
 from denyproxy.remembered import Remembered
+from denyproxy.sigv4.canonical import by_name
 
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?")
@@ -149,12 +150,7 @@ class ReceivedRequest(_Received):
         names = _names[starts]
         text = b"\n".join(lines).decode("utf-8", "surrogateescape").split("\n") if lines else []
         sent = [line[len(name) + 1 :].strip(" \t") for name, line in zip(names.text, text, strict=True)]
-        values = dict(zip(names.lower, sent, strict=True))
-        if len(values) != len(sent):
-            values.clear()
-            for name, value in zip(names.lower, sent, strict=True):
-                values[name] = f"{values[name]},{value}" if name in values else value
-        return names.text, values
+        return names.text, by_name(names.lower, sent)
 
     def write(self) -> bytes:
         """As it travels on."""

@@ -6,7 +6,7 @@ import asyncio
 
 from denyproxy.proxy.framing import Data
 from denyproxy.proxy.received import HIGH_WATER
-from denyproxy.proxy.sockets import speaks_tls, unacknowledged, write_at_once
+from denyproxy.proxy.sockets import settle, speaks_tls, unacknowledged, write_at_once
 
 
 class Outgoing:
@@ -114,8 +114,4 @@ class Outgoing:
 
     def _drained(self, error: Exception | None) -> None:
         drain, self._drain = self._drain, None
-        if drain is not None and not drain.done():
-            if error is None:
-                drain.set_result(None)
-            else:
-                drain.set_exception(error)
+        settle(drain, error)

@@ -1,4 +1,4 @@
-"""What asyncio's transports do not do with a socket themselves."""
+"""What asyncio's transports do not do themselves."""
 
 from __future__ import annotations
 
@@ -36,6 +36,16 @@ def unacknowledged(transport: asyncio.Transport) -> int:
         return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
     except OSError:
         return 0
+
+
+def settle(waiting: asyncio.Future[None] | None, error: Exception | None) -> None:
+    """Let whoever waits go on, or know why not."""
+    if waiting is None or waiting.done():
+        return
+    if error is None:
+        waiting.set_result(None)
+    else:
+        waiting.set_exception(error)
 
 
 def reset(transport: asyncio.Transport) -> None:

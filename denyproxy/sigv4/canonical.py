@@ -67,11 +67,15 @@ def joined(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
     if not headers:
         return {}
     names, sent = zip(*headers, strict=True)
-    lower = _lower[names]
-    values = dict(zip(lower, sent, strict=True))
-    if len(values) != len(lower):
+    return by_name(_lower[names], sent)
+
+
+def by_name(names: Sequence[str], sent: Sequence[str]) -> dict[str, str]:
+    """The same of names in lower case and values."""
+    values = dict(zip(names, sent, strict=True))
+    if len(values) != len(names):
         values.clear()
-        for name, value in zip(lower, sent, strict=True):
+        for name, value in zip(names, sent, strict=True):
             values[name] = f"{values[name]},{value}" if name in values else value
     return values
 

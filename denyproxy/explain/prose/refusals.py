@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from denyproxy.explain.findings import Finding
+from denyproxy.explain.prose.near_misses import short
 
 _BEFORE_POLICIES = "; no policy was evaluated"
 _NO_POLICY = "; no policy is the reason"
@@ -94,11 +95,7 @@ def _line(finding: Finding) -> str:
     """The line of the canonical request, with both sides where they are known."""
     if finding.expected is None or finding.actual is None:
         return finding.element or "request"
-    return f'{finding.element} (signed as "{_cut(finding.expected)}", received as "{_cut(finding.actual)}")'
-
-
-def _cut(text: str, limit: int = 120) -> str:
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    return f'{finding.element} (signed as "{short(finding.expected, 120)}", received as "{short(finding.actual, 120)}")'
 
 
 def _signature_mismatch(finding: Finding) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from denyproxy.explain.findings import Finding
+from denyproxy.explain.prose.near_misses import short
 from denyproxy.iam.principal import Principal, PrincipalType
 
 _SHOWN = 160
@@ -13,8 +14,7 @@ _SHOWN = 160
 
 def shown(text: str | None, limit: int = _SHOWN) -> str:
     """A value, cut to what a sentence bears."""
-    text = text or ""
-    return text if len(text) <= limit else text[: limit - 3] + "..."
+    return short(text, limit)
 
 
 def listed(items: Sequence[str], most: int = 3) -> str:
