@@ -6,7 +6,7 @@ import asyncio
 from typing import Protocol, cast
 
 from denyproxy.proxy.framing import Chunked, Sized
-from denyproxy.proxy.http1 import NotHTTP, ReceivedRequest, has_bare_line_feed, parse_request
+from denyproxy.proxy.http1 import FieldNames, NotHTTP, ReceivedRequest, has_bare_line_feed, parse_request
 from denyproxy.proxy.outgoing import Outgoing
 from denyproxy.proxy.received import ReceivedBody, WholeBody
 from denyproxy.proxy.sockets import reset
@@ -69,6 +69,7 @@ class ClientConnection(Outgoing, asyncio.Protocol):
         "_broken",
         "_dropping",
         "_excess",
+        "_expected",
         "_held",
         "_next",
         "_paused",
@@ -95,6 +96,8 @@ class ClientConnection(Outgoing, asyncio.Protocol):
         self._paused = False
         self._dropping = False
         self._excess = False
+        self._expected: FieldNames | None = None
+        """The names of the last request's fields: the next one's are mostly the same."""
         self.remote: str | None = None
         """The client's address."""
         self.closing = False
@@ -207,7 +210,8 @@ class ClientConnection(Outgoing, asyncio.Protocol):
                     raise NotHTTP("a line that ends by LF alone")
                 self._held = data
                 return
-            head = parse_request(data[:end])
+            head = parse_request(data[:end], self._expected)
+            self._expected = head.names
             if len(head.fields) > self._server.fields or head.hosts > 1:
                 raise NotHTTP("too many header fields")
             self._held = data[end + 4 :]

@@ -7,7 +7,7 @@ import select
 from typing import cast
 
 from denyproxy.proxy.framing import BODILESS, Chunked, Data, Framing, Sized, UntilClose
-from denyproxy.proxy.http1 import NotHTTP, ReceivedResponse, has_bare_line_feed, parse_response
+from denyproxy.proxy.http1 import FieldNames, NotHTTP, ReceivedResponse, has_bare_line_feed, parse_response
 from denyproxy.proxy.received import HIGH_WATER, ReceivedBody, WholeBody
 from denyproxy.proxy.scratch import Scratch
 from denyproxy.proxy.sockets import settle
@@ -25,6 +25,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         "_bodiless",
         "_continue",
         "_drain",
+        "_expected",
         "_head",
         "_loop",
         "_options",
@@ -48,6 +49,8 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self._scratch = scratch
         self._poll: select.poll | None = None
         self._drain: asyncio.Future[None] | None = None
+        self._expected: FieldNames | None = None
+        """The names of the last response's fields: the next one's are mostly the same."""
         self.transport: asyncio.Transport | None = None
         self.writing_paused = False
         self.idle_since = 0.0
@@ -230,7 +233,8 @@ class UpstreamConnection(asyncio.BufferedProtocol):
                     raise NotHTTP("a line that ends by LF alone")
                 self._head = data
                 return b""
-            head = parse_response(data[:end])
+            head = parse_response(data[:end], self._expected)
+            self._expected = head.names
             data = data[end + 4 :]
             if head.status >= 200:
                 break

@@ -6,6 +6,7 @@ Header fields stay bytes. https://www.rfc-editor.org/rfc/rfc9112
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from denyproxy.exchange import RequestHead
@@ -14,7 +15,6 @@ from denyproxy.proxy.heads import (
     Role,
     header_fields,
     roles,
-    value_of,
     whole_head,
     with_signed,
     without_nominated,
@@ -23,7 +23,8 @@ from denyproxy.proxy.heads import (
 from denyproxy.remembered import Remembered
 from denyproxy.sigv4.canonical import by_name
 
-_LENGTH = re.compile(rb"[0-9]{1,18}")
+_LONGEST_LENGTH = 18
+"""Digits."""
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?")
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([^\x00-\x20\x7f]+) HTTP/1\.([01])")
 
@@ -32,81 +33,100 @@ class NotHTTP(Exception):
     """A message that cannot be read, or in more than one way."""
 
 
-class _Names(NamedTuple):
-    """What the names of header fields say."""
+class FieldNames(NamedTuple):
+    """The names of a message's header fields, in their order, and what they say."""
 
+    starts: tuple[bytes, ...]
+    """As on the wire, colons included."""
+    hosts: int
     special: tuple[tuple[int, Role], ...]
-    """The fields that mean something to a relay: their places."""
-    relayed: tuple[int, ...]
-    """The places of those that travel on, as far as names tell."""
+    """The fields whose values mean something to a relay: their places."""
+    relayed: tuple[int, ...] | None
+    """The places of those that travel on, as far as names tell; None: all do."""
     text: tuple[str, ...]
     lower: tuple[str, ...]
 
+    def are_those_of(self, fields: Sequence[bytes]) -> bool:
+        """Have field lines these names?"""
+        starts = self.starts
+        return len(fields) == len(starts) and all(map(bytes.startswith, fields, starts))
 
-def _read_names(starts: tuple[bytes, ...]) -> _Names:
-    special = tuple((place, role) for place, start in enumerate(starts) if (role := roles[start]))
+
+def _read_names(starts: tuple[bytes, ...]) -> FieldNames:
+    kinds = [roles[start] for start in starts]
+    if Role.MALFORMED in kinds:
+        raise NotHTTP("a malformed header field")
+    special = tuple((place, role) for place, role in enumerate(kinds) if role not in _SAY_NOTHING)
+    relayed = tuple(place for place, role in enumerate(kinds) if role not in _STAY_BEHIND)
     text = tuple(start[:-1].decode("utf-8", "surrogateescape") for start in starts)
-    stay_behind = (Role.CONNECTION, Role.DROPPED)
-    relayed = tuple(place for place, start in enumerate(starts) if roles[start] not in stay_behind)
-    return _Names(special, relayed, text, tuple(name.lower() for name in text))
+    return FieldNames(
+        starts,
+        kinds.count(Role.HOST),
+        special,
+        relayed if len(relayed) < len(starts) else None,
+        text,
+        tuple(name.lower() for name in text),
+    )
 
 
+_SAY_NOTHING = (Role.RELAYED, Role.DROPPED, Role.HOST)
+_STAY_BEHIND = (Role.CONNECTION, Role.DROPPED)
 _names = Remembered(_read_names, size=1024)
-"""Of field names as on the wire, colons included."""
 
 
 class _Received:
     """The header fields of a message, and what they say of its body and its connection."""
 
-    __slots__ = ("_starts", "chunked", "expects_continue", "fields", "hosts", "keep_alive", "length", "relayed")
+    __slots__ = ("chunked", "expects_continue", "fields", "hosts", "keep_alive", "length", "names", "relayed")
 
-    def __init__(self, fields: list[bytes], http11: bool) -> None:
+    def __init__(self, fields: list[bytes], http11: bool, expected: FieldNames | None) -> None:
+        """`expected`: the names that the fields have, perhaps: those of the message before."""
+        if expected is None or not expected.are_those_of(fields):
+            expected = _names[tuple([line[: line.find(b":") + 1] for line in fields])]
+        self.names = expected
         self.fields: FieldLines = fields
         """All of them."""
-        self.relayed: FieldLines = fields
+        relayed = expected.relayed
+        self.relayed: FieldLines = fields if relayed is None else [fields[place] for place in relayed]
         """Those that travel on."""
         self.length: int | None = None
         """Of the body, if there is a Content-Length."""
         self.chunked = False
         self.keep_alive = http11
-        self.hosts = 0
+        self.hosts = expected.hosts
         self.expects_continue = False
         """Other expectations travel on like any field: S3 ignores them. HTTP/1.0 has none."""
-        self._starts = tuple([line[: line.find(b":") + 1] for line in fields])
-        names = _names[self._starts]
-        if len(names.relayed) != len(fields):
-            self.relayed = [fields[place] for place in names.relayed]
-        if names.special:
-            self._heed([(role, fields[place]) for place, role in names.special], http11)
+        if expected.special:
+            self._heed(expected, http11)
 
-    def _heed(self, special: list[tuple[Role, bytes]], http11: bool) -> None:
+    def _heed(self, names: FieldNames, http11: bool) -> None:
         options = b""
-        for role, line in special:
+        fields, starts = self.fields, names.starts
+        for place, role in names.special:
+            value = fields[place][len(starts[place]) :].strip(b" \t")
             if role is Role.CONTENT_LENGTH:
-                length = value_of(line)
-                if self.length is not None or _LENGTH.fullmatch(length) is None:
+                if self.length is not None or not value.isdigit() or len(value) > _LONGEST_LENGTH:
                     raise NotHTTP("a Content-Length that is no number, or two of them")
-                self.length = int(length)
-            elif role is Role.HOST:
-                self.hosts += 1
+                self.length = int(value)
+            elif role is Role.CONNECTION:
+                options = options + b"," + value if options else value
             elif role is Role.TRANSFER_ENCODING:
-                if self.chunked or value_of(line).lower() != b"chunked":
+                if self.chunked or value.lower() != b"chunked":
                     raise NotHTTP("a Transfer-Encoding other than chunked")
                 self.chunked = True
             elif role is Role.EXPECT:
-                self.expects_continue = http11 and value_of(line).lower() == b"100-continue"
-            elif role is Role.MALFORMED:
-                raise NotHTTP("a malformed header field")
-            elif role is Role.CONNECTION:
-                options += b"," + value_of(line).lower()
+                self.expects_continue = http11 and value.lower() == b"100-continue"
         if self.chunked and (self.length is not None or not http11):
             raise NotHTTP("both Content-Length and Transfer-Encoding, or chunks in HTTP/1.0")
-        if options and options != b",keep-alive":
+        if not options:
+            return
+        options = options.lower()
+        if options == b"keep-alive":
+            self.keep_alive = True
+        else:
             named = {option.strip() for option in options.split(b",")}
             self.relayed = without_nominated(self.relayed, named)
             self.keep_alive = b"close" not in named and (http11 or b"keep-alive" in named)
-        elif options:
-            self.keep_alive = True
 
 
 class ReceivedResponse(_Received):
@@ -114,8 +134,10 @@ class ReceivedResponse(_Received):
 
     __slots__ = ("reason", "status")
 
-    def __init__(self, status: int, reason: bytes, fields: list[bytes], http11: bool) -> None:
-        super().__init__(fields, http11)
+    def __init__(
+        self, status: int, reason: bytes, fields: list[bytes], http11: bool, expected: FieldNames | None = None
+    ) -> None:
+        super().__init__(fields, http11, expected)
         self.status = status
         self.reason = reason
 
@@ -125,13 +147,15 @@ class ReceivedRequest(_Received):
 
     __slots__ = ("_head", "http11", "method", "target")
 
-    def __init__(self, method: str, target: str, fields: list[bytes], http11: bool) -> None:
-        super().__init__(fields, http11)
+    def __init__(
+        self, method: str, target: str, fields: list[bytes], http11: bool, expected: FieldNames | None = None
+    ) -> None:
+        super().__init__(fields, http11, expected)
         self.method = method
         self.target = target
         self.http11 = http11
         self._head: RequestHead | None = None
-        if len(self.relayed) != len(fields):
+        if self.relayed is not fields:
             self.relayed = with_signed(method, target, fields, self.relayed)
 
     @property
@@ -144,10 +168,9 @@ class ReceivedRequest(_Received):
     def named(self) -> tuple[tuple[str, ...], dict[str, str]]:
         """The names of the fields that travel on, and their values by name (lower case), repeated ones with commas
         between them."""
-        lines, starts = self.relayed, self._starts
+        lines, names = self.relayed, self.names
         if lines is not self.fields:
-            starts = tuple([line[: line.find(b":") + 1] for line in lines])
-        names = _names[starts]
+            names = _names[tuple([line[: line.find(b":") + 1] for line in lines])]
         text = b"\n".join(lines).decode("utf-8", "surrogateescape").split("\n") if lines else []
         sent = [line[len(name) + 1 :].strip(" \t") for name, line in zip(names.text, text, strict=True)]
         return names.text, by_name(names.lower, sent)
@@ -169,21 +192,21 @@ def _status_line(line: bytes) -> tuple[bool, int, bytes]:
 _status_lines = Remembered(_status_line)
 
 
-def parse_response(head: bytes) -> ReceivedResponse:
-    """A head without the empty line at its end. Raises NotHTTP."""
+def parse_response(head: bytes, expected: FieldNames | None = None) -> ReceivedResponse:
+    """A head without the empty line at its end. `expected`: names that its fields may well have. Raises NotHTTP."""
     lines = _lines(head)
     http11, status, reason = _status_lines[lines.pop(0)]
-    return ReceivedResponse(status, reason, lines, http11)
+    return ReceivedResponse(status, reason, lines, http11, expected)
 
 
-def parse_request(head: bytes) -> ReceivedRequest:
-    """A head without the empty line at its end. Raises NotHTTP."""
+def parse_request(head: bytes, expected: FieldNames | None = None) -> ReceivedRequest:
+    """A head without the empty line at its end. `expected`: names that its fields may well have. Raises NotHTTP."""
     lines = _lines(head)
     match = _REQUEST_LINE.fullmatch(lines.pop(0))
     if match is None:
         raise NotHTTP("no request line")
     method, target, minor = match.groups()
-    return ReceivedRequest(method.decode(), target.decode("utf-8", "surrogateescape"), lines, minor == b"1")
+    return ReceivedRequest(method.decode(), target.decode("utf-8", "surrogateescape"), lines, minor == b"1", expected)
 
 
 def _lines(head: bytes) -> list[bytes]:
