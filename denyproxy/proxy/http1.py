@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from denyproxy.exchange import RequestHead
+from denyproxy.exchange import Headers, RequestHead
 from denyproxy.proxy.heads import (
     FieldLines,
     Role,
@@ -18,7 +18,6 @@ from denyproxy.proxy.heads import (
     whole_head,
     with_signed,
     without_nominated,
-    write_head,
 )
 from denyproxy.remembered import Remembered
 from denyproxy.sigv4.canonical import by_name
@@ -45,6 +44,8 @@ class FieldNames(NamedTuple):
     """The places of those that travel on, as far as names tell; None: all do."""
     text: tuple[str, ...]
     lower: tuple[str, ...]
+    values: tuple[int, ...]
+    """Where the values begin."""
 
     def are_those_of(self, fields: Sequence[bytes]) -> bool:
         """Have field lines these names?"""
@@ -66,6 +67,7 @@ def _read_names(starts: tuple[bytes, ...]) -> FieldNames:
         relayed if len(relayed) < len(starts) else None,
         text,
         tuple(name.lower() for name in text),
+        tuple(len(name) + 1 for name in text),
     )
 
 
@@ -172,7 +174,7 @@ class ReceivedRequest(_Received):
         if lines is not self.fields:
             names = _names[tuple([line[: line.find(b":") + 1] for line in lines])]
         text = b"\n".join(lines).decode("utf-8", "surrogateescape").split("\n") if lines else []
-        sent = [line[len(name) + 1 :].strip(" \t") for name, line in zip(names.text, text, strict=True)]
+        sent = [line[start:].strip(" \t") for start, line in zip(names.values, text, strict=True)]
         return names.text, by_name(names.lower, sent)
 
     def write(self) -> bytes:
@@ -222,30 +224,43 @@ def has_bare_line_feed(start: bytes) -> bool:
     return end >= 0 and start[end - 1 : end] != b"\r"
 
 
+class Added(Protocol):
+    """Header fields that come after the others."""
+
+    @property
+    def added(self) -> Headers:
+        """Names and values."""
+
+    def write(self) -> tuple[bytes, int]:
+        """As lines, and how many."""
+
+
 class SignedRequest:
     """The head of a received request, signed again. Its fields that stay are sent as they came."""
 
-    __slots__ = ("_head", "_lines", "chunked", "expects_continue", "method", "target")
+    __slots__ = ("_added", "_head", "_lines", "chunked", "expects_continue", "method", "target")
 
-    def __init__(self, received: ReceivedRequest, target: str, lines: FieldLines) -> None:
+    def __init__(self, received: ReceivedRequest, target: str, lines: FieldLines, added: Added) -> None:
         self.method = received.method
         self.target = target
         self.chunked = received.chunked
         self.expects_continue = received.expects_continue
         self._lines = lines
+        self._added = added
         self._head: RequestHead | None = None
 
     @property
     def head(self) -> RequestHead:
         """As text."""
         if self._head is None:
-            self._head = RequestHead(self.method, self.target, header_fields(self._lines))
+            self._head = RequestHead(self.method, self.target, (*header_fields(self._lines), *self._added.added))
         return self._head
 
     def write(self) -> bytes:
         """As it is sent. Raises ValueError where a line break would forge a field."""
         first = f"{self.method} {self.target} HTTP/1.1".encode("utf-8", "surrogateescape")
-        return write_head(first, self._lines)
+        added, fields = self._added.write()
+        return whole_head(b"\r\n".join((first, *self._lines, added, b"\r\n")), len(self._lines) + fields)
 
 
 def write_request(head: RequestHead) -> bytes:

@@ -58,9 +58,8 @@ def signed_again(
     sent = request.relayed
     lines = [sent[place] for place in signed.kept]
     for place in signed.hosts:
-        lines[place] = b"%b: %b" % (lines[place].partition(b":")[0], host.encode())
-    lines += [f"{name}: {value}".encode("utf-8", "surrogateescape") for name, value in signed.added]
-    return SignedRequest(request, target, lines), signed
+        lines[place] = b"%b %b" % (lines[place][: len("Host:")], host.encode())
+    return SignedRequest(request, target, lines, signed), signed
 
 
 def headers_for(host: str, headers: Headers) -> Headers:

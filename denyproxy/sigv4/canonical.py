@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from urllib.parse import quote
 
 from denyproxy.exchange import RequestHead
@@ -36,7 +36,7 @@ def canonical_request(head: RequestHead, credential: Credential) -> str:
     lines = [
         head.method,
         canonical_path(path),
-        _canonical_query(parameters),
+        canonical_parameters(parameters),
         *(f"{name}:{','.join(values.get(name, ()))}" for name in signed),
         "",
         ";".join(signed),
@@ -59,7 +59,7 @@ def canonical_path(path: str) -> str:
 
 def canonical_query(query: str) -> str:
     """A raw query, decoded, encoded and sorted."""
-    return _canonical_query(parse_query(query)) if query else ""
+    return canonical_parameters(parse_query(query)) if query else ""
 
 
 def joined(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -92,9 +92,31 @@ def collapsed(value: str) -> str:
     return " ".join(value.split()) if " " in value or "\t" in value else value
 
 
-def _canonical_query(parameters: tuple[tuple[str, str], ...]) -> str:
+def canonical_parameters(parameters: Sequence[tuple[str, str]]) -> str:
+    """The same of a query's decoded parameters."""
     pairs = ((_encode(name, ""), _encode(value, "")) for name, value in parameters if name != "X-Amz-Signature")
     return "&".join(f"{name}={value}" for name, value in sorted(pairs))
+
+
+class Covered:
+    """The header fields that a signature covers."""
+
+    __slots__ = ("_form", "_present", "listed")
+
+    def __init__(self, signed: Sequence[str], present: Set[str]) -> None:
+        """`signed`: their lower-case names, sorted. `present`: those of the fields that are there."""
+        self._present = [name for name in signed if name in present]
+        lines = [f"{name.replace('%', '%%')}:{'%s' if name in present else ''}\n" for name in signed]
+        self._form = "".join(lines)
+        self.listed = ";".join(signed)
+        """SignedHeaders."""
+
+    def lines(self, values: Mapping[str, str]) -> str:
+        """Their lines in the canonical request. `values`: of the fields that are there, and perhaps of others."""
+        text = self._form % tuple([values[name] for name in self._present])
+        if " " not in text and "\t" not in text:
+            return text
+        return self._form % tuple([collapsed(values[name]) for name in self._present])
 
 
 def _payload(head: RequestHead, credential: Credential, parameters: tuple[tuple[str, str], ...]) -> str:

@@ -8,14 +8,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
 from denyproxy.exchange import HOP_BY_HOP, Headers, RequestHead
 from denyproxy.remembered import Remembered
-from denyproxy.sigv4.canonical import canonical_path, canonical_query, collapsed, joined
+from denyproxy.sigv4.canonical import Covered, canonical_path, canonical_query, joined
 from denyproxy.sigv4.credential import SIGV4
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.wire import SIGNING_PARAMETERS, percent_decode
@@ -97,20 +97,43 @@ class SignedFields(NamedTuple):
     """What signing makes of header fields, and what the signatures of chunks go on from."""
 
     kept: tuple[int, ...]
-    """The places of the fields that stay."""
+    """The places of the fields that stay; those that are added come after them."""
     hosts: Sequence[int]
     """The places of Host among those."""
-    added: Headers
-    """The fields that come after them."""
+    payload: str
+    """X-Amz-Content-SHA256."""
+    token: str | None
+    """X-Amz-Security-Token."""
+    authorization: str
     signature: str
     scope: str
     """`date/region/service/aws4_request`."""
     timestamp: str
-    """As in X-Amz-Date."""
+    """X-Amz-Date."""
     key: bytes
 
     def __repr__(self) -> str:
         return f"SignedFields({self.scope!r})"
+
+    @property
+    def added(self) -> Headers:
+        """The fields that are added."""
+        token: Headers = () if self.token is None else (("X-Amz-Security-Token", self.token),)
+        return (
+            ("X-Amz-Date", self.timestamp),
+            ("X-Amz-Content-SHA256", self.payload),
+            *token,
+            ("Authorization", self.authorization),
+        )
+
+    def write(self) -> tuple[bytes, int]:
+        """Them as lines, and how many."""
+        token = "" if self.token is None else f"X-Amz-Security-Token: {self.token}\r\n"
+        text = (
+            f"X-Amz-Date: {self.timestamp}\r\nX-Amz-Content-SHA256: {self.payload}\r\n{token}"
+            f"Authorization: {self.authorization}"
+        )
+        return text.encode("utf-8", "surrogateescape"), 4 if token else 3
 
 
 def sign_fields(
@@ -138,11 +161,9 @@ def sign_fields(
     signed = {**values, "x-amz-date": timestamp, "x-amz-content-sha256": payload}
     if host is not None:
         signed["host"] = host
-    added: Headers = (("X-Amz-Date", timestamp), ("X-Amz-Content-SHA256", payload))
-    covered = plan.covered
-    if credentials.session_token is not None:
-        signed["x-amz-security-token"] = credentials.session_token
-        added += (("X-Amz-Security-Token", credentials.session_token),)
+    covered, token = plan.covered, credentials.session_token
+    if token is not None:
+        signed["x-amz-security-token"] = token
         covered = plan.covered_with_token
     lines, listed = covered.lines(signed), covered.listed
     start = f"{method}\n{path if path_as_sent else canonical_path(path)}\n{canonical_query(query)}\n"
@@ -151,9 +172,9 @@ def sign_fields(
     scope = f"{date}/{region}/{service}/aws4_request"
     key = signing_key(credentials, date, region, service)
     seed = signature(key, string_to_sign(timestamp, scope, canonical))
-    credential = f"{SIGV4} Credential={credentials.access_key_id}/{scope}"
-    added += (("Authorization", f"{credential}, SignedHeaders={listed}, Signature={seed}"),)
-    return SignedFields(plan.kept, plan.hosts, added, seed, scope, timestamp, key)
+    key_id = credentials.access_key_id
+    authorization = f"{SIGV4} Credential={key_id}/{scope}, SignedHeaders={listed}, Signature={seed}"
+    return SignedFields(plan.kept, plan.hosts, payload, token, authorization, seed, scope, timestamp, key)
 
 
 def sign(
@@ -199,25 +220,6 @@ def sign(
     return SignedHead(made, signed.signature, signed.scope, signed.timestamp, signed.key)
 
 
-class _Covered:
-    """What a signature covers: lower-case names of fields."""
-
-    __slots__ = ("_form", "_names", "listed")
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self._names = sorted(names)
-        self._form = "".join([f"{name.replace('%', '%%')}:%s\n" for name in self._names])
-        self.listed = ";".join(self._names)
-        """SignedHeaders."""
-
-    def lines(self, values: Mapping[str, str]) -> str:
-        """Their lines in the canonical request."""
-        text = self._form % tuple([values[name] for name in self._names])
-        if " " not in text and "\t" not in text:
-            return text
-        return "".join([f"{name}:{collapsed(values[name])}\n" for name in self._names])
-
-
 class _Plan(NamedTuple):
     """What becomes of header fields with certain names."""
 
@@ -225,9 +227,9 @@ class _Plan(NamedTuple):
     """The places of those that stay."""
     hosts: Sequence[int]
     """The places of Host among those."""
-    covered: _Covered
+    covered: Covered
     """With X-Amz-Date and X-Amz-Content-SHA256."""
-    covered_with_token: _Covered
+    covered_with_token: Covered
 
 
 def _plan(names: tuple[str, ...]) -> _Plan:
@@ -235,7 +237,8 @@ def _plan(names: tuple[str, ...]) -> _Plan:
     sent = [names[place].lower() for place in kept]
     covered = {*sent, "x-amz-date", "x-amz-content-sha256"} - _NOT_SIGNED
     hosts = [place for place, name in enumerate(sent) if name == "host"]
-    return _Plan(kept, hosts, _Covered(covered), _Covered(covered | {"x-amz-security-token"}))
+    with_token = covered | {"x-amz-security-token"}
+    return _Plan(kept, hosts, Covered(sorted(covered), covered), Covered(sorted(with_token), with_token))
 
 
 _plans = Remembered(_plan, size=1024)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from denyproxy.exchange import RequestHead
 from denyproxy.remembered import Remembered
-from denyproxy.sigv4.canonical import canonical_path, canonical_query, collapsed, joined
+from denyproxy.sigv4.canonical import Covered, canonical_parameters, canonical_path, canonical_query, joined
 from denyproxy.sigv4.credential import SIGV2, SIGV4, SIGV4A, CredentialKind, parse_credential
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.refusals import (
@@ -109,8 +109,9 @@ def verify_header(method: str, target: str, values: Values, lookup: Lookup, now:
     another way. `values`: its header fields, `joined`."""
     authorization = values.get("authorization")
     path, _, query = target.partition("?")
-    if query:
-        names = {name.lower() for name, _ in parse_query(query)}
+    parameters = parse_query(query) if query else ()
+    if parameters:
+        names = {name.lower() for name, _ in parameters}
         if authorization is not None and not _OTHER_MECHANISMS.isdisjoint(names):
             return Refusal(400, "InvalidArgument", TWO_SIGNATURES)
         if _EXPRESS_TOKEN in names:
@@ -119,15 +120,12 @@ def verify_header(method: str, target: str, values: Values, lookup: Lookup, now:
         return not_signed_again(EXPRESS)
     if authorization is None or not authorization.lstrip().startswith(_SIGV4):
         return None
-    return _from_header(_Line(method, path, query), values, lookup, now)
+    return _from_header((method, path, query, parameters), values, lookup, now)
 
 
-class _Line(NamedTuple):
-    """What a signature covers of a request line: path and query as sent, but for a signature in it."""
-
-    method: str
-    path: str
-    query: str
+_Line = tuple[str, str, str, Sequence[tuple[str, str]]]
+"""What a signature covers of a request line: method, and path, query and its parameters as sent, but for a signature
+in it."""
 
 
 def _from_header(line: _Line, values: Values, lookup: Lookup, now: datetime) -> Verified | Refusal:
@@ -149,7 +147,7 @@ def _from_header(line: _Line, values: Values, lookup: Lookup, now: datetime) -> 
     payload = values.get("x-amz-content-sha256")
     stated = payload
     if payload is None:
-        if line.method not in ("GET", "HEAD", "DELETE", "OPTIONS"):
+        if line[0] not in ("GET", "HEAD", "DELETE", "OPTIONS"):
             return Refusal(400, "InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
         payload = EMPTY_PAYLOAD
     return _compare(line, values, credentials, scope, timestamp, names, given, payload, stated)
@@ -181,7 +179,7 @@ def _from_query(
     payload = first_parameter(parameters, "X-Amz-Content-Sha256") or headers.get("x-amz-content-sha256")
     query = "&".join(part for part in head.query_string.split("&") if not part.lower().startswith("x-amz-signature="))
     return _compare(
-        _Line(head.method, head.path, query),
+        (head.method, head.path, query, parse_query(query)),
         headers,
         credentials,
         scope,
@@ -207,31 +205,29 @@ def _compare(
     payload: str,
     stated: str | None,
 ) -> Verified | Refusal:
-    method, path, query = line
-    unsigned = _demanded[tuple(values)].difference(names)
+    method, path, query, parameters = line
+    unsigned, covered = _coverages[(*values, "", *names)]
     if unsigned:
         return Refusal(
             403,
             "AccessDenied",
             "There were headers present in the request which were not signed",
-            (("HeadersNotSigned", ", ".join(sorted(unsigned, key=lambda name: (name != "host", name)))),),
+            (("HeadersNotSigned", ", ".join(unsigned)),),
         )
     if scope.date != timestamp[:8]:
         return Refusal(400, "AuthorizationHeaderMalformed", OTHER_DATE.format(scope.date, timestamp[:8]))
     if stated is not None and payload != EMPTY_PAYLOAD and not _PAYLOAD.fullmatch(payload):
         return Refusal(400, "InvalidArgument", NO_PAYLOAD)
     token = values.get("x-amz-security-token")
-    if token is None and query:
-        token = first_parameter(parse_query(query), "X-Amz-Security-Token")
+    if token is None and parameters:
+        token = first_parameter(parameters, "X-Amz-Security-Token")
     refusal = token_refusal(credentials, token)
     if refusal is not None:
         return refusal
-    lines = "".join([f"{name}:{values.get(name, '')}\n" for name in names])
-    if " " in lines or "\t" in lines:
-        lines = "".join([f"{name}:{collapsed(values.get(name, ''))}\n" for name in names])
-    tail = f"{lines}\n{';'.join(names)}\n{payload}"
+    tail = f"{covered.lines(values)}\n{covered.listed}\n{payload}"
     key = signing_key(credentials, scope.date, scope.region, scope.service)
-    canonical = f"{method}\n{canonical_path(path)}\n{canonical_query(query)}\n{tail}"
+    own_query = canonical_parameters(parameters) if parameters else ""
+    canonical = f"{method}\n{canonical_path(path)}\n{own_query}\n{tail}"
     text = string_to_sign(timestamp, scope.text, canonical)
     ours, as_sent = signature(key, text), False
     if not _equal(given, ours):
@@ -259,12 +255,17 @@ def _sorted(query: str) -> str:
     return "&".join(sorted(parts))
 
 
-def _to_be_signed(names: tuple[str, ...]) -> frozenset[str]:
-    return frozenset(name for name in (*names, "host") if name.startswith("x-amz-") or name in ("host", "content-md5"))
+def _coverage(names: tuple[str, ...]) -> tuple[Sequence[str], Covered]:
+    """Of the lower-case names of header fields, an empty one, and those that are signed: which S3 demands to be signed
+    besides, `host` first, and what the signature covers."""
+    end = names.index("")
+    present, signed = frozenset(names[:end]), names[end + 1 :]
+    demanded = {"host", *(name for name in present if name.startswith("x-amz-") or name == "content-md5")}
+    unsigned = sorted(demanded.difference(signed), key=lambda name: (name != "host", name))
+    return unsigned, Covered(signed, present)
 
 
-_demanded = Remembered(_to_be_signed, size=1024)
-"""Lower-case names of header fields -> those that S3 demands to be signed."""
+_coverages = Remembered(_coverage, size=2048)
 
 
 def _version2(
