@@ -160,7 +160,7 @@ class App:
         seconds, began = self._settings.timeouts.drain, time.monotonic()
         try:
             async with asyncio.timeout(seconds):
-                await self._relay.idle.wait()
+                await self._relay.idle()
         except TimeoutError:
             log.warning("%d transfers were cut off after the drain limit", self._relay.counters.in_flight)
         return seconds - (time.monotonic() - began)

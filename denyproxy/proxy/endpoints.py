@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from denyproxy.proxy.aws_hosts import aws_hosts
@@ -44,7 +43,8 @@ Endpoints = Callable[[str | None, str], Endpoint]
 """From bucket (name, alias or ARN of an access point; None: none) and region. Raises ProxyError."""
 
 
-class Addressed(NamedTuple):
+@dataclass(slots=True)  # one is made for every request, and a frozen one costs more
+class Addressed:
     """What a request is addressed to."""
 
     bucket: str | None

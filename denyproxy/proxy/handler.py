@@ -83,16 +83,19 @@ class Relay:
         self.counters = Counters()
         self.closing = False
         """Set while draining: every response ends its connection."""
-        self.idle = asyncio.Event()
-        """Is nothing in flight?"""
-        self.idle.set()
+        self._idle: asyncio.Event | None = None
+
+    async def idle(self) -> None:
+        """Wait until nothing is in flight."""
+        if self.counters.in_flight:
+            self._idle = asyncio.Event()
+            await self._idle.wait()
 
     async def handle(self, request: ClientRequest) -> bool:
         """Relay one request: may its connection go on?"""
         counters = self.counters
         counters.requests += 1
         counters.in_flight += 1
-        self.idle.clear()
         try:
             return await self._relay(request)
         except ProxyError as error:
@@ -108,8 +111,8 @@ class Relay:
                 return await self._reply_with(request, InternalError("denyproxy failed to relay this request."))
         finally:
             counters.in_flight -= 1
-            if not counters.in_flight:
-                self.idle.set()
+            if self._idle is not None and not counters.in_flight:
+                self._idle.set()
         request.connection.break_off()
         return False
 

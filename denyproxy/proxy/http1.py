@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 from denyproxy.exchange import Headers, RequestHead
 from denyproxy.proxy.heads import (
@@ -22,6 +23,9 @@ from denyproxy.proxy.heads import (
 from denyproxy.remembered import Remembered
 from denyproxy.sigv4.canonical import by_name
 
+LONGEST_EXPECTED = 8 * 1024
+"""Bytes of a head whose names a connection keeps, to compare those of the next one with."""
+_CONTENT_LENGTH, _CONNECTION = Role.CONTENT_LENGTH, Role.CONNECTION
 _LONGEST_LENGTH = 18
 """Digits."""
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?")
@@ -32,14 +36,15 @@ class NotHTTP(Exception):
     """A message that cannot be read, or in more than one way."""
 
 
-class FieldNames(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class FieldNames:
     """The names of a message's header fields, in their order, and what they say."""
 
     starts: tuple[bytes, ...]
     """As on the wire, colons included."""
     hosts: int
-    special: tuple[tuple[int, Role], ...]
-    """The fields whose values mean something to a relay: their places."""
+    special: tuple[tuple[Role, int, int], ...]
+    """The fields whose values mean something to a relay: their places, and where the values begin."""
     relayed: tuple[int, ...] | None
     """The places of those that travel on, as far as names tell; None: all do."""
     text: tuple[str, ...]
@@ -57,9 +62,10 @@ def _read_names(starts: tuple[bytes, ...]) -> FieldNames:
     kinds = [roles[start] for start in starts]
     if Role.MALFORMED in kinds:
         raise NotHTTP("a malformed header field")
-    special = tuple((place, role) for place, role in enumerate(kinds) if role not in _SAY_NOTHING)
+    values = tuple(map(len, starts))
+    special = tuple((role, place, values[place]) for place, role in enumerate(kinds) if role not in _SAY_NOTHING)
     relayed = tuple(place for place, role in enumerate(kinds) if role not in _STAY_BEHIND)
-    text = tuple(start[:-1].decode("utf-8", "surrogateescape") for start in starts)
+    text = tuple(start[:-1].decode("ascii") for start in starts)
     return FieldNames(
         starts,
         kinds.count(Role.HOST),
@@ -67,7 +73,7 @@ def _read_names(starts: tuple[bytes, ...]) -> FieldNames:
         relayed if len(relayed) < len(starts) else None,
         text,
         tuple(name.lower() for name in text),
-        tuple(len(name) + 1 for name in text),
+        values,
     )
 
 
@@ -103,14 +109,13 @@ class _Received:
 
     def _heed(self, names: FieldNames, http11: bool) -> None:
         options = b""
-        fields, starts = self.fields, names.starts
-        for place, role in names.special:
-            value = fields[place][len(starts[place]) :].strip(b" \t")
-            if role is Role.CONTENT_LENGTH:
+        for role, place, start in names.special:
+            value = self.fields[place][start:].strip(b" \t")
+            if role is _CONTENT_LENGTH:
                 if self.length is not None or not value.isdigit() or len(value) > _LONGEST_LENGTH:
                     raise NotHTTP("a Content-Length that is no number, or two of them")
                 self.length = int(value)
-            elif role is Role.CONNECTION:
+            elif role is _CONNECTION:
                 options = options + b"," + value if options else value
             elif role is Role.TRANSFER_ENCODING:
                 if self.chunked or value.lower() != b"chunked":

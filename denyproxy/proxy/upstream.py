@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from denyproxy.exchange import RequestHead, Resigned
 from denyproxy.proxy.bodies import RequestBody
@@ -13,8 +13,7 @@ from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse, SignedReque
 from denyproxy.proxy.received import Sink
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a request goes: scheme (http or https), host and port. `kind`: aws, minio, ceph or other."""
 
     scheme: str
@@ -26,9 +25,6 @@ class Origin:
     def secure(self) -> bool:
         """Is the connection TLS?"""
         return self.scheme == "https"
-
-    def __hash__(self) -> int:
-        return hash(self.host)  # looked up twice for each request
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-signing-elements
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from denyproxy.remembered import Remembered
 from denyproxy.sigv4.credential import SIGV4
@@ -18,7 +18,8 @@ _END = re.compile(r"[,\s]")
 _PART = re.compile(r"(Credential|SignedHeaders|Signature)=([^,\s]*)")
 
 
-class Scope(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Scope:
     """A credential, `KEY_ID/date/region/service/aws4_request`."""
 
     key_id: str

@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -93,7 +94,8 @@ class SignedHead(NamedTuple):
         return f"SignedHead({self.scope!r})"
 
 
-class SignedFields(NamedTuple):
+@dataclass(slots=True, repr=False)  # one is made for every request, and a frozen one costs more
+class SignedFields:
     """What signing makes of header fields, and what the signatures of chunks go on from."""
 
     kept: tuple[int, ...]
@@ -157,14 +159,14 @@ def sign_fields(
     upstream's, if it is another."""
     timestamp = _written(int(now.timestamp()))
     path, _, query = target.partition("?")
-    plan = _plans[names]
+    kept, hosts, covered, covered_with_token = _plans[names]
     signed = {**values, "x-amz-date": timestamp, "x-amz-content-sha256": payload}
     if host is not None:
         signed["host"] = host
-    covered, token = plan.covered, credentials.session_token
+    token = credentials.session_token
     if token is not None:
         signed["x-amz-security-token"] = token
-        covered = plan.covered_with_token
+        covered = covered_with_token
     lines, listed = covered.lines(signed), covered.listed
     start = f"{method}\n{path if path_as_sent else canonical_path(path)}\n{canonical_query(query)}\n"
     canonical = f"{start}{lines}\n{listed}\n{payload}"
@@ -174,7 +176,7 @@ def sign_fields(
     seed = signature(key, string_to_sign(timestamp, scope, canonical))
     key_id = credentials.access_key_id
     authorization = f"{SIGV4} Credential={key_id}/{scope}, SignedHeaders={listed}, Signature={seed}"
-    return SignedFields(plan.kept, plan.hosts, payload, token, authorization, seed, scope, timestamp, key)
+    return SignedFields(kept, hosts, payload, token, authorization, seed, scope, timestamp, key)
 
 
 def sign(

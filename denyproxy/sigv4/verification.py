@@ -9,9 +9,9 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple
 
 from denyproxy.exchange import RequestHead
 from denyproxy.remembered import Remembered
@@ -61,7 +61,8 @@ _SIGNED_QUERY = re.compile(r"(?:^|&)(?:AWSAccessKeyId|(?i:X-Amz-Signature))=")
 """Spelled like this `sign` takes them out, and what S3 reads off them becomes header fields."""
 
 
-class Verified(NamedTuple):
+@dataclass(slots=True, repr=False)  # one is made for every request, and a frozen one costs more
+class Verified:
     """Who signed a request, and what the signatures of its chunks go on from."""
 
     credentials: Credentials
