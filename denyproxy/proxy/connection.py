@@ -61,15 +61,16 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.transport: asyncio.Transport | None = None
         self.writing_paused = False
         self.idle_since = 0.0
-        self.begin(bodiless=False)
+        self.begin(bodiless=False, sent=False)
         self.active = False
         """Is an exchange going on?"""
 
-    def begin(self, *, bodiless: bool) -> None:
-        """Start an exchange. `bodiless`: whatever its head says, the response has no body (HEAD)."""
+    def begin(self, *, bodiless: bool, sent: bool) -> None:
+        """Start an exchange. `bodiless`: whatever its head says, the response has no body (HEAD). `sent`: does nothing
+        come after what is written first?"""
         self._bodiless = bodiless
         self._reading_paused = False
-        self._sending = True
+        self._sending = not sent
         """Is more of the request to come?"""
         self._head = b""
         self._continue: asyncio.Future[None] | None = None
@@ -79,7 +80,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
         self.active = True
         self.answered = False
         """Has anything come of this exchange's response?"""
-        self.quiet_since: float | None = None
+        self.quiet_since: float | None = self._loop.time() if sent else None
         """Since when the upstream owes something (loop time); None: it is not its turn."""
 
     def end(self) -> None:

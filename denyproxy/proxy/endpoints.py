@@ -81,12 +81,16 @@ def addressed(target: str, in_host: str | None) -> Addressed:
     """The address in a raw target in origin-form. `in_host`: the bucket, if the Host names it."""
     if in_host is not None:
         return Addressed(in_host, "", target)
-    bucket = target[1:].partition("/")[0].partition("?")[0]
-    if not bucket:
+    end = target.find("/", 1)
+    segment = target if end < 0 else target[:end]
+    if "?" in segment:
+        segment = segment.partition("?")[0]
+    if len(segment) < 2:
         return Addressed(None, "", target)
-    if bucket[:3].lower() == "arn" and (found := _ARN_IN_PATH.fullmatch(target.partition("?")[0])) is not None:
-        bucket = found["arn"]
-    return Addressed(unquote(bucket) if "%" in bucket else bucket, "/" + bucket, target[1 + len(bucket) :])
+    if segment[:4].lower() == "/arn" and (found := _ARN_IN_PATH.fullmatch(target.partition("?")[0])) is not None:
+        segment = "/" + found["arn"]
+    bucket = segment[1:]
+    return Addressed(unquote(bucket) if "%" in bucket else bucket, segment, target[len(segment) :])
 
 
 def one_server(origin: Origin) -> Endpoints:

@@ -106,14 +106,17 @@ def field_lines(headers: Headers) -> FieldLines:
     return [f"{name}: {value}".encode("utf-8", "surrogateescape") for name, value in headers]
 
 
-def write_head(first: bytes, fields: FieldLines) -> bytes:
-    """First line, fields and the empty line. Raises ValueError where a line break would forge a field."""
-    return whole_head(b"\r\n".join((first, *fields, b"\r\n")), len(fields))
+def request_line(method: str, target: str) -> bytes:
+    """The first line of a request's head."""
+    return f"{method} {target} HTTP/1.1".encode("utf-8", "surrogateescape")
 
 
-def whole_head(head: bytes, fields: int) -> bytes:
-    """A head of so many fields. Raises ValueError where it has other lines than those."""
-    lines = fields + 2
-    if head.count(b"\n") != lines or head.count(b"\r") != lines:
+def write_head(first: bytes, lines: Sequence[bytes], fields: int | None = None) -> bytes:
+    """First line, fields and the empty line. Raises ValueError where a line break would forge a field.
+
+    `fields`: how many there are, if several of them stand in one of `lines`."""
+    head = b"\r\n".join((first, *lines, b"\r\n"))
+    breaks = (len(lines) if fields is None else fields) + 2
+    if head.count(b"\n") != breaks or head.count(b"\r") != breaks:
         raise ValueError("a line break inside a header field")
     return head

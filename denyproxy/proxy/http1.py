@@ -8,21 +8,24 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import repeat
 
-from denyproxy.exchange import Headers, RequestHead
+from denyproxy.exchange import RequestHead
 from denyproxy.proxy.heads import (
     FieldLines,
     Role,
+    field_lines,
     header_fields,
+    request_line,
     roles,
-    whole_head,
     with_signed,
     without_nominated,
+    write_head,
 )
 from denyproxy.remembered import Remembered
 from denyproxy.sigv4.canonical import by_name
 
+_BLANKS = repeat(" \t")
 LONGEST_EXPECTED = 8 * 1024
 """Bytes of a head whose names a connection keeps, to compare those of the next one with."""
 _CONTENT_LENGTH, _CONNECTION = Role.CONTENT_LENGTH, Role.CONNECTION
@@ -49,8 +52,8 @@ class FieldNames:
     """The places of those that travel on, as far as names tell; None: all do."""
     text: tuple[str, ...]
     lower: tuple[str, ...]
-    values: tuple[int, ...]
-    """Where the values begin."""
+    values: tuple[slice, ...]
+    """Of the lines."""
 
     def are_those_of(self, fields: Sequence[bytes]) -> bool:
         """Have field lines these names?"""
@@ -62,8 +65,7 @@ def _read_names(starts: tuple[bytes, ...]) -> FieldNames:
     kinds = [roles[start] for start in starts]
     if Role.MALFORMED in kinds:
         raise NotHTTP("a malformed header field")
-    values = tuple(map(len, starts))
-    special = tuple((role, place, values[place]) for place, role in enumerate(kinds) if role not in _SAY_NOTHING)
+    special = tuple((role, place, len(starts[place])) for place, role in enumerate(kinds) if role not in _SAY_NOTHING)
     relayed = tuple(place for place, role in enumerate(kinds) if role not in _STAY_BEHIND)
     text = tuple(start[:-1].decode("ascii") for start in starts)
     return FieldNames(
@@ -73,7 +75,7 @@ def _read_names(starts: tuple[bytes, ...]) -> FieldNames:
         relayed if len(relayed) < len(starts) else None,
         text,
         tuple(name.lower() for name in text),
-        values,
+        tuple(slice(len(start), None) for start in starts),
     )
 
 
@@ -152,12 +154,21 @@ class ReceivedResponse(_Received):
 class ReceivedRequest(_Received):
     """The head of a request."""
 
-    __slots__ = ("_head", "http11", "method", "target")
+    __slots__ = ("_head", "http11", "line", "method", "target")
 
     def __init__(
-        self, method: str, target: str, fields: list[bytes], http11: bool, expected: FieldNames | None = None
+        self,
+        method: str,
+        target: str,
+        fields: list[bytes],
+        http11: bool,
+        expected: FieldNames | None = None,
+        line: bytes | None = None,
     ) -> None:
+        """`line`: the request line, as it was received."""
         super().__init__(fields, http11, expected)
+        self.line = line if http11 and line is not None else request_line(method, target)
+        """The request line as it is sent."""
         self.method = method
         self.target = target
         self.http11 = http11
@@ -178,14 +189,13 @@ class ReceivedRequest(_Received):
         lines, names = self.relayed, self.names
         if lines is not self.fields:
             names = _names[tuple([line[: line.find(b":") + 1] for line in lines])]
-        text = b"\n".join(lines).decode("utf-8", "surrogateescape").split("\n") if lines else []
-        sent = [line[start:].strip(" \t") for start, line in zip(names.values, text, strict=True)]
-        return names.text, by_name(names.lower, sent)
+        text = b"\n".join(lines).decode("utf-8", "surrogateescape").split("\n")
+        sent = map(str.strip, map(str.__getitem__, text, names.values), _BLANKS)
+        return names.text, by_name(names.lower, list(sent))
 
     def write(self) -> bytes:
         """As it travels on."""
-        first = f"{self.method} {self.target} HTTP/1.1".encode("utf-8", "surrogateescape")
-        return b"\r\n".join((first, *self.relayed, b"\r\n"))
+        return b"\r\n".join((self.line, *self.relayed, b"\r\n"))
 
 
 def _status_line(line: bytes) -> tuple[bool, int, bytes]:
@@ -209,11 +219,13 @@ def parse_response(head: bytes, expected: FieldNames | None = None) -> ReceivedR
 def parse_request(head: bytes, expected: FieldNames | None = None) -> ReceivedRequest:
     """A head without the empty line at its end. `expected`: names that its fields may well have. Raises NotHTTP."""
     lines = _lines(head)
-    match = _REQUEST_LINE.fullmatch(lines.pop(0))
+    line = lines.pop(0)
+    match = _REQUEST_LINE.fullmatch(line)
     if match is None:
         raise NotHTTP("no request line")
     method, target, minor = match.groups()
-    return ReceivedRequest(method.decode(), target.decode("utf-8", "surrogateescape"), lines, minor == b"1", expected)
+    path = target.decode("utf-8", "surrogateescape")
+    return ReceivedRequest(method.decode(), path, lines, minor == b"1", expected, line)
 
 
 def _lines(head: bytes) -> list[bytes]:
@@ -229,46 +241,28 @@ def has_bare_line_feed(start: bytes) -> bool:
     return end >= 0 and start[end - 1 : end] != b"\r"
 
 
-class Added(Protocol):
-    """Header fields that come after the others."""
-
-    @property
-    def added(self) -> Headers:
-        """Names and values."""
-
-    def write(self) -> tuple[bytes, int]:
-        """As lines, and how many."""
-
-
 class SignedRequest:
-    """The head of a received request, signed again. Its fields that stay are sent as they came."""
+    """The head of a received request, signed again and written."""
 
-    __slots__ = ("_added", "_head", "_lines", "chunked", "expects_continue", "method", "target")
+    __slots__ = ("_written", "chunked", "expects_continue", "method", "target")
 
-    def __init__(self, received: ReceivedRequest, target: str, lines: FieldLines, added: Added) -> None:
+    def __init__(self, received: ReceivedRequest, target: str, written: bytes) -> None:
         self.method = received.method
         self.target = target
         self.chunked = received.chunked
         self.expects_continue = received.expects_continue
-        self._lines = lines
-        self._added = added
-        self._head: RequestHead | None = None
+        self._written = written
 
     @property
     def head(self) -> RequestHead:
         """As text."""
-        if self._head is None:
-            self._head = RequestHead(self.method, self.target, (*header_fields(self._lines), *self._added.added))
-        return self._head
+        return RequestHead(self.method, self.target, header_fields(self._written.split(b"\r\n")[1:-2]))
 
     def write(self) -> bytes:
-        """As it is sent. Raises ValueError where a line break would forge a field."""
-        first = f"{self.method} {self.target} HTTP/1.1".encode("utf-8", "surrogateescape")
-        added, fields = self._added.write()
-        return whole_head(b"\r\n".join((first, *self._lines, added, b"\r\n")), len(self._lines) + fields)
+        """As it is sent."""
+        return self._written
 
 
 def write_request(head: RequestHead) -> bytes:
     """A head that we made. Raises ValueError where a line break would forge a field."""
-    text = "\r\n".join((f"{head.method} {head.target} HTTP/1.1", *map(": ".join, head.headers), "\r\n"))
-    return whole_head(text.encode("utf-8", "surrogateescape"), len(head.headers))
+    return write_head(request_line(head.method, head.target), field_lines(head.headers))

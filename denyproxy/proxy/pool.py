@@ -31,7 +31,6 @@ class PooledResponse:
         connection: UpstreamConnection,
         head: ReceivedResponse,
         upload: asyncio.Task[bool] | None,
-        *,
         sent: bool,
     ) -> None:
         """`upload`: what sends the request's body, if it was not sent with the head. `sent`: is there nothing left?"""
@@ -40,18 +39,25 @@ class PooledResponse:
         self.body: ResponseBody = connection.body
         self._pool = pool
         self._origin = origin
-        self._connection = connection
         self._upload = upload
         self._keep_alive = head.keep_alive and (sent or upload is not None)
+        self._connection: UpstreamConnection | None = connection
+        """None: it has been given back, since nothing more comes for this exchange."""
+        if sent and self._keep_alive and connection.body.complete:
+            pool.keep(origin, connection)
+            self._connection = None
 
     async def close(self) -> None:
         """Release or end the connection; the request body is at rest afterwards."""
+        connection, self._connection = self._connection, None
         upload = self._upload
         try:
+            if connection is None:
+                return
             if self._keep_alive and self.body.ended and (upload is None or (upload.done() and upload.result())):
-                self._pool.keep(self._origin, self._connection)
+                self._pool.keep(self._origin, connection)
             else:
-                await self._pool.discard(self._connection, upload)
+                await self._pool.discard(connection, upload)
         finally:
             self._pool.leave()
 
@@ -99,26 +105,26 @@ class PoolUpstream:
         upload: asyncio.Task[bool] | None = None
         self._busy.add(connection)
         head = request.head
-        connection.begin(bodiless=head.method == "HEAD")
         try:
             data = write_request(head) if isinstance(head, RequestHead) else head.write()
-            at_once = None if body is None or request.expects_continue else body.whole()
-            if at_once is not None:
+            sent = body is None
+            if body is not None and not request.expects_continue and (at_once := body.whole()) is not None:
                 data += _in_chunks(at_once) if request.chunked else at_once
+                sent = True
+            connection.begin(bodiless=head.method == "HEAD", sent=sent)
             connection.write(data)
-            if body is not None and at_once is None:
+            if body is not None and not sent:
                 if request.expects_continue:
                     await connection.continued()
-                if not connection.message.done():
+                if connection.message.done():
+                    connection.sent()
+                else:
                     upload = self._loop.create_task(upload_to(connection, body, chunked=request.chunked))
-            if upload is None:
-                connection.sent()
             answer = await connection.message
         except BaseException:
             await self.discard(connection, upload)
             raise
-        sent = body is None or at_once is not None
-        return PooledResponse(self, request.origin, connection, answer, upload, sent=sent)
+        return PooledResponse(self, request.origin, connection, answer, upload, sent)
 
     def _kept(self, origin: Origin) -> UpstreamConnection | None:
         """An idle connection that is still good, the latest used first."""

@@ -158,7 +158,7 @@ class Resign:
             raise Refused(_OF_NO_BUCKET, status=501, code="NotImplemented")
         client = self._keys[found.credentials.access_key_id]
         signer = self._signers.signer(client)
-        call = _Call(request, body, direct, address, fields, found, signer=signer, client=client)
+        call = _Call(request, body, direct, address, fields, found, None, signer, client)
         if body is not None:
             return await self._routed(call)
         call.region, _ = self._region(call)

@@ -6,8 +6,10 @@ from datetime import datetime
 
 from denyproxy.exchange import HOP_BY_HOP, Headers, RequestHead
 from denyproxy.proxy.endpoints import Endpoint
+from denyproxy.proxy.heads import request_line, write_head
 from denyproxy.proxy.http1 import ReceivedRequest, SignedRequest
 from denyproxy.remembered import Remembered
+from denyproxy.sigv4.canonical import request_start
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.signing import SignedFields, SignedHead, sign, sign_fields
 from denyproxy.sigv4.verification import Verified
@@ -43,23 +45,16 @@ def signed_again(
             host=host,
         )
         return made.head, made
-    signed = sign_fields(
-        request.method,
-        target,
-        *fields,
-        credentials,
-        region=region,
-        service=service,
-        now=now,
-        payload=payload,
-        path_as_sent=as_sent,
-        host=host,
-    )
+    method, same = request.method, target == request.target
+    start = verified.start if same else request_start(method, target, path_as_sent=as_sent)
+    signed = sign_fields(start, *fields, credentials, region, service, now, payload, host)
     sent = request.relayed
     lines = [sent[place] for place in signed.kept]
     for place in signed.hosts:
         lines[place] = b"%b %b" % (lines[place][: len("Host:")], host.encode())
-    return SignedRequest(request, target, lines, signed), signed
+    added, count = signed.write()
+    head = write_head(request.line if same else request_line(method, target), (*lines, added), len(lines) + count)
+    return SignedRequest(request, target, head), signed
 
 
 def headers_for(host: str, headers: Headers) -> Headers:

@@ -62,6 +62,14 @@ def canonical_query(query: str) -> str:
     return canonical_parameters(parse_query(query)) if query else ""
 
 
+def request_start(method: str, target: str, *, path_as_sent: bool = False) -> str:
+    """The first three lines of the canonical request, from a raw target.
+
+    `path_as_sent`: the path as it is spelled, not in S3's canonical form."""
+    path, _, query = target.partition("?")
+    return f"{method}\n{path if path_as_sent else canonical_path(path)}\n{canonical_query(query)}\n"
+
+
 def joined(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
     """Lower-case name -> value; the values of repeated fields with commas between them."""
     if not headers:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from denyproxy.exchange import HOP_BY_HOP, Headers, RequestHead
 from denyproxy.remembered import Remembered
-from denyproxy.sigv4.canonical import Covered, canonical_path, canonical_query, joined
+from denyproxy.sigv4.canonical import Covered, joined, request_start
 from denyproxy.sigv4.credential import SIGV4
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.wire import SIGNING_PARAMETERS, percent_decode
@@ -139,26 +139,21 @@ class SignedFields:
 
 
 def sign_fields(
-    method: str,
-    target: str,
+    start: str,
     names: tuple[str, ...],
     values: Mapping[str, str],
     credentials: Credentials,
-    *,
     region: str,
     service: str,
     now: datetime,
     payload: str,
-    path_as_sent: bool = False,
     host: str | None = None,
 ) -> SignedFields:
     """Sign header fields, without the old signature and the fields of one connection.
 
-    `names`: of the fields, as written. `values`: `joined`. `now`: aware UTC. `payload`: the value of
-    x-amz-content-sha256. `path_as_sent`: sign the path as it is spelled, not in S3's canonical form. `host`: the
-    upstream's, if it is another."""
+    `start`: `request_start`. `names`: of the fields, as written. `values`: `joined`. `now`: aware UTC. `payload`: the
+    value of x-amz-content-sha256. `host`: the upstream's, if it is another."""
     timestamp = _written(int(now.timestamp()))
-    path, _, query = target.partition("?")
     kept, hosts, covered, covered_with_token = _plans[names]
     signed = {**values, "x-amz-date": timestamp, "x-amz-content-sha256": payload}
     if host is not None:
@@ -168,7 +163,6 @@ def sign_fields(
         signed["x-amz-security-token"] = token
         covered = covered_with_token
     lines, listed = covered.lines(signed), covered.listed
-    start = f"{method}\n{path if path_as_sent else canonical_path(path)}\n{canonical_query(query)}\n"
     canonical = f"{start}{lines}\n{listed}\n{payload}"
     date = timestamp[:8]
     scope = f"{date}/{region}/{service}/aws4_request"
@@ -193,7 +187,7 @@ def sign(
 ) -> SignedHead:
     """The head with a new signature, and without the old one, in header or query; else as `sign_fields`.
 
-    `target`: the upstream's, if it is another. All else of the head stays as it is."""
+    `path_as_sent`: see `request_start`. `target`: the upstream's, if it is another. All else of the head stays."""
     path, _, query = (target or head.target).partition("?")
     given = head.headers
     if query:
@@ -201,19 +195,9 @@ def sign(
         if moved:
             given += _not_sent(joined(moved), given)
     sent = f"{path}?{query}" if query else path
-    signed = sign_fields(
-        head.method,
-        sent,
-        tuple([name for name, _ in given]),
-        joined(given),
-        credentials,
-        region=region,
-        service=service,
-        now=now,
-        payload=payload,
-        path_as_sent=path_as_sent,
-        host=host,
-    )
+    start = request_start(head.method, sent, path_as_sent=path_as_sent)
+    names = tuple([name for name, _ in given])
+    signed = sign_fields(start, names, joined(given), credentials, region, service, now, payload, host)
     fields = [given[place] for place in signed.kept]
     if host is not None:
         for place in signed.hosts:

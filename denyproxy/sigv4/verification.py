@@ -75,6 +75,8 @@ class Verified:
     key: bytes = b""
     region: str | None = None
     service: str | None = None
+    start: str = ""
+    """The start of its canonical request: `request_start`."""
     path_as_sent: bool = False
     """The path was signed as it was sent, which is not S3's canonical form: `%2f`, or `%2F` in a key."""
 
@@ -228,7 +230,8 @@ def _compare(
     tail = f"{covered.lines(values)}\n{covered.listed}\n{payload}"
     key = signing_key(credentials, scope.date, scope.region, scope.service)
     own_query = canonical_parameters(parameters) if parameters else ""
-    canonical = f"{method}\n{canonical_path(path)}\n{own_query}\n{tail}"
+    start = f"{method}\n{canonical_path(path)}\n{own_query}\n"
+    canonical = start + tail
     text = string_to_sign(timestamp, scope.text, canonical)
     ours, as_sent = signature(key, text), False
     if not _equal(given, ours):
@@ -236,10 +239,12 @@ def _compare(
             ours = signature(key, string_to_sign(timestamp, scope.text, f"{method}\n{spelled}\n{tail}"))
             if _equal(given, ours):
                 as_sent = path_as_sent
+                start = f"{method}\n{path}\n{own_query}\n" if as_sent else start
                 break
         else:
             return mismatch(credentials, given, text, canonical)
-    return Verified(credentials, payload, ours, timestamp, scope.text, key, scope.region, scope.service, as_sent)
+    region, service = scope.region, scope.service
+    return Verified(credentials, payload, ours, timestamp, scope.text, key, region, service, start, as_sent)
 
 
 def _other_spellings(path: str, query: str) -> Iterator[tuple[str, bool]]:
