@@ -69,8 +69,12 @@ def started(name: str, command: Command, upstream: str, directory: Path) -> Iter
     home.mkdir()
     log = home / "output.log"
     argv = command(port, upstream, home)
+    # PEER_VARIABLE is no setting of denyproxy, and a setting of the caller's would be measured too.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("DENYPROXY_")}
     with log.open("wb") as output:
-        child = subprocess.Popen(argv, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=ROOT)
+        child = subprocess.Popen(
+            argv, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, cwd=ROOT, env=environment
+        )
     try:
         deadline = time.monotonic() + 30
         while True:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from denyproxy.exchange import RequestHead
@@ -86,8 +87,12 @@ def without_secrets(url: str) -> str:
 
 def parse_date(text: str | None) -> datetime | None:
     """Aware UTC from `20260102T030405Z`, `2026-01-02T03:04:05Z` or an HTTP date; None: not a date."""
-    if text is None or len(text) > _LONGEST_DATE:
-        return None
+    return None if text is None or len(text) > _LONGEST_DATE else _read_date(text)
+
+
+@lru_cache(maxsize=64)
+def _read_date(text: str) -> datetime | None:
+    """Many requests share a second."""
     basic = _BASIC_DATE.fullmatch(text.strip())
     try:
         if basic is not None:

@@ -20,6 +20,13 @@ def test_no_line_break_is_written(value: str, place: str) -> None:
         write_head(b"HTTP/1.1 200 " + (value.encode() if place == "reason" else b"OK"), lines)
 
 
+def test_several_fields_in_one_piece_are_counted() -> None:
+    """As those of a new signature are: a session token with a line break in it would forge one more."""
+    assert write_head(b"GET / HTTP/1.1", [b"A: 1", b"B: 2\r\nC: 3"], 3).endswith(b"C: 3\r\n\r\n")
+    with pytest.raises(ValueError, match="line break"):
+        write_head(b"GET / HTTP/1.1", [b"A: 1", b"B: 2\r\nC: 3\r\nD: 4"], 3)
+
+
 def test_all_bytes_survive() -> None:
     """wire.md 20: decoding and writing are inverse, whatever the bytes are."""
     value = bytes(range(0x21, 0x7F)) + bytes(range(0x80, 0x100)) + "é€😀".encode()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from denyproxy.proxy.framing import Chunked, Framing, Sized, UntilClose
 from denyproxy.proxy.heads import header_fields
-from denyproxy.proxy.http1 import NotHTTP, parse_request, parse_response
+from denyproxy.proxy.http1 import FieldNames, NotHTTP, parse_request, parse_response
 
 
 @pytest.fixture(autouse=True)
@@ -205,3 +205,42 @@ def test_equal_names_say_nothing_of_the_values() -> None:
         parse_request(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: x")
     with pytest.raises(NotHTTP):
         parse_request(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5")
+
+
+CASES = st.sampled_from([b"a", b"A", b"ab", b"Content-Length", b"content-length", b"Connection", b"Host", b"te"])
+
+
+@given(*[st.lists(st.tuples(CASES, st.sampled_from([b" 1", b"1", b"close", b"a: 1", b"", b"x"])), max_size=4)] * 2)
+def test_the_names_of_the_head_before_change_nothing(
+    before: list[tuple[bytes, bytes]], fields: list[tuple[bytes, bytes]]
+) -> None:
+    """Names are compared with those of the message before; what is found is what looking them up finds."""
+
+    def found(expected: FieldNames | None) -> object:
+        try:
+            head = parse_request(b"\r\n".join((b"GET / HTTP/1.1", *map(b":".join, fields))), expected)
+        except NotHTTP as error:
+            return str(error)
+        return head.head, head.names, head.length, head.hosts, head.keep_alive, head.named()
+
+    try:
+        expected = parse_request(b"\r\n".join((b"GET / HTTP/1.1", *map(b":".join, before)))).names
+    except NotHTTP:
+        return
+    assert found(expected) == found(None)
+
+
+def test_names_that_begin_alike_are_not_taken_for_each_other() -> None:
+    expected = parse_request(b"PUT / HTTP/1.1\r\nHost: a\r\nX: 1").names
+    head = parse_request(b"PUT / HTTP/1.1\r\nHost: a\r\nXY: 1", expected)
+    assert head.head.headers == (("Host", "a"), ("XY", "1"))
+    assert parse_request(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5", expected).length == 5
+    with pytest.raises(NotHTTP):
+        parse_request(b"PUT / HTTP/1.1\r\nHost: a\r\nX : 1", expected)
+    with pytest.raises(NotHTTP):
+        parse_request(b"PUT / HTTP/1.1\r\nHost: a\r\nX", expected)
+
+
+@pytest.mark.parametrize("line", [b"PUT /k HTTP/1.1", b"PUT /k HTTP/1.0"])
+def test_requests_go_on_in_http_1_1(line: bytes) -> None:
+    assert parse_request(line + b"\r\nHost: a").write() == b"PUT /k HTTP/1.1\r\nHost: a\r\n\r\n"

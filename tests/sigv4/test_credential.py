@@ -180,3 +180,25 @@ def test_never_raises(authorization: str, query: str) -> None:
     assert isinstance(parse_credential(head("/?" + query, ("Authorization", authorization))), Credential)
     assert isinstance(parse_credential(head("/?" + query)), Credential)
     assert isinstance(parse_credential(head("/?X-Amz-Signature=" + query)), Credential)
+
+
+BEGINNING = AUTHORIZATION.partition("Signature=")[0]
+
+
+@pytest.mark.parametrize(
+    ("authorization", "names"),
+    [
+        (BEGINNING.rstrip(", ") + " Signature=" + SIGNATURE, ("host", "range", "x-amz-content-sha256")),
+        (BEGINNING.rstrip(", ") + "Signature=" + SIGNATURE, ("host", "range", "x-amz-content-sha256")),
+        (BEGINNING + f"Signature={SIGNATURE}, SignedHeaders=host", ("host",)),
+        (BEGINNING + "Signature=a,SignedHeaders=range", ("range",)),
+    ],
+)
+def test_what_was_read_of_the_same_beginning_is_not_told_of_another(
+    authorization: str, names: tuple[str, ...]
+) -> None:
+    """A missing comma makes the signature a part of the last name; what follows the signature counts too."""
+    first = parse_credential(head("/b/k", ("Authorization", AUTHORIZATION)))
+    assert first.signed_headers == ("host", "range", "x-amz-content-sha256", "x-amz-date")
+    assert parse_credential(head("/b/k", ("Authorization", authorization))).signed_headers == names
+    assert parse_credential(head("/b/k", ("Authorization", AUTHORIZATION))) == first
