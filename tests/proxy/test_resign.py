@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from xml.etree import ElementTree
@@ -612,3 +612,23 @@ async def test_each_host_names_its_own_bucket_however_often_it_is_asked() -> Non
         outgoing = await mode.prepare(parse_request(raw), None)
         assert outgoing.text.target == target
         assert outgoing.text.header("Host") == "127.0.0.1:9000"
+
+
+@pytest.mark.parametrize("target", ["/bucket/a%2Fb", "/bucket/a%2fb", "/bucket/a/b", "/bucket/a?list-type=2&x=%2F"])
+async def test_what_goes_to_the_same_path_is_signed_as_the_client_spelled_it(target: str) -> None:
+    """botocore signs a path as it is spelled, and servers other than AWS may verify it so."""
+    server = one_server(Origin("http", "127.0.0.1", 9000))
+    mode = Resign(TABLE, OWN, server, Late(), options=ResignOptions(aws=False))
+    outgoing = await mode.prepare(parse_request(ask("GET", target).removesuffix(b"\r\n\r\n")), None)
+    assert isinstance(outgoing, ResignedRequest)
+    assert outgoing.text.target == target
+    fields = tuple((name.encode(), value.encode()) for name, value in outgoing.text.headers)
+    assert_signed(Message(f"GET {target} HTTP/1.1".encode(), fields))
+
+
+async def test_a_line_break_in_our_own_token_forges_no_field() -> None:
+    server = one_server(Origin("http", "127.0.0.1", 9000))
+    forged = OnePair(Signer(replace(UPSTREAM, session_token="a\r\nX-Amz-Acl: public-read")))
+    mode = Resign(TABLE, forged, server, Late(), options=ResignOptions(aws=False))
+    with pytest.raises(ValueError, match="line break"):
+        await mode.prepare(parse_request(ask("GET").removesuffix(b"\r\n\r\n")), None)

@@ -194,9 +194,7 @@ BEGINNING = AUTHORIZATION.partition("Signature=")[0]
         (BEGINNING + "Signature=a,SignedHeaders=range", ("range",)),
     ],
 )
-def test_what_was_read_of_the_same_beginning_is_not_told_of_another(
-    authorization: str, names: tuple[str, ...]
-) -> None:
+def test_what_was_read_of_the_same_beginning_is_not_told_of_another(authorization: str, names: tuple[str, ...]) -> None:
     """A missing comma makes the signature a part of the last name; what follows the signature counts too."""
     first = parse_credential(head("/b/k", ("Authorization", AUTHORIZATION)))
     assert first.signed_headers == ("host", "range", "x-amz-content-sha256", "x-amz-date")

@@ -230,6 +230,16 @@ def test_s3s_own_words(head: RequestHead, status: int, expected: str, message: s
     assert found.message.startswith(message)
 
 
+@pytest.mark.parametrize("fields", [(HOST,), ()])
+def test_a_signature_that_does_not_cover_the_host_is_none(fields: Headers) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html: the host header must be signed."""
+    head = replace(GET, headers=(*fields, *(field for field in GET.headers if field[0] not in ("Host", "Range"))))
+    head = changed(head, "Authorization", GET.headers[-1][1].replace("host;range;", ""))
+    found = verify(head, lookup, START)
+    assert isinstance(found, Refusal)
+    assert found.fields == (("HeadersNotSigned", "host"),)
+
+
 def test_the_headers_that_are_not_signed_are_named() -> None:
     found = verify(changed(changed(GET, "x-amz-acl", "a"), "x-amz-tagging", "b"), lookup, START)
     assert isinstance(found, Refusal)
