@@ -54,3 +54,52 @@ async def test_what_comes_unasked_is_not_the_next_answer(client: str, stray: byt
         assert len(wires) == 2
         await second.close()
         await sender.close()
+
+
+CLOSING = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
+
+
+async def test_a_connection_that_the_upstream_will_not_keep_is_not_used_again(client: str) -> None:
+    """Not even while the upstream has not closed it yet: a POST, which is never sent twice, would be lost."""
+    wires: list[Wire] = []
+
+    async def script(wire: Wire) -> None:
+        wires.append(wire)
+        await wire.message()
+        await wire.send(CLOSING)
+        await wire.ended()
+
+    async with upstream(script) as port:
+        sender = UPSTREAMS[client](UpstreamOptions(keepalive_seconds=60))
+        post = RequestHead("POST", "/b/k?uploads", (("Host", "h"), ("Content-Length", "0")))
+        for _ in range(2):
+            answer = await sender.send(UpstreamRequest(Origin("http", "127.0.0.1", port), post))
+            assert await answer.body.read() == b"ok"
+            await answer.close()
+        assert len(wires) == 2
+        await sender.close()
+
+
+@pytest.mark.parametrize("client", ["pool"], indirect=True)
+async def test_a_connection_is_free_once_its_response_is_here(client: str) -> None:
+    """Whether its client has taken that or not; and closing the response later does not touch the next exchange."""
+    wires: list[Wire] = []
+
+    async def script(wire: Wire) -> None:
+        wires.append(wire)
+        while True:
+            await wire.message()
+            await wire.send(OK)
+
+    async with upstream(script) as port:
+        sender = UPSTREAMS[client](UpstreamOptions(keepalive_seconds=60))
+        request = UpstreamRequest(Origin("http", "127.0.0.1", port), RequestHead("GET", "/b/k", (("Host", "h"),)))
+        first = await sender.send(request)
+        second = await sender.send(request)
+        await first.close()
+        third = await sender.send(request)
+        assert [await each.body.read() for each in (first, second, third)] == [b"ok", b"ok", b"ok"]
+        assert len(wires) == 1
+        for each in (second, third):
+            await each.close()
+        await sender.close()
