@@ -14,6 +14,7 @@ from denyproxy.proxy.connection import UpstreamConnection
 from denyproxy.proxy.errors import Busy, CannotRelay, ProxyError, UpstreamTimeout, UpstreamUnreachable
 from denyproxy.proxy.framing import chunk
 from denyproxy.proxy.http1 import NotHTTP, ReceivedResponse, write_request
+from denyproxy.proxy.received import WholeBody
 from denyproxy.proxy.scratch import Scratch
 from denyproxy.proxy.uploads import upload_to
 from denyproxy.proxy.upstream import Origin, ResponseBody, UpstreamOptions, UpstreamRequest, may_retry
@@ -43,7 +44,7 @@ class PooledResponse:
         self._keep_alive = head.keep_alive and (sent or upload is not None)
         self._connection: UpstreamConnection | None = connection
         """None: it has been given back, since nothing more comes for this exchange."""
-        if sent and self._keep_alive and connection.body.complete:
+        if sent and self._keep_alive and isinstance(connection.body, WholeBody):
             pool.keep(origin, connection)
             self._connection = None
 

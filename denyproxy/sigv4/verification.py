@@ -209,7 +209,7 @@ def _compare(
     stated: str | None,
 ) -> Verified | Refusal:
     method, path, query, parameters = line
-    unsigned, covered = _coverages[(*values, "", *names)]
+    unsigned, covered = _coverages[(*values, _END, *names)]
     if unsigned:
         return Refusal(
             403,
@@ -262,15 +262,17 @@ def _sorted(query: str) -> str:
 
 
 def _coverage(names: tuple[str, ...]) -> tuple[Sequence[str], Covered]:
-    """Of the lower-case names of header fields, an empty one, and those that are signed: which S3 demands to be signed
+    """Of the lower-case names of header fields, _END, and the names that are signed: which S3 demands to be signed
     besides, `host` first, and what the signature covers."""
-    end = names.index("")
+    end = names.index(_END)
     present, signed = frozenset(names[:end]), names[end + 1 :]
     demanded = {"host", *(name for name in present if name.startswith("x-amz-") or name == "content-md5")}
     unsigned = sorted(demanded.difference(signed), key=lambda name: (name != "host", name))
     return unsigned, Covered(signed, present)
 
 
+_END = "\n"
+"""No header field has such a name."""
 _coverages = Remembered(_coverage, size=2048)
 
 

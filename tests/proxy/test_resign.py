@@ -622,7 +622,7 @@ async def test_what_goes_to_the_same_path_is_signed_as_the_client_spelled_it(tar
     outgoing = await mode.prepare(parse_request(ask("GET", target).removesuffix(b"\r\n\r\n")), None)
     assert isinstance(outgoing, ResignedRequest)
     assert outgoing.text.target == target
-    fields = tuple((name.encode(), value.encode()) for name, value in outgoing.text.headers)
+    fields = [(name.encode(), value.encode()) for name, value in outgoing.text.headers]
     assert_signed(Message(f"GET {target} HTTP/1.1".encode(), fields))
 
 
