@@ -30,6 +30,7 @@ from denyproxy.stderr import log_to_stderr
 from denyproxy.wiring import (
     ColdPath,
     answering,
+    client_keys,
     declared,
     listener_tls,
     load_certificate,
@@ -62,6 +63,7 @@ class App:
         self._settings = settings
         self._policies = policies
         self._denylog = DenyLog(settings.log.destination, capacity=settings.log.queue, turn=turn)
+        self._keys = client_keys(settings)
         self._signers = signers(settings)
         self._answering = answering(settings, cold, lambda: policies.snapshot, self._denylog.put)
         self._upstream: PoolUpstream | None = None
@@ -83,7 +85,7 @@ class App:
             self._answering.start()
             self._upstream = PoolUpstream(upstream_options(settings))
             self._relay = Relay(
-                modes(settings, self._signers, self._upstream.send),
+                modes(settings, self._keys, self._signers, self._upstream.send),
                 self._upstream,
                 self._answering,
                 options=relay_options(settings),
@@ -134,8 +136,14 @@ class App:
         return self.status()
 
     def reload(self) -> None:
-        """Open the log anew, after a rotation; read certificate and policies again."""
+        """Open the log anew, after a rotation; read certificate, the clients' keys and policies again."""
         self._denylog.reopen()
+        try:
+            keys = client_keys(self._settings)
+            self._keys.clear()
+            self._keys.update(keys)
+        except SettingsError as error:
+            log.error("%s; the last keys stay in use", error)
         if self._tls is not None:
             try:
                 load_certificate(self._tls, self._settings)

@@ -28,8 +28,8 @@ OWN_KEY_PREFIX = "DENY"
 _TABLES = TypeAdapter(dict[str, KeySettings])
 
 
-def client_keys(settings: ResignSettings) -> Mapping[str, ClientKey]:
-    """The table of the clients' keys. Raises SettingsError."""
+def client_keys(settings: ResignSettings) -> dict[str, ClientKey]:
+    """The table of the clients' keys, read off its files. Raises SettingsError."""
     keys = {key_id: _client_key(key_id, key, "resign.credentials") for key_id, key in settings.credentials.items()}
     path = settings.credentials_file
     if path is not None:
@@ -116,8 +116,10 @@ def _warn_of_own_keys(keys: Mapping[str, ClientKey]) -> None:
             )
 
 
-def resign_mode(settings: Settings, signers: Signers, send: Send, otherwise: UpstreamMode | None) -> Resign:
-    """The mode itself. Raises SettingsError."""
+def resign_mode(
+    settings: Settings, keys: Mapping[str, ClientKey], signers: Signers, send: Send, otherwise: UpstreamMode | None
+) -> Resign:
+    """The mode itself."""
     resign = settings.resign
     assert resign.upstream is not None
     if resign.upstream == AWS:
@@ -129,7 +131,6 @@ def resign_mode(settings: Settings, signers: Signers, send: Send, otherwise: Ups
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
         endpoints = one_server(Origin(parts.scheme, host, port, resign.kind or guess_kind(host)))
-    keys = client_keys(resign)
     if resign.upstream == AWS and isinstance(signers, SameKeys):
         _warn_of_own_keys(keys)
     domains = (*(domain.lower().strip(".") for domain in settings.base_domains), "localhost")

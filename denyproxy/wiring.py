@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -20,7 +20,7 @@ from denyproxy.proxy.handler import RelayOptions
 from denyproxy.proxy.hosts import AllowedHosts, is_aws_s3
 from denyproxy.proxy.modes import Forward, Passthrough, UpstreamMode, guess_kind
 from denyproxy.proxy.server import ServerOptions
-from denyproxy.proxy.signers import SameKeys, Signers
+from denyproxy.proxy.signers import ClientKey, SameKeys, Signers
 from denyproxy.proxy.upstream import Origin, Send, UpstreamOptions
 from denyproxy.s3.snapshot import PolicySnapshot
 from denyproxy.service_model import s3_operations
@@ -119,8 +119,17 @@ def signers(settings: Settings) -> Signers:
     return upstream_signers(settings)
 
 
-def modes(settings: Settings, signers: Signers, send: Send) -> list[UpstreamMode]:
-    """The modes that are on; the first that accepts a request has it. Raises SettingsError."""
+def client_keys(settings: Settings) -> dict[str, ClientKey]:
+    """The keys that clients of the resign mode sign with. Raises SettingsError."""
+    if settings.resign.upstream is None:
+        return {}
+    from denyproxy import resigning
+
+    return resigning.client_keys(settings.resign)
+
+
+def modes(settings: Settings, keys: Mapping[str, ClientKey], signers: Signers, send: Send) -> list[UpstreamMode]:
+    """The modes that are on; the first that accepts a request has it. `keys`: the clients'. Raises SettingsError."""
     found: list[UpstreamMode] = []
     if settings.forward.enabled:
         try:
@@ -141,7 +150,7 @@ def modes(settings: Settings, signers: Signers, send: Send) -> list[UpstreamMode
         from denyproxy.resigning import resign_mode
 
         passthrough = found[-1] if settings.upstream.url is not None else None
-        found.insert(int(settings.forward.enabled), resign_mode(settings, signers, send, passthrough))
+        found.insert(int(settings.forward.enabled), resign_mode(settings, keys, signers, send, passthrough))
     return found
 
 

@@ -145,13 +145,13 @@ def test_the_order_of_the_modes(tmp_path: Path) -> None:
         'upstream.url = "http://127.0.0.1:9000"\nforward.enabled = true\nresign.upstream = "aws"\n'
         'resign.credentials.A.secret = "s"\n'
     )
-    found = modes(settings(tmp_path, text), SameKeys(), _send)
+    found = modes(settings(tmp_path, text), {}, SameKeys(), _send)
     assert [type(mode) for mode in found] == [Forward, Resign, Passthrough]
 
 
 def test_resign_alone_is_somewhere_to_go(tmp_path: Path) -> None:
     loaded = settings(tmp_path, 'resign.upstream = "http://127.0.0.1:9000"\nresign.credentials.A.secret = "s"\n')
-    assert [mode.name for mode in modes(loaded, SameKeys(), _send)] == ["resign"]
+    assert [mode.name for mode in modes(loaded, {}, SameKeys(), _send)] == ["resign"]
     with pytest.raises(SettingsError, match=r"resign\.upstream"):
         settings(tmp_path, "")
     with pytest.raises(SettingsError, match="http:// or https:// URL"):
@@ -227,7 +227,7 @@ def test_a_key_of_ones_own_is_nobody_s_at_aws(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, lines: str, warned: bool
 ) -> None:
     loaded = settings(tmp_path, f'[resign]\n{lines}credentials.DENYABC.secret = "s"\n')
-    modes(loaded, upstream_signers(loaded), _send)
+    modes(loaded, client_keys(loaded.resign), upstream_signers(loaded), _send)
     said = [record.getMessage() for record in caplog.records if "DENYABC" in record.getMessage()]
     assert bool(said) is warned
     assert all("--sign-with chain" in message for message in said)
@@ -239,4 +239,4 @@ def test_a_key_of_ones_own_is_nobody_s_at_aws(
 def test_aws_is_no_upstream_of_the_passthrough(tmp_path: Path, url: str) -> None:
     loaded = settings(tmp_path, f'upstream.url = "{url}"\n')
     with pytest.raises(SettingsError, match=r"--forward \(HTTP_PROXY\), or --resign aws"):
-        modes(loaded, SameKeys(), _send)
+        modes(loaded, {}, SameKeys(), _send)
