@@ -6,14 +6,7 @@ import asyncio
 from typing import Protocol, cast
 
 from denyproxy.proxy.framing import Chunked, Sized
-from denyproxy.proxy.http1 import (
-    LONGEST_EXPECTED,
-    FieldNames,
-    NotHTTP,
-    ReceivedRequest,
-    has_bare_line_feed,
-    parse_request,
-)
+from denyproxy.proxy.http1 import FieldNames, NotHTTP, ReceivedRequest, has_bare_line_feed, parse_request
 from denyproxy.proxy.outgoing import Outgoing
 from denyproxy.proxy.received import ReceivedBody, WholeBody
 from denyproxy.proxy.sockets import reset
@@ -218,7 +211,7 @@ class ClientConnection(Outgoing, asyncio.Protocol):
                 self._held = data
                 return
             head = parse_request(data[:end], self._expected)
-            self._expected = head.names if end <= LONGEST_EXPECTED else None
+            self._expected = head.names if head.names.short else None
             if len(head.fields) > self._server.fields or head.hosts > 1:
                 raise NotHTTP("too many header fields")
             self._held = data[end + 4 :]

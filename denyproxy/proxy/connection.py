@@ -7,14 +7,7 @@ import select
 from typing import cast
 
 from denyproxy.proxy.framing import BODILESS, Chunked, Data, Framing, Sized, UntilClose
-from denyproxy.proxy.http1 import (
-    LONGEST_EXPECTED,
-    FieldNames,
-    NotHTTP,
-    ReceivedResponse,
-    has_bare_line_feed,
-    parse_response,
-)
+from denyproxy.proxy.http1 import FieldNames, NotHTTP, ReceivedResponse, has_bare_line_feed, parse_response
 from denyproxy.proxy.received import HIGH_WATER, ReceivedBody, WholeBody
 from denyproxy.proxy.scratch import Scratch
 from denyproxy.proxy.sockets import settle
@@ -242,7 +235,7 @@ class UpstreamConnection(asyncio.BufferedProtocol):
                 self._head = data
                 return b""
             head = parse_response(data[:end], self._expected)
-            self._expected = head.names if end <= LONGEST_EXPECTED else None
+            self._expected = head.names if head.names.short else None
             data = data[end + 4 :]
             if head.status >= 200:
                 break

@@ -26,8 +26,8 @@ from denyproxy.remembered import Remembered
 from denyproxy.sigv4.canonical import by_name
 
 _BLANKS = repeat(" \t")
-LONGEST_EXPECTED = 8 * 1024
-"""Bytes of a head whose names a connection keeps, to compare those of the next one with."""
+_KEPT_NAMES = 1024
+"""Bytes of names that are kept."""
 _CONTENT_LENGTH, _CONNECTION = Role.CONTENT_LENGTH, Role.CONNECTION
 _LONGEST_LENGTH = 18
 """Digits."""
@@ -54,6 +54,8 @@ class FieldNames:
     lower: tuple[str, ...]
     values: tuple[slice, ...]
     """Of the lines."""
+    short: bool
+    """Are they short enough to be kept for the next message?"""
 
     def are_those_of(self, fields: Sequence[bytes]) -> bool:
         """Have field lines these names?"""
@@ -76,12 +78,13 @@ def _read_names(starts: tuple[bytes, ...]) -> FieldNames:
         text,
         tuple(name.lower() for name in text),
         tuple(slice(len(start), None) for start in starts),
+        sum(map(len, starts)) <= _KEPT_NAMES,
     )
 
 
 _SAY_NOTHING = (Role.RELAYED, Role.DROPPED, Role.HOST)
 _STAY_BEHIND = (Role.CONNECTION, Role.DROPPED)
-_names = Remembered(_read_names, size=1024)
+_names = Remembered(_read_names, size=_KEPT_NAMES)
 
 
 class _Received:
