@@ -87,6 +87,10 @@ _STAY_BEHIND = (Role.CONNECTION, Role.DROPPED)
 _names = Remembered(_read_names, size=_KEPT_NAMES)
 
 
+def _names_of(fields: Sequence[bytes]) -> FieldNames:
+    return _names[tuple([line[: line.find(b":") + 1] for line in fields])]
+
+
 class _Received:
     """The header fields of a message, and what they say of its body and its connection."""
 
@@ -95,7 +99,7 @@ class _Received:
     def __init__(self, fields: list[bytes], http11: bool, expected: FieldNames | None) -> None:
         """`expected`: the names that the fields have, perhaps: those of the message before."""
         if expected is None or not expected.are_those_of(fields):
-            expected = _names[tuple([line[: line.find(b":") + 1] for line in fields])]
+            expected = _names_of(fields)
         self.names = expected
         self.fields: FieldLines = fields
         """All of them."""
@@ -191,7 +195,7 @@ class ReceivedRequest(_Received):
         between them."""
         lines, names = self.relayed, self.names
         if lines is not self.fields:
-            names = _names[tuple([line[: line.find(b":") + 1] for line in lines])]
+            names = _names_of(lines)
         text = b"\n".join(lines).decode("utf-8", "surrogateescape").split("\n")
         sent = map(str.strip, map(str.__getitem__, text, names.values), _BLANKS)
         return names.text, by_name(names.lower, list(sent))

@@ -128,7 +128,9 @@ def _from_header(authorization: str, head: RequestHead) -> Credential:
 
 
 def _scope_and_names(text: str) -> tuple[tuple[str, str | None, str] | None, tuple[str, ...] | None]:
-    """Of an Authorization field of Version 4; None: malformed, or missing."""
+    """Of an Authorization field of Version 4; None: malformed, or missing.
+
+    Laxer than `sigv4.scope`: who explains has to read what who verifies may refuse."""
     algorithm, _, rest = text.partition(" ")
     fields = dict(part.strip().partition("=")[::2] for part in rest.split(","))
     listed = fields.get("SignedHeaders")

@@ -10,7 +10,7 @@ import pytest
 
 from denyproxy.exchange import RequestHead
 from denyproxy.proxy.upstream import Origin, UpstreamOptions, UpstreamRequest
-from tests.proxy.wire import OK, PATIENCE, UPSTREAMS, Wire, upstream
+from tests.proxy.wire import OK, PATIENCE, UPSTREAMS, Script, Wire, upstream
 
 STRAY = {
     "408": b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
@@ -20,23 +20,30 @@ STRAY = {
 }
 
 
+POST = RequestHead("POST", "/b/k?uploads", (("Host", "h"), ("Content-Length", "0")))
+
+
+def once(answer: bytes, wires: list[Wire]) -> Script:
+    """One answer on each connection, which is kept open."""
+
+    async def script(wire: Wire) -> None:
+        wires.append(wire)
+        await wire.message()
+        await wire.send(answer)
+        await wire.ended()
+
+    return script
+
+
 @pytest.mark.parametrize("client", ["pool"], indirect=True)
 @pytest.mark.parametrize("stray", STRAY.values(), ids=STRAY)
 @pytest.mark.parametrize("seen", [True, False], ids=["seen", "unread"])
 async def test_what_comes_unasked_is_not_the_next_answer(client: str, stray: bytes, seen: bool) -> None:
     """Whether the event loop has seen it yet or not. A POST, which is never sent twice, goes to a new connection."""
     wires: list[Wire] = []
-
-    async def script(wire: Wire) -> None:
-        wires.append(wire)
-        await wire.message()
-        await wire.send(OK)
-        await wire.ended()
-
-    async with upstream(script) as port:
+    async with upstream(once(OK, wires)) as port:
         sender = UPSTREAMS[client](UpstreamOptions(keepalive_seconds=60))
-        post = RequestHead("POST", "/b/k?uploads", (("Host", "h"), ("Content-Length", "0")))
-        request = UpstreamRequest(Origin("http", "127.0.0.1", port), post)
+        request = UpstreamRequest(Origin("http", "127.0.0.1", port), POST)
         first = await sender.send(request)
         assert await first.body.read() == b"ok"
         await first.close()
@@ -62,18 +69,10 @@ CLOSING = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 async def test_a_connection_that_the_upstream_will_not_keep_is_not_used_again(client: str) -> None:
     """Not even while the upstream has not closed it yet: a POST, which is never sent twice, would be lost."""
     wires: list[Wire] = []
-
-    async def script(wire: Wire) -> None:
-        wires.append(wire)
-        await wire.message()
-        await wire.send(CLOSING)
-        await wire.ended()
-
-    async with upstream(script) as port:
+    async with upstream(once(CLOSING, wires)) as port:
         sender = UPSTREAMS[client](UpstreamOptions(keepalive_seconds=60))
-        post = RequestHead("POST", "/b/k?uploads", (("Host", "h"), ("Content-Length", "0")))
         for _ in range(2):
-            answer = await sender.send(UpstreamRequest(Origin("http", "127.0.0.1", port), post))
+            answer = await sender.send(UpstreamRequest(Origin("http", "127.0.0.1", port), POST))
             assert await answer.body.read() == b"ok"
             await answer.close()
         assert len(wires) == 2
