@@ -23,7 +23,7 @@ from denyproxy.proxy.heads import (
     write_head,
 )
 from denyproxy.remembered import Remembered
-from denyproxy.sigv4.canonical import by_name
+from denyproxy.sigv4.fields import Fields, Names
 
 _BLANKS = repeat(" \t")
 _KEPT_NAMES = 1024
@@ -50,8 +50,7 @@ class FieldNames:
     """The fields whose values mean something to a relay: their places, and where the values begin."""
     relayed: tuple[int, ...] | None
     """The places of those that travel on, as far as names tell; None: all do."""
-    text: tuple[str, ...]
-    lower: tuple[str, ...]
+    text: Names
     values: tuple[slice, ...]
     """Of the lines."""
     short: bool
@@ -69,14 +68,12 @@ def _read_names(starts: tuple[bytes, ...]) -> FieldNames:
         raise NotHTTP("a malformed header field")
     special = tuple((role, place, len(starts[place])) for place, role in enumerate(kinds) if role not in _SAY_NOTHING)
     relayed = tuple(place for place, role in enumerate(kinds) if role not in _STAY_BEHIND)
-    text = tuple(start[:-1].decode("ascii") for start in starts)
     return FieldNames(
         starts,
         kinds.count(Role.HOST),
         special,
         relayed if len(relayed) < len(starts) else None,
-        text,
-        tuple(name.lower() for name in text),
+        Names(tuple(start[:-1].decode("ascii") for start in starts)),
         tuple(slice(len(start), None) for start in starts),
         sum(map(len, starts)) <= _KEPT_NAMES,
     )
@@ -190,15 +187,13 @@ class ReceivedRequest(_Received):
             self._head = RequestHead(self.method, self.target, header_fields(self.relayed))
         return self._head
 
-    def named(self) -> tuple[tuple[str, ...], dict[str, str]]:
-        """The names of the fields that travel on, and their values by name (lower case), repeated ones with commas
-        between them."""
+    def named(self) -> Fields:
+        """The fields that travel on, by name."""
         lines, names = self.relayed, self.names
         if lines is not self.fields:
             names = _names_of(lines)
         text = b"\n".join(lines).decode("utf-8", "surrogateescape").split("\n")
-        sent = map(str.strip, map(str.__getitem__, text, names.values), _BLANKS)
-        return names.text, by_name(names.lower, list(sent))
+        return names.text.fields(list(map(str.strip, map(str.__getitem__, text, names.values), _BLANKS)))
 
     def write(self) -> bytes:
         """As it travels on."""

@@ -21,7 +21,7 @@ from denyproxy.proxy.forms import SignedForm, UnreadableForm, signed_form
 from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse
 from denyproxy.proxy.modes import UpstreamMode
 from denyproxy.proxy.redirects import STATUSES, bucket_region, redirect_of
-from denyproxy.proxy.resigned_heads import Fields, headers_for, signed_again
+from denyproxy.proxy.resigned_heads import headers_for, signed_again
 from denyproxy.proxy.signed_chunks import SignedChunks
 from denyproxy.proxy.signers import ClientKey, Signer, Signers
 from denyproxy.proxy.upstream import Origin, Send, UpstreamRequest
@@ -29,6 +29,7 @@ from denyproxy.remembered import Remembered
 from denyproxy.sigv4.chunked import Rechunker
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.diagnosis import changed_line
+from denyproxy.sigv4.fields import Fields
 from denyproxy.sigv4.signing import sign
 from denyproxy.sigv4.verification import Refusal, Verified, verify, verify_header
 
@@ -136,14 +137,14 @@ class Resign:
 
     async def prepare(self, request: ReceivedRequest, body: RequestBody | None) -> UpstreamRequest:
         """The request with another signature. Raises Refused, TryAgain."""
-        names, values = request.named()
-        fields: Fields | None = names, values
-        direct, in_host = self._named[values.get("host", "")]
+        named = request.named()
+        fields: Fields | None = named
+        direct, in_host = self._named[named.get("host") or ""]
         target = request.target
         address = addressed(target, in_host) if direct is None else Addressed(None, "", target)
         now, found = self._clock(), None
-        if "authorization" in values:
-            found = verify_header(request.method, target, values, self._credentials, now)
+        if "authorization" in named.names.places:
+            found = verify_header(request.method, target, named, self._credentials, now)
         elif not is_signed(request):
             return await self._unsigned(request, body, _Call(request, body, direct, address))
         if found is None:
@@ -154,7 +155,7 @@ class Resign:
             if found.code == "SignatureDoesNotMatch" and key is not None:
                 element = changed_line(request.head, key.credentials, now, in_host)
             raise Refused(found.message, status=found.status, code=found.code, fields=found.fields, element=element)
-        if direct is not None and not direct.of_buckets and not found.scope:
+        if direct is not None and not direct.of_buckets and found.key is None:
             raise Refused(_OF_NO_BUCKET, status=501, code="NotImplemented")
         client = self._keys[found.credentials.access_key_id]
         signer = self._signers.signer(client)
@@ -207,8 +208,8 @@ class Resign:
         if call.direct is None and learnt is not None:
             return learnt, True
         first = self._options.region if call.direct is None else call.direct.region
-        signed_for = call.verified.region if call.verified is not None else None
-        return first or signed_for or DEFAULT_REGION, call.direct is not None
+        key = call.verified.key if call.verified is not None else None
+        return first or (key.region if key is not None else None) or DEFAULT_REGION, call.direct is not None
 
     async def _learnt(self, call: _Call, region: str) -> str:
         """The region of a bucket, asked before a body is on its way that could be read only once."""
@@ -269,7 +270,8 @@ class Resign:
         """Where the bucket is served."""
         if call.direct is not None:
             host = call.direct.within(region)
-            service = (call.verified.service if call.verified is not None else None) or "s3"
+            key = call.verified.key if call.verified is not None else None
+            service = key.service if key is not None else "s3"
             return Endpoint(Origin("https", host, 443, "aws"), host, "", region, service)
         return self._endpoints(call.address.bucket, region)
 

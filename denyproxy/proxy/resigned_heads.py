@@ -11,11 +11,9 @@ from denyproxy.proxy.http1 import ReceivedRequest, SignedRequest
 from denyproxy.remembered import Remembered
 from denyproxy.sigv4.canonical import request_start
 from denyproxy.sigv4.credentials import Credentials
+from denyproxy.sigv4.fields import Fields
 from denyproxy.sigv4.signing import SignedFields, SignedHead, sign, sign_fields
 from denyproxy.sigv4.verification import Verified
-
-Fields = tuple[tuple[str, ...], dict[str, str]]
-"""Names and values; see `ReceivedRequest.named`."""
 
 
 def signed_again(
@@ -47,10 +45,10 @@ def signed_again(
         return made.head, made
     method, same = request.method, target == request.target
     start = verified.start if same else request_start(method, target, path_as_sent=as_sent)
-    signed = sign_fields(start, *fields, credentials, region, service, now, payload, host)
-    sent = request.relayed
-    lines = [sent[place] for place in signed.kept]
-    for place in signed.hosts:
+    signed = sign_fields(start, fields, credentials, region, service, now, payload, host)
+    sent, plan = request.relayed, signed.plan
+    lines = [sent[place] for place in plan.kept]
+    for place in plan.hosts:
         lines[place] = b"%b %b" % (lines[place][: len("Host:")], host.encode())
     added, count = signed.write()
     head = write_head(request.line if same else request_line(method, target), (*lines, added), len(lines) + count)

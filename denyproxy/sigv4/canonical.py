@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from denyproxy.exchange import RequestHead
-from denyproxy.remembered import Remembered
 from denyproxy.sigv4.credential import Credential, CredentialKind
 from denyproxy.sigv4.wire import SECRET_FIELDS, first_parameter, parse_query, percent_decode, split_target
 
@@ -70,31 +69,6 @@ def request_start(method: str, target: str, *, path_as_sent: bool = False) -> st
     return f"{method}\n{path if path_as_sent else canonical_path(path)}\n{canonical_query(query)}\n"
 
 
-def joined(headers: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Lower-case name -> value; the values of repeated fields with commas between them."""
-    if not headers:
-        return {}
-    names, sent = zip(*headers, strict=True)
-    return by_name(_lower[names], sent)
-
-
-def by_name(names: Sequence[str], sent: Sequence[str]) -> dict[str, str]:
-    """The same of names in lower case and values."""
-    values = dict(zip(names, sent, strict=True))
-    if len(values) != len(names):
-        values.clear()
-        for name, value in zip(names, sent, strict=True):
-            values[name] = f"{values[name]},{value}" if name in values else value
-    return values
-
-
-def _in_lower_case(names: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple([name.lower() for name in names])
-
-
-_lower = Remembered(_in_lower_case, size=1024)
-
-
 def collapsed(value: str) -> str:
     """A header value with single spaces inside and none around."""
     return " ".join(value.split()) if " " in value or "\t" in value else value
@@ -104,27 +78,6 @@ def canonical_parameters(parameters: Sequence[tuple[str, str]]) -> str:
     """The same of a query's decoded parameters."""
     pairs = ((_encode(name, ""), _encode(value, "")) for name, value in parameters if name != "X-Amz-Signature")
     return "&".join(f"{name}={value}" for name, value in sorted(pairs))
-
-
-class Covered:
-    """The header fields that a signature covers."""
-
-    __slots__ = ("_form", "_present", "listed")
-
-    def __init__(self, signed: Sequence[str], present: Set[str]) -> None:
-        """`signed`: their lower-case names, sorted. `present`: those of the fields that are there."""
-        self._present = [name for name in signed if name in present]
-        lines = [f"{name.replace('%', '%%')}:{'%s' if name in present else ''}\n" for name in signed]
-        self._form = "".join(lines)
-        self.listed = ";".join(signed)
-        """SignedHeaders."""
-
-    def lines(self, values: Mapping[str, str]) -> str:
-        """Their lines in the canonical request. `values`: of the fields that are there, and perhaps of others."""
-        text = self._form % tuple([values[name] for name in self._present])
-        if " " not in text and "\t" not in text:
-            return text
-        return self._form % tuple([collapsed(values[name]) for name in self._present])
 
 
 def _payload(head: RequestHead, credential: Credential, parameters: tuple[tuple[str, str], ...]) -> str:

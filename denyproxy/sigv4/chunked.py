@@ -11,6 +11,8 @@ import hmac
 import re
 from typing import Protocol
 
+from denyproxy.sigv4.signing import SigningKey
+
 UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
@@ -43,16 +45,12 @@ class Chain(Protocol):
         """`YYYYMMDDTHHMMSSZ`."""
 
     @property
-    def scope(self) -> str:
-        """`YYYYMMDD/region/service/aws4_request`."""
-
-    @property
     def signature(self) -> str:
         """Of the head: the seed, 64 hex digits."""
 
     @property
-    def key(self) -> bytes:
-        """The signing key."""
+    def key(self) -> SigningKey | None:
+        """The signing key; None: there is none to sign chunks with."""
 
 
 class Received(Chain, Protocol):
@@ -67,8 +65,10 @@ class _Signatures:
     """The signatures of one body, each made from the one before it."""
 
     def __init__(self, chain: Chain) -> None:
+        if chain.key is None:
+            raise ValueError("chunks are signed with Version 4 alone")
         self._key = chain.key
-        self._when = f"{chain.timestamp}\n{chain.scope}"
+        self._when = f"{chain.timestamp}\n{chain.key.scope}"
         self._last = chain.signature
 
     def chunk(self, digest: str) -> bytes:
@@ -78,7 +78,7 @@ class _Signatures:
         return self._next(f"AWS4-HMAC-SHA256-TRAILER\n{self._when}\n{self._last}\n{digest}")
 
     def _next(self, string_to_sign: str) -> bytes:
-        self._last = hmac.digest(self._key, string_to_sign.encode(), "sha256").hex()
+        self._last = self._key.signature(string_to_sign)
         return self._last.encode()
 
 

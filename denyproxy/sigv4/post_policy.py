@@ -99,8 +99,7 @@ def resign_policy(
 
 
 def _signature(policy: str, credentials: Credentials, date: str, region: str, service: str) -> str:
-    key = signing_key(credentials, date, region, service)
-    return hmac.digest(key, policy.encode("utf-8", "surrogateescape"), "sha256").hex()
+    return signing_key(credentials, date, region, service).signature(policy)
 
 
 def _document(policy: str) -> dict[str, Any] | None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from denyproxy.remembered import Remembered
 from denyproxy.sigv4.credential import SIGV4
 
 _DAY = re.compile(r"[0-9]{8}")
@@ -42,25 +41,24 @@ class Scope:
         return cls(key_id, date, region, service, "/".join(parts[1:]))
 
 
-def read_authorization(value: str) -> tuple[Scope | None, tuple[str, ...], str]:
-    """Scope, sorted names of the signed fields, and signature of a SigV4 Authorization; None or empty: malformed."""
-    start, mark, given = value.rpartition("Signature=")
-    if not mark or start[-1:] not in (" ", ",") or not (given.isalnum() or _END.search(given) is None):
-        return *_scope_and_names(value), dict(_PART.findall(value.partition(SIGV4)[2])).get("Signature", "")
-    return *_beginnings[start], given
+def before_signature(authorization: str) -> tuple[str, str]:
+    """What an Authorization of Version 4 says before its signature, and that; empty: it has none.
+
+    All of it where something comes after the signature."""
+    start, mark, given = authorization.rpartition("Signature=")
+    if mark and start[-1:] in (" ", ",") and (given.isalnum() or _END.search(given) is None):
+        return start, given
+    return authorization, dict(_PART.findall(authorization.partition(SIGV4)[2])).get("Signature", "")
 
 
-def sorted_names(listed: str) -> tuple[str, ...]:
-    """The fields of SignedHeaders, in lower case."""
-    return tuple(sorted(listed.lower().split(";"))) if listed else ()
-
-
-def _scope_and_names(text: str) -> tuple[Scope | None, tuple[str, ...]]:
+def scope_and_names(text: str) -> tuple[Scope | None, tuple[str, ...]]:
+    """Scope and sorted names of the signed fields, from what `before_signature` found; None or empty: malformed."""
     if text.count(SIGV4) != 1:  # two Authorization fields are joined
         return None, ()
     parts = dict(_PART.findall(text.partition(SIGV4)[2]))
     return Scope.parse(parts.get("Credential", "")), sorted_names(parts.get("SignedHeaders", ""))
 
 
-_beginnings = Remembered(_scope_and_names, size=512)
-"""Of what comes before a signature: it repeats from request to request."""
+def sorted_names(listed: str) -> tuple[str, ...]:
+    """The fields of SignedHeaders, in lower case."""
+    return tuple(sorted(listed.lower().split(";"))) if listed else ()

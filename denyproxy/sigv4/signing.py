@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,9 +16,10 @@ from typing import NamedTuple
 
 from denyproxy.exchange import HOP_BY_HOP, Headers, RequestHead
 from denyproxy.remembered import Remembered
-from denyproxy.sigv4.canonical import Covered, joined, request_start
+from denyproxy.sigv4.canonical import request_start
 from denyproxy.sigv4.credential import SIGV4
 from denyproxy.sigv4.credentials import Credentials
+from denyproxy.sigv4.fields import Covered, Fields, Names, fields_of
 from denyproxy.sigv4.wire import SIGNING_PARAMETERS, percent_decode
 
 _REPLACED = frozenset({"authorization", "date", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"})
@@ -43,79 +44,77 @@ _VERSION_2 = re.compile(r"(?:^|&)AWSAccessKeyId=")
 _SIGV2_PARAMETERS = frozenset({"AWSAccessKeyId", "Expires", "Signature"})
 
 
-@lru_cache(maxsize=4096)
-def _derived(secret: str, date: str, region: str, service: str) -> bytes:
+class SigningKey:
+    """The key of a secret for a day, a region and a service, and its scope."""
+
+    __slots__ = ("_inside", "_outside", "derived", "region", "scope", "service")
+
+    def __init__(self, derived: bytes, date: str, region: str, service: str) -> None:
+        self.derived = derived
+        self.region = region
+        self.service = service
+        self.scope = f"{date}/{region}/{service}/aws4_request"
+        # The two hashes of an HMAC once they have taken the key, which is half of their work.
+        # https://www.rfc-editor.org/rfc/rfc2104
+        block = derived.ljust(64, b"\0")
+        self._inside = hashlib.sha256(bytes([byte ^ 0x36 for byte in block]))
+        self._outside = hashlib.sha256(bytes([byte ^ 0x5C for byte in block]))
+
+    def string_to_sign(self, timestamp: str, canonical: str) -> str:
+        """What is signed, from the canonical request."""
+        digest = hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
+        return f"{SIGV4}\n{timestamp}\n{self.scope}\n{digest}"
+
+    def signature(self, text: str) -> str:
+        """HMAC-SHA256 in lower-case hex."""
+        inside, outside = self._inside.copy(), self._outside.copy()
+        inside.update(text.encode("utf-8", "surrogateescape"))
+        outside.update(inside.digest())
+        return outside.hexdigest()
+
+
+@lru_cache(maxsize=1024)
+def _derived(secret: str, date: str, region: str, service: str) -> SigningKey:
     key = ("AWS4" + secret).encode("utf-8", "surrogateescape")
     for part in (date, region, service, "aws4_request"):
         key = hmac.digest(key, part.encode("utf-8", "surrogateescape"), "sha256")
-    return key
+    return SigningKey(key, date, region, service)
 
 
-def signing_key(credentials: Credentials, date: str, region: str, service: str) -> bytes:
+def signing_key(credentials: Credentials, date: str, region: str, service: str) -> SigningKey:
     """The key for a day (YYYYMMDD), a region and a service. It is kept: each is derived once."""
     return _derived(credentials.secret_access_key, date, region, service)
 
 
-def string_to_sign(timestamp: str, scope: str, canonical: str) -> str:
-    """What is signed, from the canonical request."""
-    digest = hashlib.sha256(canonical.encode("utf-8", "surrogateescape")).hexdigest()
-    return f"{SIGV4}\n{timestamp}\n{scope}\n{digest}"
-
-
-def signature(key: bytes, text: str) -> str:
-    """HMAC-SHA256 in lower-case hex."""
-    begun_inside, begun_outside = _begun(key)
-    inside, outside = begun_inside.copy(), begun_outside.copy()
-    inside.update(text.encode("utf-8", "surrogateescape"))
-    outside.update(inside.digest())
-    return outside.hexdigest()
-
-
-@lru_cache(maxsize=1024)
-def _begun(key: bytes) -> tuple[hashlib._Hash, hashlib._Hash]:
-    """The two hashes of an HMAC once they have taken the key (of at most a block), which is half of their work.
-
-    https://www.rfc-editor.org/rfc/rfc2104"""
-    block = key.ljust(64, b"\0")
-    inside, outside = (hashlib.sha256(bytes([byte ^ pad for byte in block])) for pad in (0x36, 0x5C))
-    return inside, outside
-
-
 class SignedHead(NamedTuple):
-    """A signed head, and what the signatures of its chunks go on from; see SignedFields."""
+    """A signed head, and what the signatures of its chunks go on from."""
 
     head: RequestHead
     signature: str
-    scope: str
     timestamp: str
-    key: bytes
+    key: SigningKey
 
     def __repr__(self) -> str:
-        return f"SignedHead({self.scope!r})"
+        return f"SignedHead({self.key.scope!r})"
 
 
 @dataclass(slots=True, repr=False)  # one is made for every request, and a frozen one costs more
 class SignedFields:
     """What signing makes of header fields, and what the signatures of chunks go on from."""
 
-    kept: tuple[int, ...]
-    """The places of the fields that stay; those that are added come after them."""
-    hosts: Sequence[int]
-    """The places of Host among those."""
+    plan: Plan
     payload: str
     """X-Amz-Content-SHA256."""
     token: str | None
     """X-Amz-Security-Token."""
     authorization: str
     signature: str
-    scope: str
-    """`date/region/service/aws4_request`."""
     timestamp: str
     """X-Amz-Date."""
-    key: bytes
+    key: SigningKey
 
     def __repr__(self) -> str:
-        return f"SignedFields({self.scope!r})"
+        return f"SignedFields({self.key.scope!r})"
 
     @property
     def added(self) -> Headers:
@@ -140,8 +139,7 @@ class SignedFields:
 
 def sign_fields(
     start: str,
-    names: tuple[str, ...],
-    values: Mapping[str, str],
+    fields: Fields,
     credentials: Credentials,
     region: str,
     service: str,
@@ -151,26 +149,23 @@ def sign_fields(
 ) -> SignedFields:
     """Sign header fields, without the old signature and the fields of one connection.
 
-    `start`: `request_start`. `names`: of the fields, as written. `values`: `joined`. `now`: aware UTC. `payload`: the
-    value of x-amz-content-sha256. `host`: the upstream's, if it is another."""
+    `start`: `request_start`. `now`: aware UTC. `payload`: the value of x-amz-content-sha256. `host`: the upstream's,
+    if it is another."""
     timestamp = _written(int(now.timestamp()))
-    kept, hosts, covered, covered_with_token = _plans[names]
-    signed = {**values, "x-amz-date": timestamp, "x-amz-content-sha256": payload}
-    if host is not None:
-        signed["host"] = host
-    token = credentials.session_token
+    plan = _plans[fields.names.written]
+    values = [*fields.values, timestamp, payload]
+    if host is not None and plan.host is not None:
+        values[plan.host] = host
+    token, covered = credentials.session_token, plan.covered
     if token is not None:
-        signed["x-amz-security-token"] = token
-        covered = covered_with_token
-    lines, listed = covered.lines(signed), covered.listed
-    canonical = f"{start}{lines}\n{listed}\n{payload}"
-    date = timestamp[:8]
-    scope = f"{date}/{region}/{service}/aws4_request"
-    key = signing_key(credentials, date, region, service)
-    seed = signature(key, string_to_sign(timestamp, scope, canonical))
-    key_id = credentials.access_key_id
-    authorization = f"{SIGV4} Credential={key_id}/{scope}, SignedHeaders={listed}, Signature={seed}"
-    return SignedFields(kept, hosts, payload, token, authorization, seed, scope, timestamp, key)
+        values.append(token)
+        covered = plan.covered_with_token
+    key = signing_key(credentials, timestamp[:8], region, service)
+    seed = key.signature(key.string_to_sign(timestamp, f"{start}{covered.lines(values)}{payload}"))
+    authorization = (
+        f"{SIGV4} Credential={credentials.access_key_id}/{key.scope}, SignedHeaders={covered.listed}, Signature={seed}"
+    )
+    return SignedFields(plan, payload, token, authorization, seed, timestamp, key)
 
 
 def sign(
@@ -193,38 +188,43 @@ def sign(
     if query:
         query, moved = without_signature(query)
         if moved:
-            given += _not_sent(joined(moved), given)
+            given += _not_sent(moved, given)
     sent = f"{path}?{query}" if query else path
     start = request_start(head.method, sent, path_as_sent=path_as_sent)
-    names = tuple([name for name, _ in given])
-    signed = sign_fields(start, names, joined(given), credentials, region, service, now, payload, host)
-    fields = [given[place] for place in signed.kept]
+    signed = sign_fields(start, fields_of(given), credentials, region, service, now, payload, host)
+    plan = signed.plan
+    fields = [given[place] for place in plan.kept]
     if host is not None:
-        for place in signed.hosts:
+        for place in plan.hosts:
             fields[place] = fields[place][0], host
     made = RequestHead(head.method, sent, (*fields, *signed.added))
-    return SignedHead(made, signed.signature, signed.scope, signed.timestamp, signed.key)
+    return SignedHead(made, signed.signature, signed.timestamp, signed.key)
 
 
-class _Plan(NamedTuple):
+class Plan(NamedTuple):
     """What becomes of header fields with certain names."""
 
-    kept: tuple[int, ...]
-    """The places of those that stay."""
+    kept: Sequence[int]
+    """The places of those that stay; those that are added come after them."""
     hosts: Sequence[int]
     """The places of Host among those."""
+    host: int | None
+    """The place of its value."""
     covered: Covered
-    """With X-Amz-Date and X-Amz-Content-SHA256."""
+    """By the signature, whose values end with X-Amz-Date and X-Amz-Content-SHA256."""
     covered_with_token: Covered
+    """The same where X-Amz-Security-Token comes after these."""
 
 
-def _plan(names: tuple[str, ...]) -> _Plan:
-    kept = tuple(place for place, name in enumerate(names) if name.lower() not in _LEFT)
-    sent = [names[place].lower() for place in kept]
-    covered = {*sent, "x-amz-date", "x-amz-content-sha256"} - _NOT_SIGNED
+def _plan(written: tuple[str, ...]) -> Plan:
+    places = Names(written).places
+    kept = [place for place, name in enumerate(written) if name.lower() not in _LEFT]
+    sent = [written[place].lower() for place in kept]
     hosts = [place for place, name in enumerate(sent) if name == "host"]
-    with_token = covered | {"x-amz-security-token"}
-    return _Plan(kept, hosts, Covered(sorted(covered), covered), Covered(sorted(with_token), with_token))
+    added = ["x-amz-date", "x-amz-content-sha256", "x-amz-security-token"]
+    places = {**places, **{name: len(places) + number for number, name in enumerate(added)}}
+    covered, with_token = (sorted({*sent, *names}.difference(_NOT_SIGNED)) for names in (added[:2], added))
+    return Plan(kept, hosts, places.get("host"), Covered(covered, places), Covered(with_token, places))
 
 
 _plans = Remembered(_plan, size=1024)
@@ -241,18 +241,18 @@ def _written(second: int) -> str:
     return written(datetime.fromtimestamp(second, UTC))
 
 
-def _not_sent(moved: Mapping[str, str], headers: Headers) -> Headers:
+def _not_sent(moved: Headers, headers: Headers) -> Headers:
     """Those that no header field says already: clients may send a URL's parameters as fields too."""
-    sent = joined(headers)
-    return tuple((name, value) for name, value in moved.items() if sent.get(name) != value)
+    sent = fields_of(headers)
+    return tuple((name, value) for name, value in fields_of(moved).by_name().items() if sent.get(name) != value)
 
 
-def without_signature(query: str) -> tuple[str, list[tuple[str, str]]]:
+def without_signature(query: str) -> tuple[str, Headers]:
     """A raw query without the signature of a URL, all else as it is; and the header fields that S3 reads off such a
     URL's other x-amz- parameters, which are none where the signature stands in a header."""
     version2 = _VERSION_2.search(query) is not None
     if not version2 and "x-amz-signature=" not in query.lower():
-        return query, []
+        return query, ()
     kept, moved = [], []
     for part in query.split("&"):
         name, _, value = part.replace("+", " ").partition("=")
@@ -263,4 +263,4 @@ def without_signature(query: str) -> tuple[str, list[tuple[str, str]]]:
             moved.append((name.lower(), value))
         else:
             kept.append(part)
-    return "&".join(kept), moved
+    return "&".join(kept), tuple(moved)

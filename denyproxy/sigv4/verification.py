@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 
 from denyproxy.exchange import RequestHead
 from denyproxy.remembered import Remembered
-from denyproxy.sigv4.canonical import Covered, canonical_parameters, canonical_path, canonical_query, joined
+from denyproxy.sigv4.canonical import canonical_parameters, canonical_path, canonical_query
 from denyproxy.sigv4.credential import SIGV2, SIGV4, SIGV4A, CredentialKind, parse_credential
 from denyproxy.sigv4.credentials import Credentials
+from denyproxy.sigv4.fields import Covered, Fields, Names, fields_of
 from denyproxy.sigv4.refusals import (
     AMBIGUOUS,
     EXPRESS,
@@ -34,8 +36,8 @@ from denyproxy.sigv4.refusals import (
     skewed,
     unknown_key,
 )
-from denyproxy.sigv4.scope import Scope, read_authorization, sorted_names
-from denyproxy.sigv4.signing import signature, signing_key, string_to_sign, written
+from denyproxy.sigv4.scope import Scope, before_signature, scope_and_names, sorted_names
+from denyproxy.sigv4.signing import SigningKey, signing_key, written
 from denyproxy.sigv4.version2 import ambiguous, candidates, signature2
 from denyproxy.sigv4.wire import first_parameter, parse_date, parse_query
 
@@ -51,8 +53,6 @@ _PAYLOAD = re.compile(
 __all__ = ["Refusal", "Verified", "token_refusal", "verify", "verify_header"]
 
 Lookup = Callable[[str], Credentials | None]
-Values = Mapping[str, str]
-"""Lower-case name of a header field -> value."""
 _SIGV4 = SIGV4 + " "
 _EXPRESS_TOKEN = "x-amz-s3session-token"
 _OTHER_MECHANISMS = frozenset({"awsaccesskeyid", "signature", "x-amz-algorithm", "x-amz-signature"})
@@ -68,28 +68,25 @@ class Verified:
     credentials: Credentials
     payload: str
     """A hex hash, UNSIGNED-PAYLOAD, or a STREAMING- sentinel."""
+    key: SigningKey | None = None
+    """None: Signature Version 2."""
     signature: str = ""
     timestamp: str = ""
-    scope: str = ""
-    """`date/region/service/aws4_request`; empty for Signature Version 2."""
-    key: bytes = b""
-    region: str | None = None
-    service: str | None = None
     start: str = ""
     """The start of its canonical request: `request_start`."""
     path_as_sent: bool = False
     """The path was signed as it was sent, which is not S3's canonical form: `%2f`, or `%2F` in a key."""
 
     def __repr__(self) -> str:
-        return f"Verified({self.credentials!r}, {self.scope!r})"
+        return f"Verified({self.credentials!r}, {self.key.scope if self.key is not None else SIGV2!r})"
 
 
 def verify(head: RequestHead, lookup: Lookup, now: datetime, bucket_in_host: str | None = None) -> Verified | Refusal:
     """Verify a signed request. `now`: aware UTC. `bucket_in_host`: the bucket, if the Host names it.
 
     The body is not looked at: its hash, or the mode of its chunks, is in `Verified.payload`."""
-    values = joined(head.headers)
-    found = verify_header(head.method, head.target, values, lookup, now)
+    fields = fields_of(head.headers)
+    found = verify_header(head.method, head.target, fields, lookup, now)
     if found is not None:
         return found
     parameters = parse_query(head.query_string)
@@ -101,16 +98,16 @@ def verify(head: RequestHead, lookup: Lookup, now: datetime, bucket_in_host: str
     if credential.algorithm == SIGV2:
         return _version2(head, parameters, lookup, now, bucket_in_host)
     if credential.kind is CredentialKind.QUERY:
-        return _from_query(head, values, parameters, lookup, now)
+        return _from_query(head, fields, parameters, lookup, now)
     if credential.kind is CredentialKind.ANONYMOUS:
         return Refusal(403, "AccessDenied", "Access Denied")
     return Refusal(400, "InvalidArgument", "Unsupported Authorization Type")
 
 
-def verify_header(method: str, target: str, values: Values, lookup: Lookup, now: datetime) -> Verified | Refusal | None:
+def verify_header(method: str, target: str, fields: Fields, lookup: Lookup, now: datetime) -> Verified | Refusal | None:
     """The same of a request whose Authorization header is of Version 4. None: it has none such, and may be signed in
-    another way. `values`: its header fields, `joined`."""
-    authorization = values.get("authorization")
+    another way."""
+    authorization = fields.get("authorization")
     path, _, query = target.partition("?")
     parameters = parse_query(query) if query else ()
     if parameters:
@@ -119,11 +116,11 @@ def verify_header(method: str, target: str, values: Values, lookup: Lookup, now:
             return Refusal(400, "InvalidArgument", TWO_SIGNATURES)
         if _EXPRESS_TOKEN in names:
             return not_signed_again(EXPRESS)
-    if _EXPRESS_TOKEN in values:
+    if _EXPRESS_TOKEN in fields.names.places:
         return not_signed_again(EXPRESS)
     if authorization is None or not authorization.lstrip().startswith(_SIGV4):
         return None
-    return _from_header((method, path, query, parameters), values, lookup, now)
+    return _from_header((method, path, query, parameters), fields, authorization, lookup, now)
 
 
 _Line = tuple[str, str, str, Sequence[tuple[str, str]]]
@@ -131,11 +128,31 @@ _Line = tuple[str, str, str, Sequence[tuple[str, str]]]
 in it."""
 
 
-def _from_header(line: _Line, values: Values, lookup: Lookup, now: datetime) -> Verified | Refusal:
-    scope, names, given = read_authorization(values["authorization"])
-    if scope is None or not names or not given:
+class _Claim(NamedTuple):
+    """What stands before the signature in an Authorization, of a head with certain names of fields."""
+
+    scope: Scope | None
+    """None: malformed."""
+    unsigned: Sequence[str]
+    covered: Covered
+
+
+def _claim(key: tuple[tuple[str, ...], str]) -> _Claim:
+    written, text = key
+    scope, signed = scope_and_names(text)
+    return _Claim(scope if signed else None, *_coverage(Names(written), signed))
+
+
+_claims = Remembered(_claim, size=2048)
+
+
+def _from_header(line: _Line, fields: Fields, authorization: str, lookup: Lookup, now: datetime) -> Verified | Refusal:
+    start, given = before_signature(authorization)
+    claim = _claims[fields.names.written, start]
+    scope = claim.scope
+    if scope is None or not given:
         return Refusal(400, "AuthorizationHeaderMalformed", MALFORMED)
-    date = values.get("x-amz-date") or values.get("date")
+    date = fields.get("x-amz-date") or fields.get("date")
     moment = _read(date) if date is not None else None
     if moment is None:
         return Refusal(403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
@@ -147,17 +164,17 @@ def _from_header(line: _Line, values: Values, lookup: Lookup, now: datetime) -> 
     signed_at, timestamp = moment
     if abs(now - signed_at) > MAX_SKEW:
         return skewed(signed_at, now)
-    payload = values.get("x-amz-content-sha256")
+    payload = fields.get("x-amz-content-sha256")
     stated = payload
     if payload is None:
         if line[0] not in ("GET", "HEAD", "DELETE", "OPTIONS"):
             return Refusal(400, "InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
         payload = EMPTY_PAYLOAD
-    return _compare(line, values, credentials, scope, timestamp, names, given, payload, stated)
+    return _compare(line, fields, credentials, scope, timestamp, claim.unsigned, claim.covered, given, payload, stated)
 
 
 def _from_query(
-    head: RequestHead, headers: Values, parameters: Sequence[tuple[str, str]], lookup: Lookup, now: datetime
+    head: RequestHead, fields: Fields, parameters: Sequence[tuple[str, str]], lookup: Lookup, now: datetime
 ) -> Verified | Refusal:
     values = {name: first_parameter(parameters, f"X-Amz-{name}") or "" for name in _QUERY_PARAMETERS}
     scope = Scope.parse(values["Credential"])
@@ -179,15 +196,15 @@ def _from_query(
         return Refusal(403, "AccessDenied", "Request is not yet valid")
     if now > signed_at + lifetime:
         return expired(signed_at + lifetime, now, (("X-Amz-Expires", values["Expires"]),))
-    payload = first_parameter(parameters, "X-Amz-Content-Sha256") or headers.get("x-amz-content-sha256")
+    payload = first_parameter(parameters, "X-Amz-Content-Sha256") or fields.get("x-amz-content-sha256")
     query = "&".join(part for part in head.query_string.split("&") if not part.lower().startswith("x-amz-signature="))
     return _compare(
         (head.method, head.path, query, parse_query(query)),
-        headers,
+        fields,
         credentials,
         scope,
         written(signed_at),
-        sorted_names(values["SignedHeaders"]),
+        *_coverage(fields.names, sorted_names(values["SignedHeaders"])),
         values["Signature"],
         payload or UNSIGNED_PAYLOAD,
         payload,
@@ -199,17 +216,17 @@ _QUERY_PARAMETERS = ("Algorithm", "Credential", "Date", "Expires", "SignedHeader
 
 def _compare(
     line: _Line,
-    values: Values,
+    fields: Fields,
     credentials: Credentials,
     scope: Scope,
     timestamp: str,
-    names: tuple[str, ...],
+    unsigned: Sequence[str],
+    covered: Covered,
     given: str,
     payload: str,
     stated: str | None,
 ) -> Verified | Refusal:
     method, path, query, parameters = line
-    unsigned, covered = _coverages[(*values, _END, *names)]
     if unsigned:
         return Refusal(
             403,
@@ -221,30 +238,29 @@ def _compare(
         return Refusal(400, "AuthorizationHeaderMalformed", OTHER_DATE.format(scope.date, timestamp[:8]))
     if stated is not None and payload != EMPTY_PAYLOAD and not _PAYLOAD.fullmatch(payload):
         return Refusal(400, "InvalidArgument", NO_PAYLOAD)
-    token = values.get("x-amz-security-token")
+    token = fields.get("x-amz-security-token")
     if token is None and parameters:
         token = first_parameter(parameters, "X-Amz-Security-Token")
     refusal = token_refusal(credentials, token)
     if refusal is not None:
         return refusal
-    tail = f"{covered.lines(values)}\n{covered.listed}\n{payload}"
+    tail = f"{covered.lines(fields.values)}{payload}"
     key = signing_key(credentials, scope.date, scope.region, scope.service)
     own_query = canonical_parameters(parameters) if parameters else ""
     start = f"{method}\n{canonical_path(path)}\n{own_query}\n"
     canonical = start + tail
-    text = string_to_sign(timestamp, scope.text, canonical)
-    ours, as_sent = signature(key, text), False
+    text = key.string_to_sign(timestamp, canonical)
+    ours, as_sent = key.signature(text), False
     if not _equal(given, ours):
         for spelled, path_as_sent in _other_spellings(path, query):
-            ours = signature(key, string_to_sign(timestamp, scope.text, f"{method}\n{spelled}\n{tail}"))
+            ours = key.signature(key.string_to_sign(timestamp, f"{method}\n{spelled}\n{tail}"))
             if _equal(given, ours):
                 as_sent = path_as_sent
                 start = f"{method}\n{path}\n{own_query}\n" if as_sent else start
                 break
         else:
             return mismatch(credentials, given, text, canonical)
-    region, service = scope.region, scope.service
-    return Verified(credentials, payload, ours, timestamp, scope.text, key, region, service, start, as_sent)
+    return Verified(credentials, payload, key, ours, timestamp, start, as_sent)
 
 
 def _other_spellings(path: str, query: str) -> Iterator[tuple[str, bool]]:
@@ -261,19 +277,12 @@ def _sorted(query: str) -> str:
     return "&".join(sorted(parts))
 
 
-def _coverage(names: tuple[str, ...]) -> tuple[Sequence[str], Covered]:
-    """Of the lower-case names of header fields, _END, and the names that are signed: which S3 demands to be signed
-    besides, `host` first, and what the signature covers."""
-    end = names.index(_END)
-    present, signed = frozenset(names[:end]), names[end + 1 :]
-    demanded = {"host", *(name for name in present if name.startswith("x-amz-") or name == "content-md5")}
+def _coverage(names: Names, signed: Sequence[str]) -> tuple[Sequence[str], Covered]:
+    """Of header fields, and the names that are signed: which S3 demands to be signed besides, `host` first, and what
+    the signature covers."""
+    demanded = {"host", *(name for name in names.places if name.startswith("x-amz-") or name == "content-md5")}
     unsigned = sorted(demanded.difference(signed), key=lambda name: (name != "host", name))
-    return unsigned, Covered(signed, present)
-
-
-_END = "\n"
-"""No header field has such a name."""
-_coverages = Remembered(_coverage, size=2048)
+    return unsigned, Covered(signed, names.places)
 
 
 def _version2(
@@ -302,7 +311,7 @@ def _version2(
             )
         if not re.fullmatch(r"[0-9]{1,11}", expires):
             return Refusal(403, "AccessDenied", "Invalid date (should be seconds since epoch): " + expires[:32])
-        if ambiguous(joined(head.headers), parameters):
+        if ambiguous(fields_of(head.headers).by_name(), parameters):
             return Refusal(400, "InvalidArgument", AMBIGUOUS)
         signed_at = None
     credentials = lookup(key_id)

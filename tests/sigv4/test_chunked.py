@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from denyproxy.sigv4.chunked import SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER, ChunkError, Rechunker
+from denyproxy.sigv4.signing import SigningKey
 from tests.took import took
 
 
@@ -20,20 +21,20 @@ from tests.took import took
 class Chain:
     payload: str
     signature: str
-    key: bytes
+    key: SigningKey
     timestamp: str = "20130524T000000Z"
-    scope: str = "20130524/us-east-1/s3/aws4_request"
 
 
-def key(secret: str) -> bytes:
+def key(secret: str, date: str = "20130524", region: str = "us-east-1") -> SigningKey:
     made = b"AWS4" + secret.encode()
-    for part in (b"20130524", b"us-east-1", b"s3", b"aws4_request"):
-        made = hmac.digest(made, part, "sha256")
-    return made
+    for part in (date, region, "s3", "aws4_request"):
+        made = hmac.digest(made, part.encode(), "sha256")
+    return SigningKey(made, date, region, "s3")
 
 
 THEIRS = key("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
-OURS = Chain(SIGNED, "0" * 64, key("another"), "20261124T010203Z", "20261124/eu-west-1/s3/aws4_request")
+OUR_KEY = key("another", "20261124", "eu-west-1")
+OURS = Chain(SIGNED, "0" * 64, OUR_KEY, "20261124T010203Z")
 
 # https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html
 SEED = Chain(SIGNED, "4f232c4386841ef735655705268965c44a0e4690baa4adea153f7db9fa80a0a9", THEIRS)
@@ -55,7 +56,7 @@ TRAILER_BODY = (
     + b"x-amz-checksum-crc32c:sOO8/Q==\r\n"
     + b"x-amz-trailer-signature:d81f82fc3505edab99d459891051a732e8730629a2e4a59689829ca17fe2e435\r\n\r\n"
 )
-UNSIGNED = Chain(UNSIGNED_TRAILER, "", b"")
+UNSIGNED = Chain(UNSIGNED_TRAILER, "", THEIRS)
 UNSIGNED_BODY = b"5\r\nhello\r\n1\r\n!\r\n0\r\nx-amz-checksum-crc32:NhCmhg==\r\n\r\n"
 
 
@@ -86,8 +87,9 @@ def test_what_comes_out_is_signed_by_us_and_as_long(chain: Chain, body: bytes) -
 
 def test_the_first_signature_of_ours_by_hand() -> None:
     empty, digest = hashlib.sha256().hexdigest(), hashlib.sha256(b"a" * 65536).hexdigest()
-    text = f"AWS4-HMAC-SHA256-PAYLOAD\n{OURS.timestamp}\n{OURS.scope}\n{OURS.signature}\n{empty}\n{digest}"
-    expected = hmac.new(OURS.key, text.encode(), "sha256").hexdigest().encode()
+    when = f"{OURS.timestamp}\n20261124/eu-west-1/s3/aws4_request"
+    text = f"AWS4-HMAC-SHA256-PAYLOAD\n{when}\n{OURS.signature}\n{empty}\n{digest}"
+    expected = hmac.new(OUR_KEY.derived, text.encode(), "sha256").hexdigest().encode()
     assert through(SEED, BODY).startswith(b"10000;chunk-signature=" + expected + b"\r\naaaa")
 
 

@@ -7,11 +7,16 @@ import pytest
 from denyproxy.exchange import RequestHead
 from denyproxy.sigv4.canonical import canonical_request, first_difference
 from denyproxy.sigv4.credential import parse_credential
-from denyproxy.sigv4.scope import read_authorization
+from denyproxy.sigv4.scope import Scope, before_signature, scope_and_names
 from denyproxy.sigv4.verification import Refusal, verify
 from denyproxy.sigv4.wire import parse_date
 from tests.sigv4.test_verification import KEY, SCOPE, START, lookup
 from tests.took import took
+
+
+def read_authorization(value: str) -> tuple[Scope | None, tuple[str, ...], str]:
+    start, given = before_signature(value)
+    return *scope_and_names(start), given
 
 
 @pytest.mark.parametrize("filler", [",", " ", "\t,"])

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from denyproxy.exchange import Headers, RequestHead
 from denyproxy.sigv4.credentials import Credentials
-from denyproxy.sigv4.signing import sign, signature, signing_key
+from denyproxy.sigv4.signing import SigningKey, sign, signing_key
 from denyproxy.sigv4.verification import Verified, verify
 from tests.sigv4.test_verification import FIELDS, GET, KEY, KEYS, METHODS, PARAMETERS, PRESIGNED, START
 
@@ -36,7 +36,7 @@ def test_the_key_of_the_documentation() -> None:
         "7344ae5b7ee6c3e7e6b0fe0640412a37625d1fbfff95c48bbb2dc43964946972"
     )
     key = signing_key(KEY, "20130524", "us-east-1", "s3")
-    assert hmac.digest(key, text.encode(), "sha256").hex() == (
+    assert hmac.digest(key.derived, text.encode(), "sha256").hex() == (
         "f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41"
     )
 
@@ -175,4 +175,7 @@ def test_the_time_is_that_of_each_request() -> None:
 
 @given(key=st.binary(max_size=64), text=st.text(max_size=200))
 def test_signatures_are_hmacs(key: bytes, text: str) -> None:
-    assert signature(key, text) == hmac.digest(key, text.encode("utf-8", "surrogateescape"), "sha256").hex()
+    assert (
+        SigningKey(key, "20130524", "us-east-1", "s3").signature(text)
+        == hmac.digest(key, text.encode("utf-8", "surrogateescape"), "sha256").hex()
+    )
