@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote
 
 from denyproxy.proxy.aws_hosts import aws_hosts
 from denyproxy.proxy.upstream import Origin
+from denyproxy.remembered import Remembered
 
 DEFAULT_REGION = "us-east-1"
 LONGEST_BUCKET = 255
@@ -83,14 +84,25 @@ def addressed(target: str, in_host: str | None) -> Addressed:
         return Addressed(in_host, "", target)
     end = target.find("/", 1)
     segment = target if end < 0 else target[:end]
-    if "?" in segment:
-        segment = segment.partition("?")[0]
+    bucket = _buckets[segment]
+    if bucket is not None:
+        return Addressed(bucket, segment, target[len(segment) :])
+    segment = segment.partition("?")[0]
+    if (found := _ARN_IN_PATH.fullmatch(target.partition("?")[0])) is not None:
+        segment = "/" + found["arn"]
     if len(segment) < 2:
         return Addressed(None, "", target)
-    if segment[:4].lower() == "/arn" and (found := _ARN_IN_PATH.fullmatch(target.partition("?")[0])) is not None:
-        segment = "/" + found["arn"]
-    bucket = segment[1:]
-    return Addressed(unquote(bucket) if "%" in bucket else bucket, segment, target[len(segment) :])
+    return Addressed(unquote(segment[1:]), segment, target[len(segment) :])
+
+
+def _bucket(segment: str) -> str | None:
+    """The bucket that the first part of a path names; None: if any, not this part alone does."""
+    if len(segment) < 2 or "?" in segment or segment[:4].lower() == "/arn":
+        return None
+    return unquote(segment[1:])
+
+
+_buckets = Remembered(_bucket)
 
 
 def one_server(origin: Origin) -> Endpoints:
@@ -117,22 +129,19 @@ def kept(endpoints: Endpoints, entries: int) -> Endpoints:
     return endpoint
 
 
-class Regions:
-    """Regions of buckets as far as they have been learnt; the oldest are forgotten past a bound."""
+class Regions(dict[str | None, str]):
+    """Regions of buckets (None: of what concerns none) as far as they have been learnt; the oldest are forgotten past
+    a bound."""
 
     def __init__(self, limit: int = 10_000) -> None:
+        super().__init__()
         self._limit = limit
-        self._regions: dict[str | None, str] = {}
-
-    def get(self, bucket: str | None) -> str | None:
-        """The region of a bucket (None: of what concerns none), or None."""
-        return self._regions.get(bucket)
 
     def learn(self, bucket: str | None, region: str) -> None:
         """S3 has told where a bucket is."""
         if bucket is not None and len(bucket) > LONGEST_BUCKET:
             return
-        self._regions.pop(bucket, None)
-        self._regions[bucket] = region
-        if len(self._regions) > self._limit:
-            del self._regions[next(iter(self._regions))]
+        self.pop(bucket, None)
+        self[bucket] = region
+        if len(self) > self._limit:
+            del self[next(iter(self))]

@@ -111,12 +111,17 @@ def request_line(method: str, target: str) -> bytes:
     return f"{method} {target} HTTP/1.1".encode("utf-8", "surrogateescape")
 
 
-def write_head(first: bytes, lines: Sequence[bytes], fields: int | None = None) -> bytes:
-    """First line, fields and the empty line. Raises ValueError where a line break would forge a field.
-
-    `fields`: how many there are, if several of them stand in one of `lines`."""
+def write_head(first: bytes, lines: Sequence[bytes]) -> bytes:
+    """First line, fields and the empty line. Raises ValueError where a line break would forge a field."""
     head = b"\r\n".join((first, *lines, b"\r\n"))
-    breaks = (len(lines) if fields is None else fields) + 2
+    breaks = len(lines) + 2
     if head.count(b"\n") != breaks or head.count(b"\r") != breaks:
         raise ValueError("a line break inside a header field")
     return head
+
+
+def unbroken(line: bytes) -> bytes:
+    """A line. Raises ValueError if it is more than one."""
+    if b"\n" in line or b"\r" in line:
+        raise ValueError("a line break inside a header field")
+    return line

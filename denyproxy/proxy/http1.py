@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import repeat
 
 from denyproxy.exchange import RequestHead
+from denyproxy.picking import Pick, picker
 from denyproxy.proxy.heads import (
     FieldLines,
     Role,
@@ -18,6 +19,7 @@ from denyproxy.proxy.heads import (
     header_fields,
     request_line,
     roles,
+    value_of,
     with_signed,
     without_nominated,
     write_head,
@@ -28,7 +30,6 @@ from denyproxy.sigv4.fields import Fields, Names
 _BLANKS = repeat(" \t")
 _KEPT_NAMES = 1024
 """Bytes of names that are kept."""
-_CONTENT_LENGTH, _CONNECTION = Role.CONTENT_LENGTH, Role.CONNECTION
 _LONGEST_LENGTH = 18
 """Digits."""
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?")
@@ -46,10 +47,18 @@ class FieldNames:
     starts: tuple[bytes, ...]
     """As on the wire, colons included."""
     hosts: int
-    special: tuple[tuple[Role, int, int], ...]
-    """The fields whose values mean something to a relay: their places, and where the values begin."""
-    relayed: tuple[int, ...] | None
-    """The places of those that travel on, as far as names tell; None: all do."""
+    length: int | None
+    """The place of Content-Length."""
+    coding: int | None
+    """Of Transfer-Encoding."""
+    expect: int | None
+    """Of the last Expect."""
+    connection: tuple[int, ...]
+    """The places of Connection."""
+    says_nothing: bool
+    """Are there none of these?"""
+    relayed: Pick | None
+    """Those that travel on, as far as names tell; None: all do."""
     text: Names
     values: tuple[slice, ...]
     """Of the lines."""
@@ -66,20 +75,26 @@ def _read_names(starts: tuple[bytes, ...]) -> FieldNames:
     kinds = [roles[start] for start in starts]
     if Role.MALFORMED in kinds:
         raise NotHTTP("a malformed header field")
-    special = tuple((role, place, len(starts[place])) for place, role in enumerate(kinds) if role not in _SAY_NOTHING)
-    relayed = tuple(place for place, role in enumerate(kinds) if role not in _STAY_BEHIND)
+    if kinds.count(Role.CONTENT_LENGTH) > 1 or kinds.count(Role.TRANSFER_ENCODING) > 1:
+        raise NotHTTP("two Content-Lengths, or two Transfer-Encodings")
+    places = {role: place for place, role in enumerate(kinds)}
+    relayed = [place for place, role in enumerate(kinds) if role not in _STAY_BEHIND]
     return FieldNames(
         starts,
         kinds.count(Role.HOST),
-        special,
-        relayed if len(relayed) < len(starts) else None,
+        places.get(Role.CONTENT_LENGTH),
+        places.get(Role.TRANSFER_ENCODING),
+        places.get(Role.EXPECT),
+        tuple(place for place, role in enumerate(kinds) if role is Role.CONNECTION),
+        _SAY_NOTHING.issuperset(kinds),
+        picker(relayed) if len(relayed) < len(starts) else None,
         Names(tuple(start[:-1].decode("ascii") for start in starts)),
         tuple(slice(len(start), None) for start in starts),
         sum(map(len, starts)) <= _KEPT_NAMES,
     )
 
 
-_SAY_NOTHING = (Role.RELAYED, Role.DROPPED, Role.HOST)
+_SAY_NOTHING = frozenset({Role.RELAYED, Role.DROPPED, Role.HOST})
 _STAY_BEHIND = (Role.CONNECTION, Role.DROPPED)
 _names = Remembered(_read_names, size=_KEPT_NAMES)
 
@@ -101,7 +116,7 @@ class _Received:
         self.fields: FieldLines = fields
         """All of them."""
         relayed = expected.relayed
-        self.relayed: FieldLines = fields if relayed is None else [fields[place] for place in relayed]
+        self.relayed: FieldLines = fields if relayed is None else relayed(fields)
         """Those that travel on."""
         self.length: int | None = None
         """Of the body, if there is a Content-Length."""
@@ -110,30 +125,27 @@ class _Received:
         self.hosts = expected.hosts
         self.expects_continue = False
         """Other expectations travel on like any field: S3 ignores them. HTTP/1.0 has none."""
-        if expected.special:
+        if not expected.says_nothing:
             self._heed(expected, http11)
 
     def _heed(self, names: FieldNames, http11: bool) -> None:
-        options = b""
-        for role, place, start in names.special:
-            value = self.fields[place][start:].strip(b" \t")
-            if role is _CONTENT_LENGTH:
-                if self.length is not None or not value.isdigit() or len(value) > _LONGEST_LENGTH:
-                    raise NotHTTP("a Content-Length that is no number, or two of them")
-                self.length = int(value)
-            elif role is _CONNECTION:
-                options = options + b"," + value if options else value
-            elif role is Role.TRANSFER_ENCODING:
-                if self.chunked or value.lower() != b"chunked":
-                    raise NotHTTP("a Transfer-Encoding other than chunked")
-                self.chunked = True
-            elif role is Role.EXPECT:
-                self.expects_continue = http11 and value.lower() == b"100-continue"
-        if self.chunked and (self.length is not None or not http11):
-            raise NotHTTP("both Content-Length and Transfer-Encoding, or chunks in HTTP/1.0")
-        if not options:
+        fields = self.fields
+        if names.length is not None:
+            value = value_of(fields[names.length])
+            if not value.isdigit() or len(value) > _LONGEST_LENGTH:
+                raise NotHTTP("a Content-Length that is no number")
+            self.length = int(value)
+        if names.coding is not None:
+            if value_of(fields[names.coding]).lower() != b"chunked":
+                raise NotHTTP("a Transfer-Encoding other than chunked")
+            if self.length is not None or not http11:
+                raise NotHTTP("both Content-Length and Transfer-Encoding, or chunks in HTTP/1.0")
+            self.chunked = True
+        if names.expect is not None:
+            self.expects_continue = http11 and value_of(fields[names.expect]).lower() == b"100-continue"
+        if not names.connection:
             return
-        options = options.lower()
+        options = b",".join([value_of(fields[place]) for place in names.connection]).lower()
         if options == b"keep-alive":
             self.keep_alive = True
         else:

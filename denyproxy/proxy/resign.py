@@ -162,7 +162,7 @@ class Resign:
         call = _Call(request, body, direct, address, fields, found, None, signer, client)
         if body is not None:
             return await self._routed(call)
-        call.region, _ = self._region(call)
+        call.region = self._region(call)
         return self._outgoing(call, now)
 
     def _names(self, field: str) -> _Named:
@@ -196,20 +196,23 @@ class Resign:
 
     async def _routed(self, call: _Call) -> ResignedRequest:
         """The request for where its bucket is, as far as is known."""
-        call.region, known = self._region(call)
+        call.region = self._region(call)
+        known = call.direct is not None or call.address.bucket in self._regions
         asked = self._options.aws and call.address.bucket is not None and call.body is not None
         if asked and not known and not _creates_bucket(call):
             call.region = await self._learnt(call, call.region)
         return self._outgoing(call, self._clock())
 
-    def _region(self, call: _Call) -> tuple[str, bool]:
-        """Where a request goes, and whether that is known."""
-        learnt = self._regions.get(call.address.bucket)
-        if call.direct is None and learnt is not None:
-            return learnt, True
-        first = self._options.region if call.direct is None else call.direct.region
+    def _region(self, call: _Call) -> str:
+        """Where a request goes, as far as is known."""
+        if call.direct is not None:
+            first = call.direct.region
+        elif (learnt := self._regions.get(call.address.bucket)) is not None:
+            return learnt
+        else:
+            first = self._options.region
         key = call.verified.key if call.verified is not None else None
-        return first or (key.region if key is not None else None) or DEFAULT_REGION, call.direct is not None
+        return first or (key.region if key is not None else None) or DEFAULT_REGION
 
     async def _learnt(self, call: _Call, region: str) -> str:
         """The region of a bucket, asked before a body is on its way that could be read only once."""

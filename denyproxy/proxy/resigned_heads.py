@@ -6,7 +6,7 @@ from datetime import datetime
 
 from denyproxy.exchange import HOP_BY_HOP, Headers, RequestHead
 from denyproxy.proxy.endpoints import Endpoint
-from denyproxy.proxy.heads import request_line, write_head
+from denyproxy.proxy.heads import request_line, unbroken
 from denyproxy.proxy.http1 import ReceivedRequest, SignedRequest
 from denyproxy.remembered import Remembered
 from denyproxy.sigv4.canonical import request_start
@@ -43,15 +43,15 @@ def signed_again(
             host=host,
         )
         return made.head, made
-    method, same = request.method, target == request.target
-    start = verified.start if same else request_start(method, target, path_as_sent=as_sent)
+    method, line, start = request.method, request.line, verified.start
+    if target != request.target:
+        line = unbroken(request_line(method, target))
+        start = request_start(method, target, path_as_sent=as_sent)
     signed = sign_fields(start, fields, credentials, region, service, now, payload, host)
-    sent, plan = request.relayed, signed.plan
-    lines = [sent[place] for place in plan.kept]
-    for place in plan.hosts:
-        lines[place] = b"%b %b" % (lines[place][: len("Host:")], host.encode())
-    added, count = signed.write()
-    head = write_head(request.line if same else request_line(method, target), (*lines, added), len(lines) + count)
+    lines = list(signed.plan.kept(request.relayed))
+    for place in signed.plan.hosts:
+        lines[place] = unbroken(b"%b %b" % (lines[place][: len("Host:")], host.encode()))
+    head = b"\r\n".join((line, *lines, signed.write(), b"\r\n"))
     return SignedRequest(request, target, head), signed
 
 

@@ -5,25 +5,28 @@ What follows from the names alone is worked out once, since requests repeat them
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from denyproxy.exchange import Headers
+from denyproxy.picking import picker
 from denyproxy.remembered import Remembered
 from denyproxy.sigv4.canonical import collapsed
+
+_SAID = ("authorization", "x-amz-date", "date", "x-amz-content-sha256", "x-amz-security-token")
 
 
 class Names:
     """The names of header fields."""
 
-    __slots__ = ("_every", "places", "written")
+    __slots__ = ("_every", "places", "said", "written")
 
     def __init__(self, written: tuple[str, ...]) -> None:
         self.written = written
         lower = [name.lower() for name in written]
         self.places: Mapping[str, int] = {name: place for place, name in enumerate(dict.fromkeys(lower))}
         """Lower-case name -> where its value is."""
+        self.said = picker([self.places.get(name, -1) for name in _SAID])
         self._every = [self.places[name] for name in lower]
 
     def fields(self, sent: Sequence[str]) -> Fields:
@@ -46,6 +49,10 @@ class Fields(NamedTuple):
         """The value of a field (lower case), if it is there."""
         place = self.names.places.get(name)
         return None if place is None else self.values[place]
+
+    def said(self) -> tuple[str | None, ...]:
+        """The values of the fields that a signature is verified with, in the order of _SAID; None: it is not there."""
+        return self.names.said((*self.values, None))
 
     def by_name(self) -> dict[str, str]:
         """Lower-case name -> value."""
@@ -71,7 +78,7 @@ class Covered:
         self.listed = ";".join(signed)
         """SignedHeaders."""
         self._form = f"{''.join(lines)}\n{self.listed.replace('%', '%%')}\n"
-        self._pick = _picker([places[name] for name in signed if name in places])
+        self._pick = picker([places[name] for name in signed if name in places])
 
     def lines(self, values: Sequence[str]) -> str:
         """What the canonical request says of them: their lines, an empty one, and their names."""
@@ -80,9 +87,3 @@ class Covered:
         if " " not in text and "\t" not in text:
             return text
         return self._form % tuple([collapsed(value) for value in found])
-
-
-def _picker(places: Sequence[int]) -> Callable[[Sequence[str]], tuple[str, ...]]:
-    if len(places) > 1:  # of fewer, an itemgetter makes no tuple
-        return itemgetter(*places)
-    return lambda values: tuple([values[place] for place in places])

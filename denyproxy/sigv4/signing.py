@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from denyproxy.exchange import HOP_BY_HOP, Headers, RequestHead
+from denyproxy.picking import Pick, picker
 from denyproxy.remembered import Remembered
 from denyproxy.sigv4.canonical import request_start
 from denyproxy.sigv4.credential import SIGV4
@@ -127,14 +128,17 @@ class SignedFields:
             ("Authorization", self.authorization),
         )
 
-    def write(self) -> tuple[bytes, int]:
-        """Them as lines, and how many."""
+    def write(self) -> bytes:
+        """Them as lines. Raises ValueError where a line break would forge a field."""
         token = "" if self.token is None else f"X-Amz-Security-Token: {self.token}\r\n"
         text = (
             f"X-Amz-Date: {self.timestamp}\r\nX-Amz-Content-SHA256: {self.payload}\r\n{token}"
             f"Authorization: {self.authorization}"
-        )
-        return text.encode("utf-8", "surrogateescape"), 4 if token else 3
+        ).encode("utf-8", "surrogateescape")
+        breaks = 3 if token else 2
+        if text.count(b"\n") != breaks or text.count(b"\r") != breaks:
+            raise ValueError("a line break inside a header field")
+        return text
 
 
 def sign_fields(
@@ -193,7 +197,7 @@ def sign(
     start = request_start(head.method, sent, path_as_sent=path_as_sent)
     signed = sign_fields(start, fields_of(given), credentials, region, service, now, payload, host)
     plan = signed.plan
-    fields = [given[place] for place in plan.kept]
+    fields = list(plan.kept(given))
     if host is not None:
         for place in plan.hosts:
             fields[place] = fields[place][0], host
@@ -204,8 +208,8 @@ def sign(
 class Plan(NamedTuple):
     """What becomes of header fields with certain names."""
 
-    kept: Sequence[int]
-    """The places of those that stay; those that are added come after them."""
+    kept: Pick
+    """Those that stay; those that are added come after them."""
     hosts: Sequence[int]
     """The places of Host among those."""
     host: int | None
@@ -224,7 +228,7 @@ def _plan(written: tuple[str, ...]) -> Plan:
     added = ["x-amz-date", "x-amz-content-sha256", "x-amz-security-token"]
     places = {**places, **{name: len(places) + number for number, name in enumerate(added)}}
     covered, with_token = (sorted({*sent, *names}.difference(_NOT_SIGNED)) for names in (added[:2], added))
-    return Plan(kept, hosts, places.get("host"), Covered(covered, places), Covered(with_token, places))
+    return Plan(picker(kept), hosts, places.get("host"), Covered(covered, places), Covered(with_token, places))
 
 
 _plans = Remembered(_plan, size=1024)

@@ -107,7 +107,7 @@ def verify(head: RequestHead, lookup: Lookup, now: datetime, bucket_in_host: str
 def verify_header(method: str, target: str, fields: Fields, lookup: Lookup, now: datetime) -> Verified | Refusal | None:
     """The same of a request whose Authorization header is of Version 4. None: it has none such, and may be signed in
     another way."""
-    authorization = fields.get("authorization")
+    authorization, date, other_date, payload, token = fields.said()
     path, _, query = target.partition("?")
     parameters = parse_query(query) if query else ()
     if parameters:
@@ -120,7 +120,28 @@ def verify_header(method: str, target: str, fields: Fields, lookup: Lookup, now:
         return not_signed_again(EXPRESS)
     if authorization is None or not authorization.lstrip().startswith(_SIGV4):
         return None
-    return _from_header((method, path, query, parameters), fields, authorization, lookup, now)
+    start, given = before_signature(authorization)
+    claim = _claims[fields.names.written, start]
+    scope = claim.scope
+    if scope is None or not given:
+        return Refusal(400, "AuthorizationHeaderMalformed", MALFORMED)
+    moment = _read(date or other_date or "")
+    if moment is None:
+        return Refusal(403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
+    if scope.service == "s3express":
+        return not_signed_again(EXPRESS)
+    credentials = lookup(scope.key_id)
+    if credentials is None:
+        return unknown_key(scope.key_id)
+    signed_at, timestamp = moment
+    if abs(now - signed_at) > MAX_SKEW:
+        return skewed(signed_at, now)
+    if payload is None:
+        if method not in ("GET", "HEAD", "DELETE", "OPTIONS"):
+            return Refusal(400, "InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
+        payload = EMPTY_PAYLOAD
+    line = (method, path, query, parameters)
+    return _compare(line, fields, credentials, scope, timestamp, claim.unsigned, claim.covered, given, payload, token)
 
 
 _Line = tuple[str, str, str, Sequence[tuple[str, str]]]
@@ -144,33 +165,6 @@ def _claim(key: tuple[tuple[str, ...], str]) -> _Claim:
 
 
 _claims = Remembered(_claim, size=2048)
-
-
-def _from_header(line: _Line, fields: Fields, authorization: str, lookup: Lookup, now: datetime) -> Verified | Refusal:
-    start, given = before_signature(authorization)
-    claim = _claims[fields.names.written, start]
-    scope = claim.scope
-    if scope is None or not given:
-        return Refusal(400, "AuthorizationHeaderMalformed", MALFORMED)
-    date = fields.get("x-amz-date") or fields.get("date")
-    moment = _read(date) if date is not None else None
-    if moment is None:
-        return Refusal(403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
-    if scope.service == "s3express":
-        return not_signed_again(EXPRESS)
-    credentials = lookup(scope.key_id)
-    if credentials is None:
-        return unknown_key(scope.key_id)
-    signed_at, timestamp = moment
-    if abs(now - signed_at) > MAX_SKEW:
-        return skewed(signed_at, now)
-    payload = fields.get("x-amz-content-sha256")
-    stated = payload
-    if payload is None:
-        if line[0] not in ("GET", "HEAD", "DELETE", "OPTIONS"):
-            return Refusal(400, "InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
-        payload = EMPTY_PAYLOAD
-    return _compare(line, fields, credentials, scope, timestamp, claim.unsigned, claim.covered, given, payload, stated)
 
 
 def _from_query(
@@ -207,7 +201,7 @@ def _from_query(
         *_coverage(fields.names, sorted_names(values["SignedHeaders"])),
         values["Signature"],
         payload or UNSIGNED_PAYLOAD,
-        payload,
+        fields.get("x-amz-security-token"),
     )
 
 
@@ -224,7 +218,7 @@ def _compare(
     covered: Covered,
     given: str,
     payload: str,
-    stated: str | None,
+    token: str | None,
 ) -> Verified | Refusal:
     method, path, query, parameters = line
     if unsigned:
@@ -236,9 +230,8 @@ def _compare(
         )
     if scope.date != timestamp[:8]:
         return Refusal(400, "AuthorizationHeaderMalformed", OTHER_DATE.format(scope.date, timestamp[:8]))
-    if stated is not None and payload != EMPTY_PAYLOAD and not _PAYLOAD.fullmatch(payload):
+    if payload != EMPTY_PAYLOAD and not _PAYLOAD.fullmatch(payload):
         return Refusal(400, "InvalidArgument", NO_PAYLOAD)
-    token = fields.get("x-amz-security-token")
     if token is None and parameters:
         token = first_parameter(parameters, "X-Amz-Security-Token")
     refusal = token_refusal(credentials, token)
