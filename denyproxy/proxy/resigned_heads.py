@@ -50,7 +50,7 @@ def signed_again(
     signed = sign_fields(start, fields, credentials, region, service, now, payload, host)
     lines = list(signed.plan.kept(request.relayed))
     for place in signed.plan.hosts:
-        lines[place] = unbroken(b"%b %b" % (lines[place][: len("Host:")], host.encode()))
+        lines[place] = unbroken(lines[place][: len("Host:")] + b" " + host.encode())
     head = b"\r\n".join((line, *lines, signed.write(), b"\r\n"))
     return SignedRequest(request, target, head), signed
 

@@ -13,7 +13,6 @@ from denyproxy.sigv4.credential import SIGV4
 _DAY = re.compile(r"[0-9]{8}")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """A region or a service: names of hosts are made of them."""
-_END = re.compile(r"[,\s]")
 _PART = re.compile(r"(Credential|SignedHeaders|Signature)=([^,\s]*)")
 
 
@@ -46,7 +45,7 @@ def before_signature(authorization: str) -> tuple[str, str]:
 
     All of it where something comes after the signature."""
     start, mark, given = authorization.rpartition("Signature=")
-    if mark and start[-1:] in (" ", ",") and (given.isalnum() or _END.search(given) is None):
+    if mark and start[-1:] in (" ", ",") and "," not in given and given.split() == [given]:
         return start, given
     return authorization, dict(_PART.findall(authorization.partition(SIGV4)[2])).get("Signature", "")
 

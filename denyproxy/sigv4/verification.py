@@ -341,4 +341,7 @@ def _read(date: str) -> tuple[datetime, str] | None:
 
 
 def _equal(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape"))
+    try:
+        return hmac.compare_digest(one, other)
+    except TypeError:  # not ASCII
+        return hmac.compare_digest(one.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape"))
