@@ -68,6 +68,19 @@ def test_fields_that_stay_behind() -> None:
     assert list(head.relayed) == [b"A: 1", b"Content-Length: 0", b"A: 3"]
 
 
+def test_several_connection_fields_count_together() -> None:
+    head = parse_response(b"HTTP/1.1 200 OK\r\nConnection: x-b\r\nA: 1\r\nX-B: 2\r\nX-C: 3\r\nConnection: close, X-C")
+    assert list(head.relayed) == [b"A: 1"]
+    assert not head.keep_alive
+
+
+@pytest.mark.parametrize(("version", "expects"), [(b"1.1", True), (b"1.0", False)])
+def test_only_clients_of_http_1_1_can_wait_for_100(version: bytes, expects: bool) -> None:
+    """https://www.rfc-editor.org/rfc/rfc9110#section-10.1.1"""
+    head = parse_request(b"PUT /k HTTP/" + version + b"\r\nHost: h\r\nExpect: 100-Continue")
+    assert head.expects_continue is expects
+
+
 @pytest.mark.parametrize(
     "head",
     [

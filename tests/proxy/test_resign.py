@@ -19,10 +19,12 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotoCredentials
 
 from denyproxy.exchange import Answer, Resigned
+from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.endpoints import Endpoint, one_server
 from denyproxy.proxy.errors import NoCredentials, Refused
 from denyproxy.proxy.http1 import parse_request
 from denyproxy.proxy.modes import Passthrough, UpstreamMode
+from denyproxy.proxy.received import WholeBody
 from denyproxy.proxy.resign import Resign, ResignedRequest, ResignOptions
 from denyproxy.proxy.signers import ClientKey, OnePair, SameKeys, Signer, Signers
 from denyproxy.proxy.upstream import Origin, UpstreamRequest, UpstreamResponse
@@ -626,9 +628,31 @@ async def test_what_goes_to_the_same_path_is_signed_as_the_client_spelled_it(tar
     assert_signed(Message(f"GET {target} HTTP/1.1".encode(), fields))
 
 
-async def test_a_line_break_in_our_own_token_forges_no_field() -> None:
+@pytest.mark.parametrize("broken", ["\r\nX-Amz-Acl: public-read", "\n", "\r"])
+async def test_a_line_break_in_our_own_token_forges_no_field(broken: str) -> None:
     server = one_server(Origin("http", "127.0.0.1", 9000))
-    forged = OnePair(Signer(replace(UPSTREAM, session_token="a\r\nX-Amz-Acl: public-read")))
+    forged = OnePair(Signer(replace(UPSTREAM, session_token="a" + broken)))
     mode = Resign(TABLE, forged, server, Late(), options=ResignOptions(aws=False))
     with pytest.raises(ValueError, match="line break"):
         await mode.prepare(parse_request(ask("GET").removesuffix(b"\r\n\r\n")), None)
+
+
+@pytest.mark.parametrize(("host", "prefix"), [("h\r\nA: 1", ""), ("h\n", ""), ("h", "/b\r\nA: 1"), ("h", "/b\r")])
+async def test_nor_does_one_in_an_endpoint(host: str, prefix: str) -> None:
+    endpoint = Endpoint(Origin("http", "127.0.0.1", 9000), host, prefix, "us-east-1")
+    options = ResignOptions(aws=False, base_domains=("0.0.1",))  # the bucket is in the host, and moves to the path
+    mode = Resign(TABLE, OWN, lambda *_: endpoint, Late(), options=options)
+    with pytest.raises(ValueError, match="line break"):
+        await mode.prepare(parse_request(ask("GET", "/k").removesuffix(b"\r\n\r\n")), None)
+
+
+async def test_the_region_of_a_host_of_aws_is_not_asked_for() -> None:
+    """Its name tells."""
+    name = "bucket.s3.eu-central-1.amazonaws.com"
+    request = AWSRequest("PUT", f"http://{name}/key", data=b"x")
+    S3SigV4Auth(boto(LOCAL), "s3", "us-east-1").add_auth(request)
+    fields = [f"{name}: {value}" for name, value in request.headers.items()]
+    raw = "\r\n".join(("PUT /key HTTP/1.1", f"Host: {name}", *fields, "Content-Length: 1")).encode()
+    asked = Late()  # sends nothing
+    outgoing = await Resign(TABLE, OWN, Regions(), asked).prepare(parse_request(raw), RequestBody(WholeBody(b"x")))
+    assert outgoing.origin == Origin("https", name, 443, "aws")

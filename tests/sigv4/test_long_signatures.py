@@ -65,3 +65,20 @@ def test_names_of_the_key_and_of_its_scope_may_come_in_any_order() -> None:
     scope, names, given = read_authorization(value)
     assert scope is not None
     assert (scope.key_id, names, given) == (KEY.access_key_id, ("host",), "ab")
+
+
+@pytest.mark.parametrize(
+    ("value", "start", "signature"),
+    [
+        ("AWS4-HMAC-SHA256 Credential=C, SignedHeaders=host, Signature=ab", True, "ab"),
+        ("AWS4-HMAC-SHA256 Credential=C,SignedHeaders=host,Signature=ab", True, "ab"),
+        ("AWS4-HMAC-SHA256 Signature=ab,Credential=C", False, "ab"),
+        ("AWS4-HMAC-SHA256 Signature=ab\tCredential=C", False, "ab"),
+        ("AWS4-HMAC-SHA256 Credential=CSignature=ab", False, ""),
+        ("AWS4-HMAC-SHA256 Credential=C, SignedHeaders=host, Signature=", False, ""),
+        ("AWS4-HMAC-SHA256 Credential=C, SignedHeaders=host", False, ""),
+    ],
+)
+def test_what_stands_before_a_signature(value: str, start: bool, signature: str) -> None:
+    """`start`: is it all but the signature?"""
+    assert before_signature(value) == (value.removesuffix("Signature=ab") if start else value, signature)

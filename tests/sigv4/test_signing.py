@@ -179,3 +179,17 @@ def test_signatures_are_hmacs(key: bytes, text: str) -> None:
         SigningKey(key, "20130524", "us-east-1", "s3").signature(text)
         == hmac.digest(key, text.encode("utf-8", "surrogateescape"), "sha256").hex()
     )
+
+
+def test_without_a_host_there_is_none_to_replace() -> None:
+    head = RequestHead("GET", "/k", (("Range", "bytes=0-1"),))
+    signed = sign(
+        head, OTHER, region="us-east-1", service="s3", now=datetime(2013, 5, 24, tzinfo=UTC), payload=UNSIGNED, host="h"
+    )
+    assert [name for name, _ in signed.head.headers] == [
+        "Range",
+        "X-Amz-Date",
+        "X-Amz-Content-SHA256",
+        "X-Amz-Security-Token",
+        "Authorization",
+    ]

@@ -486,3 +486,26 @@ def test_a_request_of_another_moment_is_held_to_that_moment() -> None:
     second = freshly_signed(at=START + timedelta(seconds=1))
     moved = tuple((name, today.header(name) or "" if name == "X-Amz-Date" else value) for name, value in second.headers)
     assert outcome(replace(second, headers=moved)) == "SignatureDoesNotMatch"
+
+
+def test_the_date_is_that_of_x_amz_date_where_there_are_two() -> None:
+    """Clients behind a library that sets Date cannot help sending both."""
+    head = freshly_signed()
+    other = ("Date", "Thu, 01 Jan 2015 00:00:00 GMT")
+    assert outcome(replace(head, headers=(other, *head.headers))) == "verified"
+
+
+def test_without_names_of_signed_fields_it_is_malformed() -> None:
+    head = freshly_signed()
+    value = (head.header("authorization") or "").replace("SignedHeaders=", "Headers=")
+    assert outcome(changed(head, "authorization", value)) == "AuthorizationHeaderMalformed"
+
+
+@pytest.mark.parametrize(("token", "expected"), [("the token", "verified"), ("another", "InvalidToken")])
+def test_the_token_of_a_url_may_be_in_a_signed_header(token: str, expected: str) -> None:
+    temporary = replace(KEY, session_token="the token")
+    request = AWSRequest("GET", "https://h/k", headers={"X-Amz-Security-Token": token})
+    S3SigV4QueryAuth(BotoCredentials(KEY.access_key_id, KEY.secret_access_key), "s3", "us-east-1").add_auth(request)
+    head = RequestHead("GET", request.url.removeprefix("https://h"), (("Host", "h"), ("x-amz-security-token", token)))
+    assert "host%3Bx-amz-security-token" in head.target
+    assert code(verify(head, lambda _: temporary, datetime.now(UTC))) == expected
