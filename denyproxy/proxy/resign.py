@@ -197,9 +197,9 @@ class Resign:
     async def _routed(self, call: _Call) -> ResignedRequest:
         """The request for where its bucket is, as far as is known."""
         call.region = self._region(call)
-        known = call.direct is not None or call.address.bucket in self._regions
-        asked = self._options.aws and call.address.bucket is not None and call.body is not None
-        if asked and not known and not _creates_bucket(call):
+        bucket = call.address.bucket
+        unknown = self._options.aws and bucket is not None and bucket not in self._regions
+        if unknown and call.body is not None and not _creates_bucket(call):
             call.region = await self._learnt(call, call.region)
         return self._outgoing(call, self._clock())
 
