@@ -121,7 +121,8 @@ def verify_header(method: str, target: str, fields: Fields, lookup: Lookup, now:
     if authorization is None or not authorization.lstrip().startswith(_SIGV4):
         return None
     start, given = before_signature(authorization)
-    claim = _claims[fields.names.written, start]
+    said = fields.names.written, start
+    claim = _claims[said] if start is not authorization else _claim(said)  # no signature is kept
     scope = claim.scope
     if scope is None or not given:
         return Refusal(400, "AuthorizationHeaderMalformed", MALFORMED)

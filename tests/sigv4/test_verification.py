@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from denyproxy.exchange import Headers, RequestHead
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.signing import sign
-from denyproxy.sigv4.verification import Refusal, Verified, verify
+from denyproxy.sigv4.verification import Refusal, Verified, _claims, verify
 
 KEY = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -493,6 +493,15 @@ def test_the_date_is_that_of_x_amz_date_where_there_are_two() -> None:
     head = freshly_signed()
     other = ("Date", "Thu, 01 Jan 2015 00:00:00 GMT")
     assert outcome(replace(head, headers=(other, *head.headers))) == "verified"
+
+
+def test_no_signature_is_remembered() -> None:
+    head = freshly_signed()
+    start, _, signature = (head.header("authorization") or "").rpartition(", Signature=")
+    other = start.replace(" Credential=", f" Signature={signature}, Credential=")
+    assert [outcome(head), outcome(changed(head, "authorization", other))] == ["verified", "verified"]
+    assert _claims
+    assert not any(signature in text for _, text in _claims)
 
 
 def test_without_names_of_signed_fields_it_is_malformed() -> None:
