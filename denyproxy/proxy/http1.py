@@ -131,7 +131,7 @@ class _Received:
     def _heed(self, names: FieldNames, http11: bool) -> None:
         fields = self.fields
         if names.length is not None:
-            value = fields[names.length][names.values[names.length]].strip(b" \t")
+            value = value_of(fields[names.length])
             if not value.isdigit() or len(value) > _LONGEST_LENGTH:
                 raise NotHTTP("a Content-Length that is no number")
             self.length = int(value)
