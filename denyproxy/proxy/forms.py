@@ -15,7 +15,7 @@ from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.errors import CannotRelay, Refused
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.post_policy import SIGNING_FIELDS, resign_policy, verify_policy
-from denyproxy.sigv4.verification import Refusal
+from denyproxy.sigv4.refusals import Refusal
 
 
 class UnreadableForm(CannotRelay):

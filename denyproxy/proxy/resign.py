@@ -26,15 +26,17 @@ from denyproxy.proxy.signed_chunks import SignedChunks
 from denyproxy.proxy.signers import ClientKey, Signer, Signers
 from denyproxy.proxy.upstream import Origin, Send, UpstreamRequest
 from denyproxy.remembered import Remembered
+from denyproxy.sigv4.canonical import EMPTY_PAYLOAD
 from denyproxy.sigv4.chunked import Rechunker
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.diagnosis import changed_line
 from denyproxy.sigv4.fields import Fields
+from denyproxy.sigv4.refusals import Refusal
 from denyproxy.sigv4.signing import sign
-from denyproxy.sigv4.verification import Refusal, Verified, verify, verify_header
+from denyproxy.sigv4.verification import verify, verify_header
+from denyproxy.sigv4.verified import Verified
 
 _MOST_REROUTES = 2
-_EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 _OF_NO_BUCKET = (
     "Access points and the other services of S3 take no requests that are signed with Signature Version 2, which does "
     "not cover the Host: sign with Version 4. This is denyproxy's own refusal."
@@ -220,7 +222,7 @@ class Resign:
         endpoint = self._endpoint(call, region)
         head = RequestHead("HEAD", endpoint.prefix or "/", (("Host", endpoint.host),))
         if call.signer is not None:
-            head = self._sign(head, call.signer, endpoint, _EMPTY)
+            head = self._sign(head, call.signer, endpoint, EMPTY_PAYLOAD)
         response = await self._send(UpstreamRequest(endpoint.origin, head))
         await response.close()
         found = bucket_region(response.head)

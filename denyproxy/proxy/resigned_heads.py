@@ -13,7 +13,7 @@ from denyproxy.sigv4.canonical import request_start
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.fields import Fields
 from denyproxy.sigv4.signing import SignedFields, SignedHead, sign, sign_fields
-from denyproxy.sigv4.verification import Verified
+from denyproxy.sigv4.verified import Verified
 
 
 def signed_again(

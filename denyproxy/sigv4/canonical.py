@@ -16,7 +16,7 @@ from denyproxy.sigv4.credential import Credential, CredentialKind
 from denyproxy.sigv4.wire import SECRET_FIELDS, first_parameter, parse_query, percent_decode, split_target
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
-_EMPTY = hashlib.sha256().hexdigest()
+EMPTY_PAYLOAD = hashlib.sha256().hexdigest()
 _WITHOUT_BODY = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 _HIDDEN = "(not shown)"
 
@@ -86,7 +86,7 @@ def _payload(head: RequestHead, credential: Credential, parameters: tuple[tuple[
         return stated
     if credential.kind is CredentialKind.QUERY:
         return UNSIGNED_PAYLOAD
-    return _EMPTY if head.method in _WITHOUT_BODY else ""
+    return EMPTY_PAYLOAD if head.method in _WITHOUT_BODY else ""
 
 
 def first_difference(ours: str, theirs: str) -> tuple[str, str, str] | None:

@@ -12,9 +12,11 @@ from datetime import datetime
 from itertools import islice
 
 from denyproxy.exchange import RequestHead
+from denyproxy.sigv4.canonical import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD
 from denyproxy.sigv4.credential import parse_credential
 from denyproxy.sigv4.credentials import Credentials
-from denyproxy.sigv4.verification import EMPTY_PAYLOAD, UNSIGNED_PAYLOAD, Verified, verify
+from denyproxy.sigv4.verification import verify
+from denyproxy.sigv4.verified import Verified
 
 _MOST = 64
 """Alterations that are tried."""

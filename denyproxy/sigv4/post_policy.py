@@ -17,9 +17,10 @@ from typing import Any
 
 from denyproxy.sigv4.credential import SIGV4
 from denyproxy.sigv4.credentials import Credentials
+from denyproxy.sigv4.refusals import Refusal
 from denyproxy.sigv4.scope import Scope
 from denyproxy.sigv4.signing import signing_key
-from denyproxy.sigv4.verification import Refusal, token_refusal
+from denyproxy.sigv4.verified import token_refusal
 from denyproxy.sigv4.wire import parse_date
 
 SIGNING_FIELDS = frozenset(

@@ -6,17 +6,21 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
 
 from __future__ import annotations
 
-import hmac
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
 from denyproxy.exchange import RequestHead
 from denyproxy.remembered import Remembered
-from denyproxy.sigv4.canonical import canonical_parameters, canonical_path, canonical_query
+from denyproxy.sigv4.canonical import (
+    EMPTY_PAYLOAD,
+    UNSIGNED_PAYLOAD,
+    canonical_parameters,
+    canonical_path,
+    canonical_query,
+)
 from denyproxy.sigv4.credential import SIGV2, SIGV4, SIGV4A, CredentialKind, parse_credential
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.fields import Covered, Fields, Names, fields_of
@@ -37,48 +41,23 @@ from denyproxy.sigv4.refusals import (
     unknown_key,
 )
 from denyproxy.sigv4.scope import Scope, before_signature, scope_and_names, sorted_names
-from denyproxy.sigv4.signing import SigningKey, signing_key, written
-from denyproxy.sigv4.version2 import ambiguous, candidates, signature2
+from denyproxy.sigv4.signing import signing_key, written
+from denyproxy.sigv4.verified import MAX_SKEW, Lookup, Verified, equal, token_refusal
+from denyproxy.sigv4.version2 import verify_version2
 from denyproxy.sigv4.wire import first_parameter, parse_date, parse_query
 
-UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
-EMPTY_PAYLOAD = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-MAX_SKEW = timedelta(minutes=15)
 MAX_LIFETIME = timedelta(days=7)
 
 _PAYLOAD = re.compile(
     r"[0-9a-f]{64}|UNSIGNED-PAYLOAD|STREAMING-UNSIGNED-PAYLOAD-TRAILER|STREAMING-AWS4-HMAC-SHA256-PAYLOAD(?:-TRAILER)?"
 )
 
-__all__ = ["Refusal", "Verified", "token_refusal", "verify", "verify_header"]
-
-Lookup = Callable[[str], Credentials | None]
 _SIGV4 = SIGV4 + " "
 _EXPRESS_TOKEN = "x-amz-s3session-token"
 _OTHER_MECHANISMS = frozenset({"awsaccesskeyid", "signature", "x-amz-algorithm", "x-amz-signature"})
 """Query parameters that do not go with an Authorization header."""
 _SIGNED_QUERY = re.compile(r"(?:^|&)(?:AWSAccessKeyId|(?i:X-Amz-Signature))=")
 """Spelled like this `sign` takes them out, and what S3 reads off them becomes header fields."""
-
-
-@dataclass(slots=True, repr=False)  # one is made for every request, and a frozen one costs more
-class Verified:
-    """Who signed a request, and what the signatures of its chunks go on from."""
-
-    credentials: Credentials
-    payload: str
-    """A hex hash, UNSIGNED-PAYLOAD, or a STREAMING- sentinel."""
-    key: SigningKey | None = None
-    """None: Signature Version 2."""
-    signature: str = ""
-    timestamp: str = ""
-    start: str = ""
-    """The start of its canonical request: `request_start`."""
-    path_as_sent: bool = False
-    """The path was signed as it was sent, which is not S3's canonical form: `%2f`, or `%2F` in a key."""
-
-    def __repr__(self) -> str:
-        return f"Verified({self.credentials!r}, {self.key.scope if self.key is not None else SIGV2!r})"
 
 
 def verify(head: RequestHead, lookup: Lookup, now: datetime, bucket_in_host: str | None = None) -> Verified | Refusal:
@@ -96,7 +75,7 @@ def verify(head: RequestHead, lookup: Lookup, now: datetime, bucket_in_host: str
     if credential.algorithm == SIGV4A:
         return not_signed_again("Signature Version 4A (Multi-Region Access Points)")
     if credential.algorithm == SIGV2:
-        return _version2(head, parameters, lookup, now, bucket_in_host)
+        return verify_version2(head, parameters, lookup, now, bucket_in_host)
     if credential.kind is CredentialKind.QUERY:
         return _from_query(head, fields, parameters, lookup, now)
     if credential.kind is CredentialKind.ANONYMOUS:
@@ -245,10 +224,10 @@ def _compare(
     canonical = start + tail
     text = key.string_to_sign(timestamp, canonical)
     ours, as_sent = key.signature(text), False
-    if not _equal(given, ours):
+    if not equal(given, ours):
         for spelled, path_as_sent in _other_spellings(path, query):
             ours = key.signature(key.string_to_sign(timestamp, f"{method}\n{spelled}\n{tail}"))
-            if _equal(given, ours):
+            if equal(given, ours):
                 as_sent = path_as_sent
                 start = f"{method}\n{path}\n{own_query}\n" if as_sent else start
                 break
@@ -279,70 +258,8 @@ def _coverage(names: Names, signed: Sequence[str]) -> tuple[Sequence[str], Cover
     return unsigned, Covered(signed, names.places)
 
 
-def _version2(
-    head: RequestHead, parameters: Sequence[tuple[str, str]], lookup: Lookup, now: datetime, bucket: str | None
-) -> Verified | Refusal:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/RESTAuthentication.html"""
-    authorization = head.header("authorization")
-    expires: str | None = None
-    if authorization is not None:
-        key_id, _, given = authorization.strip().partition(" ")[2].strip().partition(":")
-        signed_at = parse_date(head.header("x-amz-date")) or parse_date(head.header("date"))
-        if not key_id or not given:
-            return Refusal(
-                400, "InvalidArgument", "Authorization header is invalid -- one and only one ' ' (space) required"
-            )
-        if signed_at is None:
-            return Refusal(403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
-    else:
-        values = dict(reversed(parameters))
-        key_id, given, expires = (values.get(name, "") for name in ("AWSAccessKeyId", "Signature", "Expires"))
-        if not key_id or not given or not expires:
-            return Refusal(
-                403,
-                "AccessDenied",
-                "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters",
-            )
-        if not re.fullmatch(r"[0-9]{1,11}", expires):
-            return Refusal(403, "AccessDenied", "Invalid date (should be seconds since epoch): " + expires[:32])
-        if ambiguous(fields_of(head.headers).by_name(), parameters):
-            return Refusal(400, "InvalidArgument", AMBIGUOUS)
-        signed_at = None
-    credentials = lookup(key_id)
-    if credentials is None:
-        return unknown_key(key_id)
-    if signed_at is not None and abs(now - signed_at) > MAX_SKEW:
-        return skewed(signed_at, now)
-    if expires is not None and now.timestamp() > int(expires):
-        return expired(datetime.fromtimestamp(int(expires), UTC), now)
-    token = head.header("x-amz-security-token") or first_parameter(parameters, "x-amz-security-token")
-    refusal = token_refusal(credentials, token)
-    if refusal is not None:
-        return refusal
-    texts = candidates(head, parameters, expires, bucket)
-    if any(_equal(given, signature2(credentials.secret_access_key, text)) for text in texts):
-        return Verified(credentials, UNSIGNED_PAYLOAD)
-    return mismatch(credentials, given, texts[0])
-
-
-def token_refusal(credentials: Credentials, token: str | None) -> Refusal | None:
-    """Is the session token that of the key? Long-term keys have none."""
-    if token is None:
-        return None if credentials.session_token is None else unknown_key(credentials.access_key_id)
-    if credentials.session_token is None or not _equal(token, credentials.session_token):
-        return Refusal(400, "InvalidToken", "The provided token is malformed or otherwise invalid.")
-    return None
-
-
 @lru_cache(maxsize=64)
 def _read(date: str) -> tuple[datetime, str] | None:
     """A moment, and how the string to sign writes it. Many requests share a second."""
     moment = parse_date(date)
     return None if moment is None else (moment, written(moment))
-
-
-def _equal(one: str, other: str) -> bool:
-    try:
-        return hmac.compare_digest(one, other)
-    except TypeError:  # not ASCII
-        return hmac.compare_digest(one.encode("utf-8", "surrogateescape"), other.encode("utf-8", "surrogateescape"))

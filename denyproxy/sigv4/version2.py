@@ -9,8 +9,14 @@ import base64
 import hmac
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 
 from denyproxy.exchange import RequestHead
+from denyproxy.sigv4.canonical import UNSIGNED_PAYLOAD
+from denyproxy.sigv4.fields import fields_of
+from denyproxy.sigv4.refusals import AMBIGUOUS, Refusal, expired, mismatch, skewed, unknown_key
+from denyproxy.sigv4.verified import MAX_SKEW, Lookup, Verified, equal, token_refusal
+from denyproxy.sigv4.wire import first_parameter, parse_date
 
 _IN_RESOURCE = frozenset(
     {
@@ -52,19 +58,64 @@ _IN_RESOURCE = frozenset(
     }
 )
 """Query parameters that are part of the resource."""
+_FIELD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
-def signature2(secret: str, text: str) -> str:
+def verify_version2(
+    head: RequestHead, parameters: Sequence[tuple[str, str]], lookup: Lookup, now: datetime, bucket: str | None
+) -> Verified | Refusal:
+    """Verify a request that is signed with Version 2, in its Authorization field or its URL. `now`: aware UTC.
+    `bucket`: if the Host names it."""
+    authorization = head.header("authorization")
+    expires: str | None = None
+    if authorization is not None:
+        key_id, _, given = authorization.strip().partition(" ")[2].strip().partition(":")
+        signed_at = parse_date(head.header("x-amz-date")) or parse_date(head.header("date"))
+        if not key_id or not given:
+            return Refusal(
+                400, "InvalidArgument", "Authorization header is invalid -- one and only one ' ' (space) required"
+            )
+        if signed_at is None:
+            return Refusal(403, "AccessDenied", "AWS authentication requires a valid Date or x-amz-date header")
+    else:
+        values = dict(reversed(parameters))
+        key_id, given, expires = (values.get(name, "") for name in ("AWSAccessKeyId", "Signature", "Expires"))
+        if not key_id or not given or not expires:
+            return Refusal(
+                403,
+                "AccessDenied",
+                "Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters",
+            )
+        if not re.fullmatch(r"[0-9]{1,11}", expires):
+            return Refusal(403, "AccessDenied", "Invalid date (should be seconds since epoch): " + expires[:32])
+        if _ambiguous(fields_of(head.headers).by_name(), parameters):
+            return Refusal(400, "InvalidArgument", AMBIGUOUS)
+        signed_at = None
+    credentials = lookup(key_id)
+    if credentials is None:
+        return unknown_key(key_id)
+    if signed_at is not None and abs(now - signed_at) > MAX_SKEW:
+        return skewed(signed_at, now)
+    if expires is not None and now.timestamp() > int(expires):
+        return expired(datetime.fromtimestamp(int(expires), UTC), now)
+    token = head.header("x-amz-security-token") or first_parameter(parameters, "x-amz-security-token")
+    refusal = token_refusal(credentials, token)
+    if refusal is not None:
+        return refusal
+    texts = _candidates(head, parameters, expires, bucket)
+    if any(equal(given, _signature(credentials.secret_access_key, text)) for text in texts):
+        return Verified(credentials, UNSIGNED_PAYLOAD)
+    return mismatch(credentials, given, texts[0])
+
+
+def _signature(secret: str, text: str) -> str:
     """Base64 of the HMAC-SHA1."""
     digest = hmac.digest(secret.encode("utf-8", "surrogateescape"), text.encode("utf-8", "surrogateescape"), "sha1")
     return base64.b64encode(digest).decode()
 
 
-_FIELD = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-
-
-def ambiguous(headers: Mapping[str, str], parameters: Sequence[tuple[str, str]]) -> bool:
+def _ambiguous(headers: Mapping[str, str], parameters: Sequence[tuple[str, str]]) -> bool:
     """Could a URL with these parameters have been signed with others? `headers`: by lower-case name.
 
     In a string to sign `name:value` are lines: a line break or a colon in a name, or a letter that is another one in
@@ -79,7 +130,7 @@ def ambiguous(headers: Mapping[str, str], parameters: Sequence[tuple[str, str]])
     return any(headers.get(name, value) != value for name, value in sent.items())
 
 
-def candidates(
+def _candidates(
     head: RequestHead, parameters: Sequence[tuple[str, str]], expires: str | None, bucket: str | None
 ) -> list[str]:
     """Strings to sign that a client may have signed, the regular one first.

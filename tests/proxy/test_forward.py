@@ -21,7 +21,9 @@ from denyproxy.proxy.hosts import AllowedHosts
 from denyproxy.proxy.modes import Forward, Passthrough, UpstreamMode, guess_kind
 from denyproxy.proxy.upstream import Origin, UpstreamOptions
 from denyproxy.sigv4.credentials import Credentials
-from denyproxy.sigv4.verification import Refusal, Verified, verify
+from denyproxy.sigv4.refusals import Refusal
+from denyproxy.sigv4.verification import verify
+from denyproxy.sigv4.verified import Verified
 from tests.proxy.wire import FORBIDDEN, OK, Message, Proxy, answering, relaying, upstream
 
 

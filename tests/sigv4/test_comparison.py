@@ -13,7 +13,9 @@ import pytest
 from denyproxy.exchange import RequestHead
 from denyproxy.sigv4.chunked import ChunkError, Rechunker
 from denyproxy.sigv4.post_policy import verify_policy
-from denyproxy.sigv4.verification import Refusal, token_refusal, verify
+from denyproxy.sigv4.refusals import Refusal
+from denyproxy.sigv4.verification import verify
+from denyproxy.sigv4.verified import token_refusal
 from tests.sigv4.test_chunked import BODY, OURS, SEED, TRAILER_BODY, TRAILER_SEED
 from tests.sigv4.test_signing import OTHER
 from tests.sigv4.test_verification import GET, KEY, PRESIGNED, START, lookup

@@ -13,7 +13,8 @@ from botocore.credentials import Credentials as BotoCredentials
 from denyproxy.exchange import RequestHead
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.diagnosis import changed_line
-from denyproxy.sigv4.verification import Refusal, verify
+from denyproxy.sigv4.refusals import Refusal
+from denyproxy.sigv4.verification import verify
 from tests.sigv4.test_signing import again
 from tests.sigv4.test_verification import GET, KEY, LIST, PRESIGNED, PUT, START, changed, lookup
 

@@ -7,8 +7,9 @@ import pytest
 from denyproxy.exchange import RequestHead
 from denyproxy.sigv4.canonical import canonical_request, first_difference
 from denyproxy.sigv4.credential import parse_credential
+from denyproxy.sigv4.refusals import Refusal
 from denyproxy.sigv4.scope import Scope, before_signature, scope_and_names
-from denyproxy.sigv4.verification import Refusal, verify
+from denyproxy.sigv4.verification import verify
 from denyproxy.sigv4.wire import parse_date
 from tests.sigv4.test_verification import KEY, SCOPE, START, lookup
 from tests.took import took

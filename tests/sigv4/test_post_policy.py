@@ -15,7 +15,7 @@ from botocore.config import Config
 
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.post_policy import resign_policy, verify_policy
-from denyproxy.sigv4.verification import Refusal
+from denyproxy.sigv4.refusals import Refusal
 
 EXAMPLE = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 OURS = Credentials("AKIAOTHER", "another", "a-token")

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from denyproxy.exchange import Headers, RequestHead
 from denyproxy.sigv4.credentials import Credentials
 from denyproxy.sigv4.signing import SigningKey, sign, signing_key
-from denyproxy.sigv4.verification import Verified, verify
+from denyproxy.sigv4.verification import verify
+from denyproxy.sigv4.verified import Verified
 from tests.sigv4.test_verification import FIELDS, GET, KEY, KEYS, METHODS, PARAMETERS, PRESIGNED, START
 
 OTHER = Credentials("AKIAUPSTREAM", "upstream secret", "upstream token")

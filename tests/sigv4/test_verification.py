@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from denyproxy.exchange import Headers, RequestHead
 from denyproxy.sigv4.credentials import Credentials
+from denyproxy.sigv4.refusals import Refusal
 from denyproxy.sigv4.signing import sign
-from denyproxy.sigv4.verification import Refusal, Verified, _claims, verify
+from denyproxy.sigv4.verification import _claims, verify
+from denyproxy.sigv4.verified import Verified
 
 KEY = Credentials("AKIAIOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
 EMPTY = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

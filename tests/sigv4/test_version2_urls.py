@@ -11,8 +11,10 @@ import pytest
 
 from denyproxy.exchange import RequestHead
 from denyproxy.sigv4.credentials import Credentials
+from denyproxy.sigv4.refusals import Refusal
 from denyproxy.sigv4.signing import sign
-from denyproxy.sigv4.verification import Refusal, Verified, verify
+from denyproxy.sigv4.verification import verify
+from denyproxy.sigv4.verified import Verified
 
 KEY = Credentials("AKID", "secret")
 OURS = Credentials("AKIDOURS", "ours")
