@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import repeat
 
 from denyproxy.exchange import RequestHead
 from denyproxy.picking import Pick, picker
@@ -27,7 +26,6 @@ from denyproxy.proxy.heads import (
 from denyproxy.remembered import Remembered
 from denyproxy.sigv4.fields import Fields, Names
 
-_BLANKS = repeat(" \t")
 _KEPT_NAMES = 1024
 """Bytes of names that are kept."""
 _LONGEST_LENGTH = 18
@@ -205,7 +203,7 @@ class ReceivedRequest(_Received):
         if lines is not self.fields:
             names = _names_of(lines)
         text = b"\n".join(lines).decode("utf-8", "surrogateescape").split("\n")
-        return names.text.fields(list(map(str.strip, map(str.__getitem__, text, names.values), _BLANKS)))
+        return names.text.fields([line[value].strip(" \t") for line, value in zip(text, names.values, strict=False)])
 
     def write(self) -> bytes:
         """As it travels on."""

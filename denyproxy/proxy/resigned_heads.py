@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from denyproxy.exchange import HOP_BY_HOP, Headers, RequestHead
+from denyproxy.proxy.aws_hosts import LONGEST_HOST
 from denyproxy.proxy.endpoints import Endpoint
 from denyproxy.proxy.heads import request_line, unbroken
 from denyproxy.proxy.http1 import ReceivedRequest, SignedRequest
@@ -50,7 +51,7 @@ def signed_again(
     signed = sign_fields(start, fields, credentials, region, service, now, payload, host)
     lines = list(signed.plan.kept(request.relayed))
     for place in signed.plan.hosts:
-        lines[place] = unbroken(lines[place][: len("Host:")] + b" " + host.encode())
+        lines[place] = lines[place][: len("Host:")] + _host_values[host]
     head = b"\r\n".join((line, *lines, signed.write(), b"\r\n"))
     return SignedRequest(request, target, head), signed
 
@@ -67,3 +68,10 @@ def _is_host(name: str) -> bool | None:
 
 
 _kinds = Remembered(_is_host)
+
+
+def _host_value(host: str) -> bytes:
+    return unbroken(b" " + host.encode())
+
+
+_host_values = Remembered(_host_value, size=LONGEST_HOST + len(":65535"))
