@@ -251,6 +251,15 @@ def test_why_a_deny_applies(elements: dict[str, Any], why: str) -> None:
     )
 
 
+@pytest.mark.parametrize("principal", ["anonymous", "logging.s3.amazonaws.com", "arn:aws:iam::cloudfront:user/C E1"])
+def test_of_a_caller_without_an_account_only_the_resource_has_to_allow(principal: str) -> None:
+    document = statement(Principal="*", Resource="arn:aws:s3:::b/other/*")
+    explanation = explain(case(principal, policies={"bucket_policy": document}))
+    assert explanation.cause is not None
+    assert explanation.cause.layer == "bucket-policy"
+    assert not any("different accounts" in note for note in explanation.notes)
+
+
 def test_an_operator_that_is_not_one_is_named() -> None:
     summary = by_identity(statement(Condition={"StringEquls": {"aws:username": "alice"}})).summary
     assert "its condition has an operator that is not one of IAM's (StringEquls)" in summary

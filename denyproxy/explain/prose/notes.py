@@ -10,6 +10,7 @@ from denyproxy.explain.findings import Finding
 from denyproxy.explain.model import Cause
 from denyproxy.explain.verdict import Judgement, doubts_of_deny
 from denyproxy.iam.mismatch import Doubt
+from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.request import Caller, S3Request
 from denyproxy.s3.snapshot import PolicySnapshot
@@ -56,13 +57,25 @@ def _on_cause(cause: Finding, caller: Caller) -> Iterator[str]:
     if authorization is not None and authorization.requirement.conflict is not None:
         requirement = authorization.requirement
         yield f"Not certain: AWS's own pages disagree on the need for {requirement.action} ({requirement.conflict})."
-    if cause.effect == "implicit" and authorization is not None and authorization.policies.same_account is Truth.NO:
+    if (
+        cause.effect == "implicit"
+        and authorization is not None
+        and authorization.policies.same_account is Truth.NO
+        and _has_policies(caller.principal)
+    ):
         yield "Caller and resource are of different accounts: the policies of both have to allow it."
     if cause.layer == "presigned-expired" and caller.temporary is Truth.YES:
         yield (
             "The URL ended by its own lifetime. It was signed with temporary credentials, so that it could not have "
             "outlived their session either (S3 then says ExpiredToken)."
         )
+
+
+def _has_policies(principal: Principal) -> bool:
+    """Is there an account with identity policies behind the caller? Not behind nobody, a service, or CloudFront."""
+    if principal.type in (PrincipalType.ANONYMOUS, PrincipalType.SERVICE):
+        return False
+    return principal.account is None or principal.account.isdecimal()
 
 
 def _on_doubt(doubt: Doubt) -> str:
