@@ -478,6 +478,19 @@ def test_a_raw_query_is_patched_in_the_target() -> None:
     assert operation == {"op": "replace", "path": "/request/raw/target", "value": target + "&prefix="}
 
 
+def test_what_was_encrypted_with_a_key_of_ones_own_is_read_with_that_key() -> None:
+    message = (
+        "Requests specifying Server Side Encryption with Customer provided keys must provide the correct secret key."
+    )
+    response = {"status": 403, "code": "AccessDenied", "message": message}
+    case = scenario(policies={"identity": identity(ALL)}, response=response)
+    case["request"]["headers"] = {"x-amz-server-side-encryption-customer-algorithm": "AES256"}
+    (fix,) = fixes_of(case)
+    assert fix.owner == "caller"
+    assert fix.summary.startswith("Send the customer-provided key that the object was encrypted with")
+    assert not fix.patch
+
+
 def test_an_anonymous_caller_is_first_told_to_sign() -> None:
     case = scenario(request={"principal": "anonymous", "principal_account": None})
     sign, public = fixes_of(case)

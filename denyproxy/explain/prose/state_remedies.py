@@ -36,6 +36,10 @@ MFA_DELETE = (
     "send the request as the root user of the bucket's account, with x-amz-mfa (serial number and code of its MFA "
     "device)"
 )
+WRONG_KEY = (
+    "send the customer-provided key that the object was encrypted with: S3 does not keep it, and nobody can read the "
+    "object without it"
+)
 PRIVATE_ACL = (
     "send a private ACL (x-amz-acl: private), or do not make this call: Block Public Access refuses a public one"
 )

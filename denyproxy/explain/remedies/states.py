@@ -77,6 +77,8 @@ def _object_lock(finding: Finding, case: Case) -> list[Part]:
 
 
 def _sse_c(finding: Finding, case: Case) -> list[Part]:
+    if finding.element != "setting:BlockedEncryptionTypes":
+        return _caller(say.WRONG_KEY)
     return _sending(say.sse_c(OF_SSE_C), {SSE_C: None}, case)
 
 
