@@ -491,6 +491,20 @@ def test_what_was_encrypted_with_a_key_of_ones_own_is_read_with_that_key() -> No
     assert not fix.patch
 
 
+def test_parts_of_an_upload_are_exempt_and_what_the_deny_is_for_is_not() -> None:
+    after = patched(SCENARIOS["mpu-c01"], first(SCENARIOS["mpu-c01"]))
+    whole = {**after, "request": {**after["request"], "operation": "PutObject", "query": {}}}
+    assert not allowed(whole)
+
+
+def test_a_part_that_is_denied_like_any_upload_is_exempt_with_the_whole_upload() -> None:
+    deny = {"Sid": "No", "Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": "arn:aws:s3:::b/*"}
+    part = {**PUT, "operation": "UploadPart", "query": {"partNumber": "1", "uploadId": "u"}}
+    case = scenario(request=part, policies={"identity": identity(ALL), "bucket_policy": document(deny)})
+    after = patched(case, first(case))
+    assert allowed({**after, "request": {**after["request"], **PUT, "query": {}}})
+
+
 def test_an_anonymous_caller_is_first_told_to_sign() -> None:
     case = scenario(request={"principal": "anonymous", "principal_account": None})
     sign, public = fixes_of(case)

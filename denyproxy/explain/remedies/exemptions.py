@@ -48,6 +48,7 @@ from denyproxy.s3.arn import Arn
 from denyproxy.s3.bucket_side import ROOT_KEEPS
 
 _ARN = "aws:PrincipalArn"
+_CREATES = "s3:ObjectCreationOperation"
 _NEEDED = ("permissions_boundary", "vpc_endpoint_policy", "kms_key_policy")
 """Policies that must not go altogether: without a boundary or an endpoint policy everything is allowed."""
 
@@ -96,7 +97,8 @@ def _limits(unless: Sequence[Condition]) -> Iterator[tuple[str, str | None]]:
     """What requests that are let through have: key, and value or None for none."""
     for condition in unless:
         for operator, keys in condition.items():
-            yield from ((key, None if operator == "Null" else value) for key, value in keys.items())
+            for key, value in keys.items():
+                yield key, {"Null": None, "Bool": "false"}.get(operator, value)
 
 
 def _other_requests(finding: Finding) -> Iterator[Condition]:
@@ -104,6 +106,7 @@ def _other_requests(finding: Finding) -> Iterator[Condition]:
     assert finding.evidence is not None
     assert finding.authorization is not None
     context = finding.authorization.evaluation.request.context
+    creates_none = context.lookup(_CREATES.lower()) == ("false",)
     for condition, _ in conditions(finding.evidence):
         endpoint = endpoint_of(context) if condition.lower_key == "aws:sourceip" else None
         if endpoint is not None and context.lookup("aws:sourceip") is None:
@@ -113,6 +116,10 @@ def _other_requests(finding: Finding) -> Iterator[Condition]:
             continue
         values = context.lookup(condition.lower_key)
         if values is None:
+            if creates_none:
+                # A part of a multipart upload is a s3:PutObject too, and carries few fields.
+                yield {"Bool": {_CREATES: "true"}}
+                creates_none = False
             if is_possible(condition.lower_key, finding):
                 yield {"Null": {condition.key: "false"}}
         elif isinstance(values, tuple) and len(values) == 1:
