@@ -25,6 +25,7 @@ from denyproxy.s3.authorization import Authorization
 from denyproxy.s3.error import S3Error, errors_in_success, parse_error
 from denyproxy.s3.form import is_form
 from denyproxy.s3.gates import block_public_access
+from denyproxy.s3.operation import POST_OBJECT
 from denyproxy.s3.other_resources import RESOURCE_POLICY
 from denyproxy.s3.public_access import SETTINGS, effective
 from denyproxy.s3.request import Caller, Role, S3Request
@@ -149,9 +150,11 @@ class _Export:
         return dict(reversed(list(dict(pairs).items())))
 
     def _headers(self) -> dict[str, str]:
-        """Those on the wire: what a presigned URL carries stands in the query, if it still is one."""
+        """Those on the wire: what a presigned URL carries stands in the query, if it still is one. Of a form, which
+        is not kept, the fields that mean the same."""
         kept = kept_headers(dict(self.request.headers))
-        sent = kept.keys() if self.caller.signature_version == SIGV2 else self.request.sent_headers
+        all_of_them = self.caller.signature_version == SIGV2 or self.request.operation == POST_OBJECT
+        sent = kept.keys() if all_of_them else self.request.sent_headers
         return {name: value for name, value in kept.items() if name in sent and name not in _OMITTED_HEADERS}
 
     def _body(self) -> str | None:

@@ -25,7 +25,9 @@ MAX_CLOCK_SKEW = timedelta(minutes=15)
 _ARCHIVED_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _READS_OBJECT = frozenset({"GetObject", "SelectObjectContent", "GetObjectTorrent"})
 _COPIES = frozenset({"CopyObject", "UploadPartCopy"})
-_MAY_CARRY_ACL = frozenset({"PutBucketAcl", "PutObjectAcl", "PutObject", "CopyObject", "CreateMultipartUpload"})
+_MAY_CARRY_ACL = frozenset(
+    {"PutBucketAcl", "PutObjectAcl", "PutObject", "PostObject", "CopyObject", "CreateMultipartUpload"}
+)
 _OWNER_ONLY = frozenset({"CreateBucket", "ListBuckets"})
 
 
