@@ -175,16 +175,18 @@ _EXEMPTIONS = ("aws:principalisawsservice", "aws:viaawsservice", "aws:calledvia"
 def telling_element(evidence: StatementEvidence) -> ElementEvidence | None:
     """The element of a Deny that applies which says most about why it does.
 
-    A condition before NotPrincipal, a named principal, a named action, a named resource; among conditions one on the
-    request or the network before one on who calls, and that before exemptions for AWS services."""
+    A condition before NotPrincipal, NotAction or NotResource, and those before a named principal, action, resource;
+    among conditions one on the request or the network before one on who calls, and that before exemptions for AWS
+    services."""
     conditions = [item for item in evidence.elements if item.part == "condition"]
     if conditions:
-        return min(conditions, key=lambda item: _condition_rank(item.key or ""))
+        return min(conditions, key=lambda item: _condition_rank(item.element.partition(":")[2]))
     elements = {item.element: item for item in evidence.elements}
     if "notprincipal" in elements:
         return elements["notprincipal"]
-    named = [elements[name] for name in ("principal", "action", "resource") if _names_something(elements.get(name))]
-    return named[0] if named else elements.get("action")
+    found = [elements[name] for name in ("principal", "action", "resource") if name in elements]
+    named = [item for item in found if _names_something(item)]
+    return min(named, key=lambda item: not item.negated, default=elements.get("action"))
 
 
 def _condition_rank(key: str) -> int:
@@ -194,6 +196,6 @@ def _condition_rank(key: str) -> int:
     return int(key.startswith(_CALLER_SAYS))
 
 
-def _names_something(item: ElementEvidence | None) -> bool:
+def _names_something(item: ElementEvidence) -> bool:
     """Is the element narrower than everything?"""
-    return item is not None and item.expected not in (None, "*", "s3:*", "arn:aws:s3:::*")
+    return item.expected not in ("*", "s3:*", "arn:aws:s3:::*")

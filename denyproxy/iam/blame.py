@@ -43,7 +43,8 @@ def match_template(template: Template, text: str, context: RequestContext, *, ar
             return Match(NO, f"variable:{variable.key}", Mismatch.VARIABLE_UNRESOLVED, variable.key)
     for variable in variables:
         if may_match(_freed(template, variable, context), text, arn=arn):
-            return Match(NO, f"variable:{variable.key}", Mismatch.VALUE_DIFFERS, variable.key)
+            reason = Mismatch.KEY_ABSENT if context.lookup(variable.key) is None else Mismatch.VALUE_DIFFERS
+            return Match(NO, f"variable:{variable.key}", reason, variable.key)
     return MISSES
 
 

@@ -161,8 +161,8 @@ def _condition_match(
     arn = operator.name.startswith("Arn")
     if fixed(template) is None:
         match = match_template(template, value, context, arn=arn)
-        # A variable that has its value is not to blame: two values differ, as in any condition.
-        return None if match.reason in (None, Mismatch.VALUE_DIFFERS) else match
+        # A variable that has its value, or its default, is not to blame: two values differ, as in any condition.
+        return None if match.reason in (None, Mismatch.VALUE_DIFFERS, Mismatch.KEY_ABSENT) else match
     if statement.substitutes or not operator.substitutes:
         return None
     if is_literal_for_its_version(text, value, context, globs=operator.globs, arn=arn):

@@ -76,6 +76,9 @@ def _resource(statement: Statement, resource: str, context: RequestContext) -> E
         reason = Mismatch.RESOURCE_EXCLUDED if negated and best.truth is YES else reason
     elif negated:
         expected = wording.all_resources
+        unresolved = (match for _, match in matches if match.reason is Mismatch.VARIABLE_UNRESOLVED)
+        blamed = next(unresolved, best)
+        reason, key = blamed.reason, blamed.key
     else:
         element, expected, reason, key = _resource_miss(statement, resource, matches, context, best)
     return ElementEvidence(

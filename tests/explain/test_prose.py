@@ -237,6 +237,40 @@ def test_why_a_statement_of_the_bucket_does_not_name_the_caller(named: dict[str,
             "but has to name the "
             f"session as well ({SESSION})",
         ),
+        (
+            {
+                "Principal": "*",
+                "Condition": {"StringNotEquals": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/n*"}},
+            },
+            ": the wildcard in its condition (StringNotEquals aws:PrincipalArn "
+            '"arn:aws:iam::111122223333:role/n*") is literal text to StringNotEquals, and aws:PrincipalArn is '
+            '"arn:aws:iam::111122223333:role/node"; only the Like operators have wildcards',
+        ),
+        (
+            {
+                "Principal": "*",
+                "Condition": {"StringNotEquals": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/Node"}},
+            },
+            ' because aws:PrincipalArn is "arn:aws:iam::111122223333:role/node" (its condition: StringNotEquals '
+            'aws:PrincipalArn "arn:aws:iam::111122223333:role/Node"): its aws:PrincipalArn '
+            "(arn:aws:iam::111122223333:role/Node) differs from arn:aws:iam::111122223333:role/node in upper and "
+            "lower case",
+        ),
+        (
+            {"Principal": "*", "Condition": {"StringNotLike": {"aws:PrincipalArn": "*/${aws:username}"}}},
+            ' because aws:PrincipalArn is "arn:aws:iam::111122223333:role/node" (its condition: StringNotLike '
+            'aws:PrincipalArn "*/${aws:username}"): the policy variable in */${aws:username} cannot be resolved: '
+            "this request has no aws:username, which only IAM users have",
+        ),
+        (
+            {
+                "Principal": "*",
+                "NotResource": ["arn:aws:s3:::b/public/*", "arn:aws:s3:::b/${aws:username}/*"],
+            },
+            " because its NotResource (arn:aws:s3:::b/public/*, arn:aws:s3:::b/${aws:username}/*) does not list it: "
+            "the policy variable in arn:aws:s3:::b/public/*, arn:aws:s3:::b/${aws:username}/* cannot be resolved: "
+            "this request has no aws:username, which only IAM users have",
+        ),
     ],
 )
 def test_why_a_deny_applies(elements: dict[str, Any], why: str) -> None:
@@ -248,6 +282,34 @@ def test_why_a_deny_applies(elements: dict[str, Any], why: str) -> None:
     assert by_bucket(deny, SESSION).summary == (
         "Explicit deny in a resource-based policy (the bucket policy): statement S denies s3:GetObject on "
         f"arn:aws:s3:::b/a/k.txt{why}."
+    )
+
+
+def test_before_version_2012_a_variable_in_a_deny_is_literal_text() -> None:
+    condition = {"StringNotLike": {"aws:PrincipalArn": "*${aws:PrincipalArn}"}}
+    deny = statement(Principal="*", Effect="Deny", Condition=condition, Version="2008-10-17")
+    assert by_bucket(deny, SESSION).summary.endswith(
+        '(its condition: StringNotLike aws:PrincipalArn "*${aws:PrincipalArn}"): the document has no Version '
+        "2012-10-17, so policy variables in *${aws:PrincipalArn} are literal text."
+    )
+
+
+def test_of_a_variable_that_is_not_known_the_condition_is_still_told_by_its_own_key() -> None:
+    deny = statement(Principal="*", Effect="Deny", Condition={"StringNotLike": {"aws:PrincipalArn": "*/${aws:userid}"}})
+    identity = [{"name": "all", "document": statement(Action="s3:*", Resource="*")}]
+    policies = {"bucket_policy": deny, "identity": identity}
+    summary = explain(case(SESSION, policies=policies, unknown=["aws:userid"])).summary
+    assert 'StringNotLike aws:PrincipalArn "*/${aws:userid}"' in summary
+    assert "StringNotLike aws:userid" not in summary
+    assert 'aws:userid is "arn:' not in summary
+    assert "aws:userid was" not in summary
+
+
+def test_a_variable_that_has_its_default_is_told_so() -> None:
+    document = statement(Resource="arn:aws:s3:::b/${aws:PrincipalTag/team, 'all'}/*")
+    assert by_identity(document).summary.endswith(
+        "this request has no aws:PrincipalTag/team, which is a tag that the caller does not have, and with the default "
+        "in its place, arn:aws:s3:::b/${aws:PrincipalTag/team, 'all'}/* does not match arn:aws:s3:::b/a/k.txt."
     )
 
 

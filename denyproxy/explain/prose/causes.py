@@ -13,6 +13,7 @@ from denyproxy.explain.prose.near_misses import (
     place,
     quoted,
     short,
+    tested_key,
     wanted,
     who_has,
 )
@@ -110,13 +111,16 @@ def _why_deny_applies(finding: Finding) -> str:
     if item is None or finding.evidence is None:
         return ""
     if item.part == "condition":
-        if item.truth is Truth.UNKNOWN and item.actual is None:
+        if item.reason is Mismatch.KEY_UNKNOWN or (item.truth is Truth.UNKNOWN and item.actual is None):
             return f" if its condition holds ({condition_written(item)}): {item.key} is not known"
-        actual = f"{item.key} is {quoted(item.actual)}"
+        slip = f": {near_miss_phrase(finding.evidence, item)}" if item.reason in _SLIPS else ""
+        if item.reason is Mismatch.WILDCARD_IN_EXACT_OPERATOR:
+            return slip  # which names condition and value too
+        actual = f"{tested_key(item)} is {quoted(item.actual)}"
         if item.actual is None:
             action = finding.evidence.elements[0].actual or ""
             actual = f"the request has no {item.key}{who_has(item.key or '', action)}"
-        return f" because {actual} (its condition: {condition_written(item)})"
+        return f" because {actual} (its condition: {condition_written(item)}){slip}"
     if item.element == "notprincipal":
         if item.reason in _NOT_SPARED:
             return f": {near_miss_phrase(finding.evidence, item)}"
@@ -127,7 +131,9 @@ def _why_deny_applies(finding: Finding) -> str:
         # Who reads the action's own name wants to know of the resource.
         item = next((other for other in finding.evidence.elements if other.part == "resource"), item)
     if item.negated:
-        return f" because its Not{item.part.capitalize()} ({short(item.expected)}) does not list it"
+        unresolved = item.reason is Mismatch.VARIABLE_UNRESOLVED
+        why = f": {near_miss_phrase(finding.evidence, item)}" if unresolved else ""
+        return f" because its Not{item.part.capitalize()} ({short(item.expected)}) does not list it{why}"
     if item.expected in (item.actual, "*"):
         return ""
     covers = "includes" if item.part == "action" else "covers"
@@ -143,6 +149,20 @@ _NOT_SPARED = frozenset(
     }
 )
 """Why NotPrincipal does not spare a caller whom it was plainly meant to."""
+
+_SLIPS = frozenset(
+    {
+        Mismatch.CASE_DIFFERS,
+        Mismatch.NOT_AN_ARN,
+        Mismatch.OTHER_PARTITION,
+        Mismatch.PREFIX_LACKS_WILDCARD,
+        Mismatch.TRAILING_SLASH,
+        Mismatch.VARIABLE_LITERAL,
+        Mismatch.VARIABLE_UNRESOLVED,
+        Mismatch.WILDCARD_IN_EXACT_OPERATOR,
+    }
+)
+"""Why the value of a negated condition does not spare a request that it was perhaps meant to."""
 
 
 def _key_listed(cause: Finding) -> str | None:
@@ -185,6 +205,8 @@ def _conclusion(cause: Finding) -> str:
     if len(unknown) != 1 or unknown[0].part != "condition" or unknown[0].element != cause.element:
         return ""
     item, held = unknown[0], cause.effect == "explicit"
+    if item.key != tested_key(item):
+        return f", so that condition {'held' if held else 'did not hold'}"
     if not (item.operator or "").removeprefix("ForAnyValue:").startswith(("String", "Arn", "Bool", "Ip", "NotIp")):
         return f", so that condition {'held' if held else 'did not hold'}"
     return f", so {item.key} was {'' if held is not item.negated else 'not '}{wanted(item)}"

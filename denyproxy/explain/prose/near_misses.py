@@ -76,9 +76,15 @@ def wanted(item: ElementEvidence) -> str:
     return short(" or ".join(f'"{value}"' for value in item.values or (item.expected,)))
 
 
+def tested_key(item: ElementEvidence) -> str:
+    """The key that a condition tests. `item.key` is that of a variable in its value, where one is to blame."""
+    kind, _, name = item.element.partition(":")
+    return name if kind == "condition" else item.key or ""
+
+
 def condition_written(item: ElementEvidence) -> str:
     """`StringEquals aws:SourceVpce "vpce-1"`."""
-    return f"{item.operator} {item.key} {wanted(item)}"
+    return f"{item.operator} {tested_key(item)} {wanted(item)}"
 
 
 def _action(item: ElementEvidence) -> str:
@@ -107,7 +113,7 @@ def _role_of(arn: str | None) -> str | None:
 
 
 def _condition(item: ElementEvidence) -> str:
-    return f"its condition ({condition_written(item)}) does not hold: {item.key} is {quoted(item.actual)}"
+    return f"its condition ({condition_written(item)}) does not hold: {tested_key(item)} is {quoted(item.actual)}"
 
 
 def _name(item: ElementEvidence) -> str:
@@ -133,6 +139,11 @@ def _absent(item: ElementEvidence, action: str) -> str:
     key = f"{item.key}{who_has(item.key or '', action)}"
     if item.reason is Mismatch.VARIABLE_UNRESOLVED:
         return f"the policy variable in {short(item.expected)} cannot be resolved: this request has no {key}"
+    if item.element.startswith("variable:"):
+        return (
+            f"this request has no {key}, and with the default in its place, {short(item.expected)} does not match "
+            f"{item.actual}"
+        )
     if item.negated:
         return f"its condition ({condition_written(item)}) does not hold where the request has no {key}"
     absent = "" if "," in key else ", which this request does not have"
@@ -168,9 +179,6 @@ _DEFAULTS: Mapping[str, Phrase] = {
     "principal": _principal,
     "notprincipal": lambda item: f"its NotPrincipal ({short(item.expected)}) names this caller",
     "condition": _condition,
-    "version": lambda item: (
-        f"the document has no Version 2012-10-17, so policy variables in {short(item.expected)} are literal text"
-    ),
     "variable": lambda item: f"{short(item.expected)} does not match {item.actual}",
 }
 
@@ -233,6 +241,9 @@ _PHRASES: Mapping[Mismatch, Phrase] = {
     ),
     Mismatch.PERMISSIONS_BOUNDARY: lambda item: (
         f"its NotPrincipal ({short(item.expected)}) spares nobody with a permissions boundary, and the caller has one"
+    ),
+    Mismatch.VARIABLE_LITERAL: lambda item: (
+        f"the document has no Version 2012-10-17, so policy variables in {short(item.expected)} are literal text"
     ),
     Mismatch.VALUE_DIFFERS: _differs,
     Mismatch.VALUE_UNREADABLE: lambda item: (
