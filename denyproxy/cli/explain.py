@@ -187,7 +187,7 @@ def _from_files(paths: list[str]) -> Iterator[_Answer | str]:
             text = typer.get_binary_stream("stdin").read() if path == "-" else Path(path).read_bytes()
             document = json.loads(text)
             scenario = Scenario.validate_document(document)
-            check_names(scenario, s3_operations())
+            check_names(scenario.request, s3_operations())
             found = explainer(scenario.denied_call(datetime.now(UTC)), scenario.snapshot(), document)
         except FileNotFoundError:
             yield f"{path}: no such file; to look up the id of a denial give --log FILE"

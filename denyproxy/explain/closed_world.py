@@ -18,7 +18,8 @@ from denyproxy.explain.scenario_format import (
     ScenarioError,
     StoredObject,
 )
-from denyproxy.iam.document import UNKNOWN_POLICIES, Policy, PolicyError, PolicyList
+from denyproxy.iam.document import UNKNOWN_POLICIES, Policy, PolicyList
+from denyproxy.iam.parsing import PolicyError
 from denyproxy.iam.truth import UNKNOWN, Unknown
 from denyproxy.s3.addressing import parse_address
 from denyproxy.s3.arn import Arn

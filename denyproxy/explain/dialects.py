@@ -17,6 +17,7 @@ from denyproxy.explain.findings import Finding
 from denyproxy.explain.model import Verdict
 from denyproxy.explain.verdict import Judgement
 from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
+from denyproxy.iam.examination import examine
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.authorization import Authorization
 
@@ -89,9 +90,9 @@ def _allowing(authorization: Authorization, anonymous: bool) -> Iterator[_Bearin
     evaluation = authorization.evaluation
     resources = {layer.layer: layer.resource for layer in authorization.policies.resource}
     for layer in evaluation.layers.values():
-        for _, statement, truth in layer.statements:
+        for policy, statement, truth in layer.statements:
             if statement.effect == "Allow" and truth is Truth.YES:
-                evidence = statement.examine(evaluation.request, resources.get(layer.layer))
+                evidence = examine(policy, statement, evaluation.request, resources.get(layer.layer))
                 yield _Bearing(layer.layer, evidence, anonymous)
 
 

@@ -14,6 +14,7 @@ from denyproxy.explain.near_misses import (
 )
 from denyproxy.iam.document import Policy, PolicyList
 from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
+from denyproxy.iam.examination import examine
 from denyproxy.iam.layers import Blocks, Objection, PolicySet
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.acl import BUCKET_PERMISSIONS
@@ -178,7 +179,7 @@ def _explicit(authorization: Authorization, objection: Objection) -> Iterator[Fi
     for policy, statement, truth in authorization.evaluation.statements(objection.layer):
         if statement.effect != "Deny" or truth is Truth.NO:
             continue
-        evidence = statement.examine(request, resource)
+        evidence = examine(policy, statement, request, resource)
         element = telling_element(evidence) if truth is Truth.YES else _first_unknown(evidence)
         yield Finding(
             layer=objection.layer,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable, Iterable, Iterator
 
-from denyproxy.iam.document import PolicyList
+from denyproxy.iam.document import Policy, PolicyList
 from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
+from denyproxy.iam.examination import examine
 from denyproxy.iam.layers import AuthorizationRequest
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.statement import Statement
@@ -51,8 +52,6 @@ class NearMisses:
         but_for: Callable[[StatementEvidence], bool] | None = None,
     ) -> None:
         """`but_for`: those that do not count."""
-        self._policies = policies
-        """Statements know theirs by a weak reference alone."""
         self._rows = _by_nearness(request, policies, resource)
         self._found: list[StatementEvidence] = []
         self._more = self._examined(request, resource, but_for)
@@ -91,10 +90,10 @@ class NearMisses:
     ) -> Iterator[StatementEvidence]:
         api_names = mistaken_for(request.action)
         waiting: list[tuple[Rank, int, StatementEvidence]] = []
-        for at_least, order, statement in self._rows:
+        for at_least, order, policy, statement in self._rows:
             while waiting and waiting[0][:2] < (at_least, order):
                 yield waiting.pop(0)[2]
-            evidence = statement.examine(request, resource, api_names=api_names)
+            evidence = examine(policy, statement, request, resource, api_names=api_names)
             if but_for is None or not but_for(evidence):
                 bisect.insort(waiting, (_rank(evidence, request.action), order, evidence))
         yield from [evidence for _, _, evidence in waiting]
@@ -102,12 +101,12 @@ class NearMisses:
 
 def _by_nearness(
     request: AuthorizationRequest, policies: PolicyList, resource: str | None
-) -> list[tuple[Rank, int, Statement]]:
+) -> list[tuple[Rank, int, Policy, Statement]]:
     """The Allow statements that do not apply, by what can be said without examining them: the best rank that each can
     have."""
     action, place = request.action.lower(), request.resource if resource is None else resource
     context, principal = request.context, request.principal
-    rows: list[tuple[Rank, int, Statement]] = []
+    rows: list[tuple[Rank, int, Policy, Statement]] = []
     for policy in policies.policies:
         for statement, covers, of_service in policy.allows(action):
             truth = statement.applies(place, context)
@@ -116,7 +115,7 @@ def _by_nearness(
                 continue
             # What does not apply fails in the resource, or a condition, or both.
             failing, preference = _AT_LEAST[covers, truth is not NO, naming is not NO]
-            rows.append(((failing, preference, 0, failing, 0 if of_service else 1), len(rows), statement))
+            rows.append(((failing, preference, 0, failing, 0 if of_service else 1), len(rows), policy, statement))
     # No two are of the same order, so that statements are never compared.
     rows.sort()
     return rows

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from denyproxy.explain.scenario_format import ScenarioError
+from denyproxy.explain.scenario_format import Request, ScenarioError
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.s3.caller import parse_principal
 from denyproxy.s3.operation import OPTIONS_PREFLIGHT, POST_OBJECT, WEBSITE_GET, OperationTable
 from denyproxy.s3.spelling import did_you_mean, operation_problem, principal_problem
-
-if TYPE_CHECKING:
-    from denyproxy.explain.scenario import Scenario
 
 
 def in_words(problems: Sequence[ErrorDetails], model: type[BaseModel]) -> str:
@@ -56,9 +53,8 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((found for part in get_args(annotation) if (found := _model_in(part)) is not None), None)
 
 
-def check_names(scenario: Scenario, table: OperationTable) -> None:
+def check_names(request: Request, table: OperationTable) -> None:
     """Are operation and principal such that they can be meant? Raises ScenarioError naming the member."""
-    request = scenario.request
     if request.operation is not None:
         known = (*table.operations, POST_OBJECT, OPTIONS_PREFLIGHT, WEBSITE_GET)
         problem = operation_problem(request.operation, known)

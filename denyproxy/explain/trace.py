@@ -10,6 +10,7 @@ from denyproxy.explain.near_misses import first_failing
 from denyproxy.explain.prose.near_misses import near_miss_phrase
 from denyproxy.iam.document import PolicyList
 from denyproxy.iam.evidence import StatementEvidence
+from denyproxy.iam.examination import examine
 from denyproxy.iam.layers import AuthorizationRequest, PolicySet
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.actions import mistaken_for
@@ -77,7 +78,7 @@ def _layer(name: str, policies: PolicyList | None, resource: str | None, request
     node = _Node(name if policies.policies or not policies.complete else f"{name}: no policy")
     for policy in policies.policies:
         statements = (
-            statement.examine(request, resource, api_names=mistaken_for(request.action))
+            examine(policy, statement, request, resource, api_names=mistaken_for(request.action))
             for statement in policy.statements
         )
         name = policy.arn if policy.arn is not None and policy.group is None else policy.name

@@ -2,80 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
-from typing import TYPE_CHECKING
-
 from denyproxy.iam.blame import Match, is_literal_for_its_version, match_template
 from denyproxy.iam.condition import Condition, unreadable
 from denyproxy.iam.context import RequestContext
 from denyproxy.iam.evidence import ElementEvidence
 from denyproxy.iam.mismatch import (
-    ARN_RULES,
-    EXACT_RULES,
-    FOLDED_RULES,
-    GLOB_RULES,
     Doubt,
     Mismatch,
-    Near,
-    Rule,
-    near_by,
     nearest,
 )
 from denyproxy.iam.operators import NULL
 from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
 from denyproxy.iam.variables import Template, fixed
-from denyproxy.iam.wildcard import Predicate, nothing
-
-if TYPE_CHECKING:
-    from denyproxy.iam.statement import Statement
+from denyproxy.iam.wording import ConditionWording
 
 NO, UNSURE, YES = Truth.NO, Truth.UNKNOWN, Truth.YES
 
-_RULES: Mapping[str, tuple[Rule, ...]] = {
-    "StringEquals": EXACT_RULES,
-    "StringNotEquals": EXACT_RULES,
-    "StringEqualsIgnoreCase": FOLDED_RULES,
-    "StringNotEqualsIgnoreCase": FOLDED_RULES,
-    "StringLike": GLOB_RULES,
-    "StringNotLike": GLOB_RULES,
-    "ArnEquals": ARN_RULES,
-    "ArnLike": ARN_RULES,
-    "ArnNotEquals": ARN_RULES,
-    "ArnNotLike": ARN_RULES,
-}
 
-
-class ConditionWording:
-    """The values of a condition one by one. Made when its statement is first examined."""
-
-    def __init__(self, condition: Condition) -> None:
-        self.condition = condition
-        self.element = f"condition:{condition.key}"
-        self.all_values = ", ".join(condition.values)
-        self.unreadable = unreadable(condition)
-        operator, name = condition.operator, condition.name
-        static = [tokens for tokens in map(fixed, condition.templates) if tokens is not None]
-        self.matches: Predicate = nothing if operator is None else operator.any_of(static)
-        """The test of the values without variables."""
-        doubts: list[Doubt] = []
-        if name is None:
-            doubts.append(Doubt.UNKNOWN_OPERATOR)
-        elif self.unreadable:
-            doubts.append(Doubt.UNREADABLE_VALUE)
-        if operator is not None and operator.doubtful_variables and len(static) < len(condition.templates):
-            doubts.append(Doubt.BOOL_VARIABLE)
-        self.doubts = tuple(doubts)
-        """Whatever the request is."""
-
-    @cached_property
-    def near(self) -> Near:
-        """By which a value is nearly met."""
-        operator = self.condition.operator
-        return near_by(self.condition.values, () if operator is None else _RULES.get(operator.name, ()))
-
-
-def examine_condition(wording: ConditionWording, context: RequestContext, statement: Statement) -> ElementEvidence:
+def examine_condition(wording: ConditionWording, context: RequestContext, *, substitutes: bool) -> ElementEvidence:
     """One line of a Condition block against a context."""
     condition = wording.condition
     truth = condition.test(context)
@@ -84,7 +28,7 @@ def examine_condition(wording: ConditionWording, context: RequestContext, statem
     key: str | None = condition.key
     reason = _reason(condition, truth, found, context)
     if reason is Mismatch.VALUE_DIFFERS and isinstance(found, tuple):
-        element, expected, reason, key = _value_miss(wording, truth, found, context, statement)
+        element, expected, reason, key = _value_miss(wording, truth, found, context, substitutes=substitutes)
     return ElementEvidence(
         element,
         truth,
@@ -132,14 +76,14 @@ def _reason_of_unknown_key(condition: Condition, truth: Truth) -> Mismatch | Non
 
 
 def _value_miss(
-    wording: ConditionWording, truth: Truth, found: tuple[str, ...], context: RequestContext, statement: Statement
+    wording: ConditionWording, truth: Truth, found: tuple[str, ...], context: RequestContext, *, substitutes: bool
 ) -> tuple[str, str, Mismatch | None, str | None]:
     """Why no policy value matches the values of the request: element, expected, reason, key."""
     condition = wording.condition
     missing = [value for value in found if not wording.matches(value)]
     for value in missing:
         for text, template in zip(condition.values, condition.templates, strict=True):
-            match = _condition_match(text, template, value, context, condition, statement)
+            match = _condition_match(text, template, value, context, condition, substitutes=substitutes)
             if match is not None:
                 element = match.element if match.element is not None and truth is NO else wording.element
                 return element, text, match.reason, match.key
@@ -153,7 +97,7 @@ def _value_miss(
 
 
 def _condition_match(
-    text: str, template: Template, value: str, context: RequestContext, condition: Condition, statement: Statement
+    text: str, template: Template, value: str, context: RequestContext, condition: Condition, *, substitutes: bool
 ) -> Match | None:
     """How a variable in a policy value is to blame, if one is."""
     operator = condition.operator
@@ -163,7 +107,7 @@ def _condition_match(
         match = match_template(template, value, context, arn=arn)
         # A variable that has its value, or its default, is not to blame: two values differ, as in any condition.
         return None if match.reason in (None, Mismatch.VALUE_DIFFERS, Mismatch.KEY_ABSENT) else match
-    if statement.substitutes or not operator.substitutes:
+    if substitutes or not operator.substitutes:
         return None
     if is_literal_for_its_version(text, value, context, globs=operator.globs, arn=arn):
         return Match(NO, "version", Mismatch.VARIABLE_LITERAL, condition.key)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from denyproxy.iam.document import PolicyList
+from denyproxy.iam.document import Policy, PolicyList
 from denyproxy.iam.evaluation import Evaluation, decide
+from denyproxy.iam.examination import examine
 from denyproxy.iam.layers import AuthorizationRequest, Decision
 from denyproxy.iam.mismatch import Doubt
 from denyproxy.iam.statement import Statement
@@ -44,7 +45,7 @@ class _Sure:
     def of(self, listing: PolicyList, resource: str | None = None, *, scp: bool = False) -> PolicyList:
         policies = []
         for policy in listing.policies:
-            kept = tuple([each for each in policy.statements if self._counts(each, resource, scp=scp)])
+            kept = tuple([each for each in policy.statements if self._counts(policy, each, resource, scp=scp)])
             policies.append(policy if len(kept) == len(policy.statements) else replace(policy, statements=kept))
         return replace(listing, policies=tuple(policies))
 
@@ -54,10 +55,10 @@ class _Sure:
     def of_scps(self, levels: Sequence[PolicyList] | None) -> tuple[PolicyList, ...] | None:
         return None if levels is None else tuple([self.of(level, scp=True) for level in levels])
 
-    def _counts(self, statement: Statement, resource: str | None, *, scp: bool) -> bool:
+    def _counts(self, policy: Policy, statement: Statement, resource: str | None, *, scp: bool) -> bool:
         if statement.effect == "Deny":
             return True
-        evidence = statement.examine(self._request, resource)
+        evidence = examine(policy, statement, self._request, resource)
         if evidence.truth is Truth.NO:
             return True
         doubts = [flag for element in evidence.elements for flag in element.flags]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from denyproxy.iam.document import Policy
 from denyproxy.iam.mismatch import Doubt, Mismatch
+from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import Truth
-
-if TYPE_CHECKING:
-    from denyproxy.iam.document import Policy
-    from denyproxy.iam.statement import Statement
 
 
 class ElementEvidence(NamedTuple):

@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from denyproxy.iam.blame import Match, is_literal_for_its_version
 from denyproxy.iam.condition_examination import examine_condition
 from denyproxy.iam.context import RequestContext
+from denyproxy.iam.document import Policy
 from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
+from denyproxy.iam.layers import AuthorizationRequest
 from denyproxy.iam.mismatch import Doubt, Mismatch, nearest, principal_mismatch
 from denyproxy.iam.principal import Principal, PrincipalElement, PrincipalType
+from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import Truth
 from denyproxy.iam.wildcard import SEPARATORS
-
-if TYPE_CHECKING:
-    from denyproxy.iam.layers import AuthorizationRequest
-    from denyproxy.iam.statement import Statement
-    from denyproxy.iam.wording import ResourcePattern
+from denyproxy.iam.wording import ResourcePattern
 
 NO, UNSURE, YES = Truth.NO, Truth.UNKNOWN, Truth.YES
+_NO_NAMES: Mapping[str, str] = {}
 _ORDER = {reason: order for order, reason in enumerate(Mismatch)}
 
 
 def examine(
-    statement: Statement, request: AuthorizationRequest, resource: str | None, api_names: Mapping[str, str]
+    policy: Policy,
+    statement: Statement,
+    request: AuthorizationRequest,
+    resource: str | None = None,
+    *,
+    api_names: Mapping[str, str] = _NO_NAMES,
 ) -> StatementEvidence:
-    """Evaluate every element of a statement."""
+    """Evaluate every element of a statement of a policy, and say why those that do not match do not.
+
+    `resource` stands in for the request's own. `api_names`: names that are no actions but taken for some (lower case)
+    -> the action that is meant."""
     wording, context = statement.wording, request.context
     elements = [_action(statement, request.action, api_names)]
     if statement.resources is not None:
@@ -34,10 +41,10 @@ def examine(
     if statement.principal is not None:
         elements.append(_principal(statement, request.principal))
     for item in wording.conditions:
-        elements.append(examine_condition(item, context, statement))
+        elements.append(examine_condition(item, context, substitutes=statement.substitutes))
     truth = min([element.truth for element in elements])
     failing = tuple([element for element in elements if element.truth is NO]) if truth is NO else ()
-    return StatementEvidence(statement.policy, statement, truth, tuple(elements), failing)
+    return StatementEvidence(policy, statement, truth, tuple(elements), failing)
 
 
 def _action(statement: Statement, action: str, api_names: Mapping[str, str]) -> ElementEvidence:

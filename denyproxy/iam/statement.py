@@ -5,26 +5,16 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_sta
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Literal
-from weakref import ref
+from collections.abc import Callable
+from typing import Literal
 
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.context import RequestContext
-from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
-from denyproxy.iam.examination import examine
-from denyproxy.iam.mismatch import Doubt, Mismatch
 from denyproxy.iam.principal import EVERYBODY, NOBODY, Naming, Principal, PrincipalElement
 from denyproxy.iam.truth import Truth
 from denyproxy.iam.variables import Template, fixed, resource_template, substitute, variables_of
 from denyproxy.iam.wildcard import Predicate, Wild, any_glob, everything, matches_tokens, may_match, tokens_of
 from denyproxy.iam.wording import Wording
-
-if TYPE_CHECKING:
-    from denyproxy.iam.document import Policy
-    from denyproxy.iam.layers import AuthorizationRequest
-
-__all__ = ["Doubt", "Effect", "ElementEvidence", "Mismatch", "Statement", "StatementEvidence"]
 
 Effect = Literal["Allow", "Deny"]
 NO, UNSURE, YES = Truth.NO, Truth.UNKNOWN, Truth.YES
@@ -39,7 +29,6 @@ class Statement:
         "_covers",
         "_matches",
         "_matches_variables",
-        "_policy",
         "_tests",
         "_wording",
         "actions",
@@ -59,8 +48,6 @@ class Statement:
         "sid",
         "substitutes",
     )
-
-    _policy: ref[Policy]
 
     def __init__(
         self,
@@ -114,29 +101,20 @@ class Statement:
         """The same statement in another place of a policy."""
         other = Statement.__new__(Statement)
         for name in Statement.__slots__:
-            if name != "_policy":
-                setattr(other, name, getattr(self, name))
+            setattr(other, name, getattr(self, name))
         other.index = index
         other.place = place
         other.label = self.sid or f"Statement[{index}]"
         return other
 
-    def stands_in(self, policy: Policy) -> None:
-        """Name the policy; a weak reference, so that a replaced snapshot is freed without the cyclic collector."""
-        self._policy = ref(policy)
-
-    @property
-    def policy(self) -> Policy:
-        """The policy in which it stands."""
-        policy = self._policy()
-        assert policy is not None, "a statement is used without its policy"
-        return policy
-
     @property
     def wording(self) -> Wording:
         """Its patterns one by one, for who asks which of them it is."""
         if self._wording is None:
-            self._wording = Wording(self)
+            entries = self.principal.entries if self.principal is not None else ()
+            self._wording = Wording(
+                self.actions, self.resources or (), self.resource_templates, entries, self.conditions
+            )
         return self._wording
 
     def __repr__(self) -> str:
@@ -186,25 +164,6 @@ class Statement:
         if truth is NO or self.principal is None:
             return truth
         return min(truth, self.names(principal).truth)
-
-    def matches(self, request: AuthorizationRequest, resource: str | None = None) -> Truth:
-        """Does it match a request? `resource` stands in for the request's own."""
-        if not self.concerns(request.action.lower()):
-            return NO
-        resource = request.resource if resource is None else resource
-        return self.matches_relevant(request.principal, resource, request.context)
-
-    def examine(
-        self,
-        request: AuthorizationRequest,
-        resource: str | None = None,
-        *,
-        api_names: Mapping[str, str] | None = None,
-    ) -> StatementEvidence:
-        """Evaluate every element, and say why those that do not match do not.
-
-        `api_names`: names that are no actions but taken for some (lower case) -> the action that is meant."""
-        return examine(self, request, resource, api_names or {})
 
 
 def _keys(resources: tuple[Template, ...], conditions: tuple[Condition, ...]) -> tuple[str, ...]:

@@ -5,19 +5,27 @@ Compiled when the statement is first examined; a decision asks for all patterns 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from denyproxy.iam.blame import MATCHES, MISSES, Match, match_template
-from denyproxy.iam.condition_examination import ConditionWording
+from denyproxy.iam.condition import Condition, unreadable
 from denyproxy.iam.context import RequestContext
-from denyproxy.iam.mismatch import ACTION_RULES, RESOURCE_RULES, Doubt, Near, near_by
+from denyproxy.iam.mismatch import (
+    ACTION_RULES,
+    ARN_RULES,
+    EXACT_RULES,
+    FOLDED_RULES,
+    GLOB_RULES,
+    RESOURCE_RULES,
+    Doubt,
+    Near,
+    Rule,
+    near_by,
+)
+from denyproxy.iam.principal import Named
 from denyproxy.iam.variables import Template, fixed
-from denyproxy.iam.wildcard import SEPARATORS, any_arn, any_glob, tokens_of
-
-if TYPE_CHECKING:
-    from denyproxy.iam.statement import Statement
+from denyproxy.iam.wildcard import SEPARATORS, Predicate, any_arn, any_glob, nothing, tokens_of
 
 
 class ResourcePattern:
@@ -41,21 +49,71 @@ class ResourcePattern:
         return match_template(self._template, resource, context, arn=False)
 
 
+_RULES: Mapping[str, tuple[Rule, ...]] = {
+    "StringEquals": EXACT_RULES,
+    "StringNotEquals": EXACT_RULES,
+    "StringEqualsIgnoreCase": FOLDED_RULES,
+    "StringNotEqualsIgnoreCase": FOLDED_RULES,
+    "StringLike": GLOB_RULES,
+    "StringNotLike": GLOB_RULES,
+    "ArnEquals": ARN_RULES,
+    "ArnLike": ARN_RULES,
+    "ArnNotEquals": ARN_RULES,
+    "ArnNotLike": ARN_RULES,
+}
+
+
+class ConditionWording:
+    """The values of a condition one by one. Made when its statement is first examined."""
+
+    def __init__(self, condition: Condition) -> None:
+        self.condition = condition
+        self.element = f"condition:{condition.key}"
+        self.all_values = ", ".join(condition.values)
+        self.unreadable = unreadable(condition)
+        operator, name = condition.operator, condition.name
+        static = [tokens for tokens in map(fixed, condition.templates) if tokens is not None]
+        self.matches: Predicate = nothing if operator is None else operator.any_of(static)
+        """The test of the values without variables."""
+        doubts: list[Doubt] = []
+        if name is None:
+            doubts.append(Doubt.UNKNOWN_OPERATOR)
+        elif self.unreadable:
+            doubts.append(Doubt.UNREADABLE_VALUE)
+        if operator is not None and operator.doubtful_variables and len(static) < len(condition.templates):
+            doubts.append(Doubt.BOOL_VARIABLE)
+        self.doubts = tuple(doubts)
+        """Whatever the request is."""
+
+    @cached_property
+    def near(self) -> Near:
+        """By which a value is nearly met."""
+        operator = self.condition.operator
+        return near_by(self.condition.values, () if operator is None else _RULES.get(operator.name, ()))
+
+
 class Wording:
     """The patterns of a statement, one by one. It does not refer to the statement: no cycle keeps a snapshot alive."""
 
-    def __init__(self, statement: Statement) -> None:
-        self._action_patterns = statement.actions
-        self._resource_patterns = statement.resources or ()
-        self.actions = tuple((text, any_glob((tokens_of(text.lower()),))) for text in statement.actions)
+    def __init__(
+        self,
+        actions: tuple[str, ...],
+        resources: tuple[str, ...],
+        templates: tuple[Template, ...],
+        principals: Sequence[Named],
+        conditions: tuple[Condition, ...],
+    ) -> None:
+        """`templates`: of `resources`."""
+        self._action_patterns = actions
+        self._resource_patterns = resources
+        self.actions = tuple((text, any_glob((tokens_of(text.lower()),))) for text in actions)
         """As written, each with its test of an action in lower case."""
-        self.lower_actions = tuple((text, text.lower()) for text in statement.actions)
-        self.all_actions = ", ".join(statement.actions)
-        self.all_resources = ", ".join(self._resource_patterns)
-        self.resources = tuple(map(ResourcePattern, self._resource_patterns, statement.resource_templates))
-        entries = statement.principal.entries if statement.principal is not None else ()
-        self.all_principals = ", ".join(entry.text for entry in entries)
-        self.conditions = tuple(map(ConditionWording, statement.conditions))
+        self.lower_actions = tuple((text, text.lower()) for text in actions)
+        self.all_actions = ", ".join(actions)
+        self.all_resources = ", ".join(resources)
+        self.resources = tuple(map(ResourcePattern, resources, templates))
+        self.all_principals = ", ".join(entry.text for entry in principals)
+        self.conditions = tuple(map(ConditionWording, conditions))
 
     def covering(self, action: str) -> str | None:
         """The first pattern, as written, that covers an action (lower case)."""

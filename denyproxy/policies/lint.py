@@ -13,8 +13,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from denyproxy.iam.condition import unreadable
-from denyproxy.iam.document import Policy, PolicyError
+from denyproxy.iam.document import Policy
 from denyproxy.iam.operators import NULL, OPERATORS
+from denyproxy.iam.parsing import PolicyError
 from denyproxy.iam.statement import Statement
 from denyproxy.policies.directory import Content
 from denyproxy.policies.members import MEMBERS, NESTED

@@ -15,7 +15,8 @@ from typing import Any, Literal, NoReturn, TypeVar, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from denyproxy.iam.document import UNKNOWN_POLICIES, Policy, PolicyError, PolicyList
+from denyproxy.iam.document import UNKNOWN_POLICIES, Policy, PolicyList
+from denyproxy.iam.parsing import PolicyError
 from denyproxy.iam.truth import UNKNOWN, Unknown
 from denyproxy.s3.snapshot import PolicyProblem
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.context import RequestContext
 from denyproxy.iam.document import Policy, PolicyList
 from denyproxy.iam.evaluation import AuthorizationRequest
+from denyproxy.iam.evidence import StatementEvidence
+from denyproxy.iam.examination import examine
 from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import Truth
@@ -71,12 +74,27 @@ def deny(action: str | list[str] = "s3:GetObject", resource: str | list[str] = "
 
 def statement(written: dict[str, Any], version: str | None = NEW) -> Statement:
     """The one statement of a policy."""
-    _KEPT.append(policy(written, version=version))
-    return _KEPT[-1].statements[0]
+    return policy(written, version=version).statements[0]
 
 
-_KEPT: list[Policy] = []
-"""Policies of statements: these refer to them weakly."""
+def examined(
+    written: dict[str, Any],
+    asked: AuthorizationRequest,
+    resource: str | None = None,
+    *,
+    version: str | None = NEW,
+    api_names: Mapping[str, str] = MappingProxyType({}),
+) -> StatementEvidence:
+    """The evidence on the one statement of a policy."""
+    of = policy(written, version=version)
+    return examine(of, of.statements[0], asked, resource, api_names=api_names)
+
+
+def matches(given: Statement, asked: AuthorizationRequest, resource: str | None = None) -> Truth:
+    """Does a statement match a request? `resource` stands in for the request's own."""
+    if not given.concerns(asked.action.lower()):
+        return Truth.NO
+    return given.matches_relevant(asked.principal, resource or asked.resource, asked.context)
 
 
 def condition(operator: str, key: str, values: Any, version: str | None = NEW) -> Condition:

@@ -6,8 +6,9 @@ from urllib.parse import quote
 
 import pytest
 
-from denyproxy.iam.document import Policy, PolicyError, PolicyList
-from tests.iam.build import NEW, NO, OLD, YES, allow, context, deny, policy, request
+from denyproxy.iam.document import Policy, PolicyList
+from denyproxy.iam.parsing import PolicyError
+from tests.iam.build import NEW, NO, OLD, YES, allow, context, deny, matches, policy, request
 
 GOOD = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
 
@@ -35,7 +36,6 @@ def test_a_policy_keeps_its_document_as_written() -> None:
         (0, "One", "One", "Allow"),
         (1, None, "Statement[1]", "Allow"),
     ]
-    assert all(one.policy is parsed for one in parsed.statements)
 
 
 def test_one_statement_may_stand_without_a_list() -> None:
@@ -229,7 +229,7 @@ def test_condition_values_keep_their_json_text() -> None:
 def test_a_trust_policy_has_no_resource() -> None:
     parsed = parse({"Statement": {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}})
     assert parsed.statements[0].resources is None
-    assert parsed.statements[0].matches(request(action="sts:AssumeRole")) is YES
+    assert matches(parsed.statements[0], request(action="sts:AssumeRole")) is YES
 
 
 def test_whether_a_principal_belongs_there_can_be_checked() -> None:
@@ -264,8 +264,8 @@ def test_policies_are_equal_by_what_they_say() -> None:
 def test_actions_are_compared_without_regard_to_case(patterns: Any, action: str, concerned: bool) -> None:
     listed = policy(allow(patterns)).statements[0]
     spared = policy({"Effect": "Allow", "NotAction": patterns, "Resource": "*"}).statements[0]
-    assert (listed.matches(request(action=action)) is YES) is concerned
-    assert (spared.matches(request(action=action)) is NO) is concerned
+    assert (matches(listed, request(action=action)) is YES) is concerned
+    assert (matches(spared, request(action=action)) is NO) is concerned
 
 
 def test_the_index_holds_what_can_concern_an_action_in_document_order() -> None:
@@ -290,21 +290,21 @@ def test_the_index_is_bounded() -> None:
 def test_a_large_policy_is_fine() -> None:
     statements = [allow("s3:GetObject", f"arn:aws:s3:::bucket-{number}/*") for number in range(200)]
     written = policy(*statements)
-    assert written.statements[199].matches(request(resource="arn:aws:s3:::bucket-199/k")) is YES
-    assert written.statements[198].matches(request(resource="arn:aws:s3:::bucket-199/k")) is NO
+    assert matches(written.statements[199], request(resource="arn:aws:s3:::bucket-199/k")) is YES
+    assert matches(written.statements[198], request(resource="arn:aws:s3:::bucket-199/k")) is NO
 
 
 def test_a_statement_can_be_asked_about_another_resource() -> None:
     one = policy(allow(resource="arn:aws:s3:::b/*")).statements[0]
     through_access_point = request(resource="arn:aws:s3:eu-west-1:111122223333:accesspoint/a/object/k")
-    assert one.matches(through_access_point) is NO
-    assert one.matches(through_access_point, "arn:aws:s3:::b/k") is YES
+    assert matches(one, through_access_point) is NO
+    assert matches(one, through_access_point, "arn:aws:s3:::b/k") is YES
     assert repr(one) == "<Statement Statement[0]>"
 
 
 def test_conditions_are_anded() -> None:
     both = {"StringEquals": {"a": "1", "b": "2"}, "Null": {"c": "true"}}
     one = policy(allow(Condition=both)).statements[0]
-    assert one.matches(request(keys=context({"a": "1", "b": "2"}))) is YES
-    assert one.matches(request(keys=context({"a": "1", "b": "3"}))) is NO
-    assert one.matches(request(keys=context({"a": "1", "b": "2", "c": "3"}))) is NO
+    assert matches(one, request(keys=context({"a": "1", "b": "2"}))) is YES
+    assert matches(one, request(keys=context({"a": "1", "b": "3"}))) is NO
+    assert matches(one, request(keys=context({"a": "1", "b": "2", "c": "3"}))) is NO

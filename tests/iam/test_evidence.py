@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 
 from denyproxy.iam.context import RequestContext
+from denyproxy.iam.evidence import ElementEvidence
+from denyproxy.iam.examination import examine
+from denyproxy.iam.mismatch import Doubt, Mismatch
 from denyproxy.iam.principal import ANONYMOUS, Principal
-from denyproxy.iam.statement import Doubt, ElementEvidence, Mismatch
 from denyproxy.iam.truth import Truth
 from tests.iam.build import (
     BUCKET,
@@ -33,21 +35,21 @@ from tests.iam.build import (
     allow,
     context,
     deny,
+    examined,
     policy,
     request,
-    statement,
 )
 
 
 def only(part: str, written: dict[str, Any], version: str | None = NEW, **asked: Any) -> ElementEvidence:
     """The evidence on the one element that stands in a part of a statement."""
-    evidence = statement(written, version).examine(request(**asked))
+    evidence = examined(written, request(**asked), version=version)
     (found,) = (element for element in evidence.elements if element.part == part)
     return found
 
 
 def action(patterns: Any, asked: str = "s3:GetObject", **names: str) -> ElementEvidence:
-    return statement(allow(patterns)).examine(request(action=asked), api_names=names or None).elements[0]
+    return examined(allow(patterns), request(action=asked), api_names=names).elements[0]
 
 
 def resource(patterns: Any, asked: str, version: str | None = NEW, keys: RequestContext | None = None) -> Any:
@@ -76,7 +78,7 @@ def test_every_element_is_examined_though_the_first_fails() -> None:
             Condition={"StringEquals": {"a": "1"}, "Null": {"b": "true"}},
         )
     )
-    evidence = written.statements[0].examine(request())
+    evidence = examine(written, written.statements[0], request())
     assert [(one.element, one.truth) for one in evidence.elements] == [
         ("action", NO),
         ("resource", NO),
@@ -92,7 +94,7 @@ def test_every_element_is_examined_though_the_first_fails() -> None:
 
 def test_a_statement_that_matches_says_what_matched() -> None:
     written = allow(["s3:List*", "s3:Get*"], ["arn:aws:s3:::a", "arn:aws:s3:::b/*"])
-    evidence = statement(written).examine(request())
+    evidence = examined(written, request())
     assert evidence.truth is YES
     assert evidence.failing == ()
     assert [(one.expected, one.actual, one.reason) for one in evidence.elements] == [
@@ -102,20 +104,20 @@ def test_a_statement_that_matches_says_what_matched() -> None:
 
 
 def test_an_unknown_element_leaves_the_statement_open() -> None:
-    evidence = statement(allow(Condition={"StringEquals": {"k": "v"}})).examine(request(keys=context({}, "k")))
+    evidence = examined(allow(Condition={"StringEquals": {"k": "v"}}), request(keys=context({}, "k")))
     assert evidence.truth is UNSURE
     assert evidence.failing == ()
 
 
 def test_another_resource_can_be_examined() -> None:
-    evidence = statement(allow(resource=BUCKET)).examine(request(), BUCKET)
+    evidence = examined(allow(resource=BUCKET), request(), BUCKET)
     assert evidence.elements[1].actual == BUCKET
     assert evidence.truth is YES
 
 
 def test_a_statement_without_resource_has_no_evidence_on_it() -> None:
     written = {"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}
-    evidence = statement(written).examine(request(action="sts:AssumeRole"))
+    evidence = examined(written, request(action="sts:AssumeRole"))
     assert [one.element for one in evidence.elements] == ["action", "principal"]
 
 

@@ -24,9 +24,10 @@ from denyproxy.iam.evaluation import (
     decide,
     evaluate,
 )
+from denyproxy.iam.examination import examine
 from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import Truth
-from tests.iam.build import NEW, ROLE_ARN, SESSION, USER, context, policy
+from tests.iam.build import NEW, ROLE_ARN, SESSION, USER, context, matches, policy
 from tests.iam.worlds import (
     DENYING,
     DOMAIN,
@@ -237,8 +238,8 @@ def test_examination_agrees_with_matching(asked: AuthorizationRequest, policy_se
     for layer in policy_set.resource:
         for one in layer.policies.policies:
             for statement in one.statements:
-                evidence = statement.examine(asked)
-                assert evidence.truth is statement.matches(asked)
+                evidence = examine(one, statement, asked)
+                assert evidence.truth is matches(statement, asked)
                 for element in evidence.elements:
                     if element.truth is NO:
                         assert element.reason is not None

@@ -26,6 +26,7 @@ from tests.iam.build import (
     condition,
     context,
     deny,
+    matches,
     policies,
     request,
     statement,
@@ -81,7 +82,7 @@ def test_base64_with_foreign_characters_is_unreadable() -> None:
 )
 def test_a_statement_matches_whom_it_names(principal: Principal, truth: int) -> None:
     written = statement(allow(Principal={"AWS": [USER_ARN, THEIRS]}))
-    assert written.matches(request(principal), OBJECT) is truth
+    assert matches(written, request(principal), OBJECT) is truth
 
 
 def test_only_the_unreadable_values_of_null_are_unreadable() -> None:
@@ -114,7 +115,7 @@ def test_a_variable_without_value_spoils_its_own_pattern_only(first: str, second
     truth = YES if "${aws:username}" in (first, second) else NO
     resources = [f"arn:aws:s3:::b/{name}" for name in (first, second)]
     assert condition("StringEquals", "k", [first, second]).test(keys) is truth
-    assert statement(allow(resource=resources)).matches(request(keys=keys), "arn:aws:s3:::b/alice") is truth
+    assert matches(statement(allow(resource=resources)), request(keys=keys), "arn:aws:s3:::b/alice") is truth
 
 
 def test_an_unknown_key_may_be_an_empty_set() -> None:

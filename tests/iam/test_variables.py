@@ -16,7 +16,7 @@ from denyproxy.iam.variables import (
     variables_of,
 )
 from denyproxy.iam.wildcard import Wild, matches_tokens
-from tests.iam.build import NEW, NO, OLD, UNSURE, YES, allow, condition, context, request, statement
+from tests.iam.build import NEW, NO, OLD, UNSURE, YES, allow, condition, context, matches, request, statement
 
 USERNAME = Variable("aws:username")
 
@@ -125,7 +125,7 @@ def test_substituted_text_is_never_a_wildcard(value: str, text: str) -> None:
 def test_variables_in_resources(resource: str, version: str | None, truth: Truth) -> None:
     asked = request(resource=resource, keys=context({"aws:username": "alice"}))
     written = statement(allow(resource="arn:aws:s3:::b/${aws:username}/*"), version)
-    assert written.matches(asked) is truth
+    assert matches(written, asked) is truth
 
 
 @pytest.mark.parametrize(
@@ -146,12 +146,12 @@ def test_a_resource_with_a_variable_that_cannot_be_resolved_never_matches(
 ) -> None:
     written = {"Effect": "Allow", "Action": "*", element: ["arn:aws:s3:::other", "arn:aws:s3:::b/${aws:username}/*"]}
     asked = request(resource="arn:aws:s3:::b/a/k", keys=keys)  # type: ignore[arg-type]
-    assert statement(written).matches(asked) is truth
+    assert matches(statement(written), asked) is truth
 
 
 def test_an_unknown_variable_that_cannot_make_the_pattern_match_is_a_miss() -> None:
     written = statement(allow(resource="arn:aws:s3:::b/${aws:username}/*"))
-    assert written.matches(request(resource="arn:aws:s3:::c/a/k", keys=context({}, "aws:username"))) is NO
+    assert matches(written, request(resource="arn:aws:s3:::c/a/k", keys=context({}, "aws:username"))) is NO
 
 
 def test_a_resource_that_misses_settles_it_whatever_the_conditions_are() -> None:
@@ -159,18 +159,18 @@ def test_a_resource_that_misses_settles_it_whatever_the_conditions_are() -> None
     keys = context({"aws:username": "a"}, "k")
     for element, pattern in (("Resource", "arn:aws:s3:::c/${aws:username}"), ("NotResource", "arn:aws:s3:::b/${*}k*")):
         written = {"Effect": "Allow", "Action": "*", element: pattern}
-        missed = statement({**written, "Condition": maybe}).matches(request(resource="arn:aws:s3:::b/*k", keys=keys))
+        missed = matches(statement({**written, "Condition": maybe}), request(resource="arn:aws:s3:::b/*k", keys=keys))
         assert missed is NO
     spared = {"Effect": "Allow", "Action": "*", "NotResource": "arn:aws:s3:::b/${aws:username}", "Condition": maybe}
-    assert statement(spared).matches(request(resource="arn:aws:s3:::b/a", keys=keys)) is NO
-    assert statement(spared).matches(request(resource="arn:aws:s3:::b/b", keys=keys)) is UNSURE
+    assert matches(statement(spared), request(resource="arn:aws:s3:::b/a", keys=keys)) is NO
+    assert matches(statement(spared), request(resource="arn:aws:s3:::b/b", keys=keys)) is UNSURE
 
 
 def test_another_pattern_settles_a_match_whatever_the_unknown_variable_is() -> None:
     written = statement(allow(resource=["arn:aws:s3:::b/${aws:username}", "arn:aws:s3:::b/*"]))
-    assert written.matches(request(keys=context({}, "aws:username"))) is YES
+    assert matches(written, request(keys=context({}, "aws:username"))) is YES
     everything = statement(allow(resource=["arn:aws:s3:::b/${aws:username}", "*"]))
-    assert everything.matches(request(keys=context({}, "aws:username"))) is YES
+    assert matches(everything, request(keys=context({}, "aws:username"))) is YES
 
 
 def test_a_variable_whose_value_is_known_to_within_a_margin_may_be_any_text() -> None:

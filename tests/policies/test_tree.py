@@ -6,7 +6,7 @@ import codecs
 
 import pytest
 
-from denyproxy.iam.document import PolicyError
+from denyproxy.iam.parsing import PolicyError
 from denyproxy.policies.tree import Documents, Node, Report, join, parse
 from tests.policies.build import BROKEN, document
 

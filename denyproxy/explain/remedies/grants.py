@@ -42,8 +42,8 @@ from denyproxy.explain.remedies.repairs import repairs
 from denyproxy.explain.remedies.requests import unsigned, without_headers
 from denyproxy.explain.remedies.scopes import principal_element, says_only, scope_of
 from denyproxy.explain.remedies.statements import Json, allow, merged
-from denyproxy.iam.document import SUBSTITUTING_VERSION
 from denyproxy.iam.mismatch import Mismatch
+from denyproxy.iam.parsing import SUBSTITUTING_VERSION
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.gates import block_public_access

@@ -21,9 +21,9 @@ from denyproxy.explain.remedies.places import (
 )
 from denyproxy.explain.remedies.scopes import principal_element, resource_of, says_only, scope_of
 from denyproxy.explain.remedies.statements import Json, texts
-from denyproxy.iam.document import SUBSTITUTING_VERSION
 from denyproxy.iam.evidence import ElementEvidence
 from denyproxy.iam.mismatch import Mismatch
+from denyproxy.iam.parsing import SUBSTITUTING_VERSION
 from denyproxy.iam.wildcard import SEPARATORS, glob
 
 

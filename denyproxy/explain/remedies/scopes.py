@@ -9,7 +9,7 @@ from denyproxy.explain.case import Case
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.remedies.places import naming_of
 from denyproxy.explain.remedies.statements import Condition, Scope, pattern, texts
-from denyproxy.iam.document import SUBSTITUTING_VERSION
+from denyproxy.iam.parsing import SUBSTITUTING_VERSION
 from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.statement import Statement
 
