@@ -1,6 +1,7 @@
 """The condition keys of Amazon S3: which actions support each, and how its value arises. One row a key.
 
 https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html
+https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3express.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html
 """
 
@@ -27,7 +28,7 @@ class Key:
     name: str
     """Lower case."""
     actions: frozenset[str] | None
-    """Actions (lower case, without `s3:`) that support it; None: all but `excepted`."""
+    """Actions (lower case, without their service) that support it; None: all of its service but `excepted`."""
     derive: Callable[[View], Value] | Header
     excepted: frozenset[str] = frozenset()
 
@@ -179,6 +180,17 @@ KEYS: tuple[Key, ...] = (
     Key("aws:tagkeys", _REQUEST_TAGS | _actions("UntagResource"), value.tag_keys),
 )
 
+EXPRESS_KEYS: tuple[Key, ...] = (
+    Key("s3express:sessionmode", _actions("CreateSession"), value.of_session(value.session_mode)),
+    Key("s3express:authtype", None, value.of_session(value.auth_type)),
+    Key("s3express:signatureversion", None, value.of_session(value.signature_version)),
+    Key("s3express:signatureage", None, value.of_session(value.signature_age)),
+    Key("s3express:tlsversion", None, value.of_session(value.tls_version)),
+    Key("s3express:x-amz-content-sha256", None, value.of_session(value.payload_hash)),
+    Key("s3express:resourceaccount", None, value.resource_account),
+)
+"""Those of directory buckets, as far as they follow from a call."""
+
 FAMILIES: tuple[KeyFamily, ...] = (
     KeyFamily("s3:requestobjecttag", _TAGS, value.request_object_tags),
     KeyFamily("s3:existingobjecttag", _EXISTING_TAGS, value.existing_object_tags),
@@ -223,13 +235,15 @@ def keys_of_action(action: str) -> ActionKeys:
     service, _, name = action.partition(":")
 
     def supports(key: Key | KeyFamily) -> bool:
-        return service == "s3" and name not in key.excepted and (key.actions is None or name in key.actions)
+        own = service == ("s3express" if key.name.startswith("s3express:") else "s3")
+        return own and name not in key.excepted and (key.actions is None or name in key.actions)
 
-    unsupported = {key.name for key in KEYS if not supports(key)}
+    known = (*KEYS, *EXPRESS_KEYS)
+    unsupported = {key.name for key in known if not supports(key)}
     unsupported.update(f"{family.name}/*" for family in FAMILIES if not supports(family))
     if service != "s3":
-        unsupported = {name for name in unsupported if name.startswith("s3:")}
-    supported = [key for key in KEYS if supports(key)]
+        unsupported = {name for name in unsupported if not name.startswith("aws:")}
+    supported = [key for key in known if supports(key)]
     headers = {str(key.derive): key.name for key in supported if isinstance(key.derive, Header)}
     return ActionKeys(
         tuple(DerivedKey(key.name, key.derive) for key in supported if not isinstance(key.derive, Header)),

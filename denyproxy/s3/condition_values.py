@@ -320,6 +320,27 @@ def access_point_origin(view: View) -> Value:
     return ("Internet" if point.vpc is None else "VPC",)
 
 
+def session_mode(view: View) -> Value:
+    """Of a session for a directory bucket. Where none is asked for, S3 tries ReadWrite and then ReadOnly.
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateSession.html"""
+    return one(view.request.header("x-amz-create-session-mode") or UNKNOWN)
+
+
+def of_session(derive: Callable[[View], Value]) -> Callable[[View], Value]:
+    """The same, where the request creates the session; otherwise an earlier one did, which is not at hand."""
+
+    def derived(view: View) -> Value:
+        by_session = view.requirement.action == "s3express:CreateSession"
+        return UNKNOWN if by_session and view.request.operation != "CreateSession" else derive(view)
+
+    return derived
+
+
+def payload_hash(view: View) -> Value:
+    """As the header says it."""
+    return one(view.request.header("x-amz-content-sha256"))
+
+
 def access_grants_instance(view: View) -> Value:
     """In credentials that S3 Access Grants vended, which are temporary."""
     return None if view.caller.temporary is Truth.NO else view.unsaid

@@ -126,8 +126,10 @@ def neighbours(
             }
             questions.append((action, resource, principal))
     questions.append((action, resource, {"principal": "anonymous", "principal_role": None, "principal_account": None}))
+    # Of some services no other action is at hand.
+    places = elsewhere or [resource if others else f"{resource}-other"]
     while len(questions) < 20:
-        questions.append((rng.choice(others), rng.choice(elsewhere or [resource]), {}))
+        questions.append((rng.choice(others or [action]), rng.choice(places), {}))
     return [
         (
             f"{name} on {place} {change}",

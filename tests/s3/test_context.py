@@ -887,3 +887,32 @@ def test_keys_that_are_asked_for_are_the_same_alone(target: str, closed: bool) -
     for requirement in requirements(request, OPEN, caller):
         of_whole, of_part = whole.of(requirement), part.of(requirement)
         assert {key: of_part.lookup(key) for key in asked} == {key: of_whole.lookup(key) for key in asked}
+
+
+EXPRESS = "logs--use1-az4--x-s3"
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "mode"),
+    [
+        ("?session", {"x-amz-create-session-mode": "ReadOnly"}, ("ReadOnly",)),
+        ("?session", {"x-amz-create-session-mode": "ReadWrite"}, ("ReadWrite",)),
+        ("?session", {}, UNKNOWN),
+        ("/k", {}, UNKNOWN),
+    ],
+)
+def test_without_a_mode_s3_tries_both_and_other_calls_were_preceded_by_a_session(
+    target: str, headers: dict[str, str], mode: Any
+) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateSession.html"""
+    action = "s3express:CreateSession"
+    for declared in (None, CLOSED):
+        head = long_term("GET", f"/{EXPRESS}{target}", headers)
+        assert lookup(head, "s3express:SessionMode", action=action, declared=declared) == mode
+
+
+def test_keys_of_directory_buckets_are_not_those_of_other_buckets() -> None:
+    session = long_term("GET", f"/{EXPRESS}?session")
+    assert lookup(session, "s3express:authType", action="s3express:CreateSession") == ("REST-HEADER",)
+    assert lookup(session, "s3:authType", action="s3express:CreateSession") is None
+    assert lookup(long_term("GET", "/b/k"), "s3express:authType", action="s3:GetObject") is None

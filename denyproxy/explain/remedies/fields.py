@@ -55,6 +55,7 @@ FIELDS: Mapping[str, Field] = {
     "s3:object-lock-mode": Field("x-amz-object-lock-mode", _NEW_OBJECT),
     "s3:object-lock-legal-hold": Field("x-amz-object-lock-legal-hold", _NEW_OBJECT),
     "s3:if-none-match": Field("if-none-match", frozenset({"PutObject", "CompleteMultipartUpload"}), ("*",)),
+    "s3express:sessionmode": Field("x-amz-create-session-mode", frozenset({"CreateSession"}), removable=False),
     # Another prefix asks for other keys; an empty one for the same as none.
     "s3:prefix": Field("prefix", _LISTINGS, ("",), query=True, removable=False, only=frozenset({""})),
     "s3:delimiter": Field("delimiter", _LISTINGS, ("/",), query=True, removable=False),
