@@ -88,8 +88,9 @@ def _options(group: Sequence[Finding], judgement: Judgement, case: Case) -> list
         others = [*signing(finding, case), *exemptions(group, case)]
     else:
         others = grants(group, case, missing_key=missing_key)
-    attested = parts if complied is not None and not complied.part.exact else []
-    return [*(part for part in parts if part not in attested), *others[: MOST_FIXES - len(attested)], *attested]
+    if complied is not None and complied.last:
+        return [*others[: MOST_FIXES - 1], complied.part]
+    return [*parts, *others]
 
 
 def _is_network_origin(finding: Finding) -> bool:

@@ -313,3 +313,65 @@ def test_a_call_that_no_scenario_can_hold_says_so() -> None:
     assert found.explanation.fixes
     for fix in found.explanation.fixes:
         assert fix.still_blocking == ("not tried: this call cannot be written as a scenario to try it on",)
+
+
+# Services
+
+
+def test_a_service_is_not_sent_through_the_endpoint_of_a_customer() -> None:
+    (fix,) = fixes_of(SCENARIOS["svc-d02"])
+    assert told(fix) == ("bucket owner", True, True)
+    assert " by cloudfront.amazonaws.com from the Deny of statement Vpce " in fix.summary
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("sse-b03", "Have logging.s3.amazonaws.com send x-amz-server-side-encryption: AES256."),
+        ("acl-b01", "Have delivery.logs.amazonaws.com send x-amz-acl: bucket-owner-full-control."),
+    ],
+)
+def test_what_a_service_sends_is_not_for_a_caller_to_say(name: str, words: str) -> None:
+    owner, service = fixes_of(SCENARIOS[name])
+    assert told(owner) == ("bucket owner", True, True)
+    assert (service.summary, service.verified, service.patch) == (words, False, ())
+    assert service.still_blocking == ("whether the service can be configured to do so is not known",)
+
+
+# Values that there cannot be, and what else a caller can do
+
+
+def test_a_vpc_has_no_id_of_an_endpoint() -> None:
+    (fix,) = fixes_of(SCENARIOS["typ-d04"])
+    assert fix.summary == "Allow s3:GetObject on arn:aws:s3:::b/x from VPC vpc-1 in policy p."
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("via-d01", "Have athena.amazonaws.com make the request on the caller's behalf."),
+        (
+            "ec2-d01",
+            "Get the instance's credentials from its metadata service by IMDSv2 (with a session token).",
+        ),
+        ("dir-d02", "Send x-amz-create-session-mode: ReadOnly."),
+    ],
+)
+def test_the_caller_complies_before_a_policy_is_weakened(name: str, words: str) -> None:
+    (fix,) = fixes_of(SCENARIOS[name])
+    assert told(fix) == ("caller", True, True)
+    assert fix.summary == words
+
+
+def test_a_private_address_is_one_of_a_vpc() -> None:
+    caller, _ = fixes_of(SCENARIOS["net-d01"])
+    assert caller.summary == (
+        "Send the request through a VPC endpoint, from an address that statement VpcIp lists (10.1.0.0/16)."
+    )
+
+
+@pytest.mark.parametrize("name", ["ap-f02", "mrap-d02"])
+def test_a_bucket_policy_speaks_of_the_bucket_and_not_of_its_access_points(name: str) -> None:
+    (fix,) = fixes_of(SCENARIOS[name])
+    assert fix.summary.startswith("Allow s3:GetObject on arn:aws:s3:::")
+    assert fix.summary.endswith(" in the bucket policy, for requests through the access point alone.")

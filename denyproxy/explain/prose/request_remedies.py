@@ -45,9 +45,12 @@ _SURROUNDINGS: Mapping[str, str] = {
     "(aws sts get-session-token --serial-number ... --token-code ...)",
     "aws:multifactorauthage": "sign in with MFA again (aws sts get-session-token --serial-number ... --token-code ...)",
     "aws:tokenissuetime": "get new session credentials: those issued before {value} are revoked",
+    "aws:calledvia": "have {any} make the request on the caller's behalf",
+    "ec2:roledelivery": "get the instance's credentials from its metadata service by IMDSv2 (with a session token)",
     "aws:sourcevpce": "send the request through the VPC endpoint {any}",
     "aws:sourcevpc": "send the request from the VPC {any}, through its endpoint for S3",
-    "aws:vpcsourceip": "send the request from an address that statement {statement} {lists} ({values})",
+    "aws:vpcsourceip": "send the request through a VPC endpoint, from an address that statement {statement} {lists} "
+    "({values})",
     "aws:sourceip": "send the request from an address that statement {statement} {lists} ({values})",
     "s3:authtype": "use {auth}",
     "s3:signatureversion": "sign the request with {value}",
@@ -102,6 +105,7 @@ def either(choices: Sequence[str]) -> str:
 
 ATTESTED = "a tag attests something: whether it would be true of this one is not known here"
 ACCESS_POINT = "whether there is such an access point, and whether its policy allows the caller, is not known"
+CONFIGURED = "whether the service can be configured to do so is not known"
 PATTERN = "which of the values that fit is right is not known"
 
 

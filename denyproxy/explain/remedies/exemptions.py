@@ -37,7 +37,7 @@ from denyproxy.explain.remedies.places import (
     written,
 )
 from denyproxy.explain.remedies.requests import is_possible
-from denyproxy.explain.remedies.scopes import container_of, says_only, scope_of
+from denyproxy.explain.remedies.scopes import container_of, resource_of, says_only, scope_of
 from denyproxy.explain.remedies.statements import Condition, Json, and_also, deny_less, one_or_all, texts
 from denyproxy.explain.remedies.surroundings import surrounding
 from denyproxy.explain.remedies.turning import conditions
@@ -76,7 +76,7 @@ def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
     sids = {item.sid for item in finding.evidence.policy.statements if item.sid}
     lessened = deny_less(statement, scope, container_of(finding), sids)
     who = caller_in_words(case.caller.principal, unsigned="unsigned requests") if naming_of(finding) != "none" else None
-    resources = [item.authorization.requirement.resource for item in findings if item.authorization]
+    resources = list(map(resource_of, findings))
     # Of other services no list of actions is at hand.
     actions = [*scope.actions, *(text for text in lessened.named if not text.startswith("s3:"))]
     limits = dict(_limits(scope.unless))

@@ -40,7 +40,7 @@ from denyproxy.explain.remedies.places import (
 )
 from denyproxy.explain.remedies.repairs import repairs
 from denyproxy.explain.remedies.requests import unsigned, without_headers
-from denyproxy.explain.remedies.scopes import principal_element, says_only, scope_of
+from denyproxy.explain.remedies.scopes import principal_element, resource_of, says_only, scope_of
 from denyproxy.explain.remedies.statements import Json, allow, merged
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.parsing import SUBSTITUTING_VERSION
@@ -86,7 +86,7 @@ def _addition(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> 
     limits = merged(merged(sourced.block, through.block), carried.block)
     statement = allow(scope, limits)
     anonymous = principal.type is PrincipalType.ANONYMOUS
-    resources = [item.authorization.requirement.resource for item in findings if item.authorization]
+    resources = list(map(resource_of, findings))
     named = naming_of(finding) != "none" and not (new and finding.layer in _LISTS)
     if path is None and listing is None:
         if finding.policy is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlencode
 
 from denyproxy.explain.case import Case
@@ -10,6 +10,7 @@ from denyproxy.explain.findings import Finding
 from denyproxy.explain.patches import Draft
 from denyproxy.explain.prose.remedies import label
 from denyproxy.explain.prose.request_remedies import (
+    CONFIGURED,
     PATTERN,
     either,
     field_changes,
@@ -49,6 +50,8 @@ class Compliance:
     part: Part
     within_reach: bool
     """Then no policy has to be weakened for it."""
+    last: bool = False
+    """Does it come after what policies can do? It may not be true, or not be possible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,17 @@ def compliance(finding: Finding, case: Case) -> Compliance | None:
     """The change of the request for a Deny with a condition, or for an Allow that fails in conditions alone. None:
     no change of the request or its surroundings would do."""
     change = _for_deny(finding, case) if finding.effect == "explicit" else _for_allow(finding, case)
-    return None if change is None else _as_part(change, finding, case)
+    complied = None if change is None else _as_part(change, finding, case)
+    if complied is None or complied.part.owner != "caller" or case.caller.principal.type is not PrincipalType.SERVICE:
+        return complied
+    return None if complied.part.assumed else _by_service(complied, case)
+
+
+def _by_service(complied: Compliance, case: Case) -> Compliance:
+    """A service of AWS sends what it is made to send, and along its own ways: of that, fields may be configurable."""
+    words = f"have {case.caller.principal.arn} {complied.part.words}"
+    part = replace(complied.part, words=words, edit=None, sends={}, open=CONFIGURED)
+    return Compliance(part, within_reach=False, last=True)
 
 
 def _for_deny(finding: Finding, case: Case) -> _Change | None:
@@ -127,7 +140,7 @@ def _turn(change: _Change, condition: Condition, finding: Finding, case: Case) -
     if row is None or (row.operations and case.request.operation not in row.operations):
         return False
     for value in turning_values(finding, condition, row.values, absent=False):
-        if row.only is None or value in row.only:
+        if (row.only is None or value in row.only) and (value or "").startswith(row.start):
             change.around.append(_Around(row, condition, value))
             return True
     return False
@@ -208,18 +221,20 @@ def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None
     words = " and ".join(words_of)
     if change.instead:
         words = either([words, *(_around_words(item, label(finding), endpoint) for item in change.instead)])
+    attests = any(row.attests for row in rows)
     part = Part(
         owner=owner,
         target="the request" if owner == "caller" else "tags",
         words=words,
         edit=sending(fields, case.request, query=query) if fields else None,
-        exact=not any(row.attests for row in rows),
+        exact=not attests,
         assumed=assumed,
         sends=fields,
         open=next((row.open for row in rows if row.open), ""),
     )
     reach = [change.around, *([item] for item in change.instead)]
-    return Compliance(part, any(all(item.row.within_reach for item in items) for items in reach))
+    within_reach = any(all(item.row.within_reach for item in items) for items in reach)
+    return Compliance(part, within_reach, last=attests)
 
 
 def _field_words(fields: Sent, query: frozenset[str], case: Case) -> str:

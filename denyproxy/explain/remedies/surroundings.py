@@ -23,6 +23,8 @@ class Surrounding:
     """Values that it can have, where no policy names one."""
     only: frozenset[str] | None = None
     """The only values that it can be told to have."""
+    start: str = ""
+    """How all its values begin."""
     operations: frozenset[str] = frozenset()
     """The only operations of which it depends on the request; empty: all."""
     also: Mapping[str, str | None] = field(default_factory=dict)
@@ -58,8 +60,10 @@ SURROUNDINGS: Mapping[str, Surrounding] = {
     "aws:multifactorauthpresent": Surrounding(values=("true",), only=frozenset({"true"})),
     "aws:multifactorauthage": Surrounding(values=("0",)),
     "aws:tokenissuetime": Surrounding(),
-    "aws:sourcevpce": Surrounding(also=_THROUGH_ENDPOINT),
-    "aws:sourcevpc": Surrounding(also=_THROUGH_ENDPOINT),
+    "aws:calledvia": Surrounding(also={"aws:viaawsservice": "true"}),
+    "ec2:roledelivery": Surrounding(values=("2.0",), only=frozenset({"2.0"})),
+    "aws:sourcevpce": Surrounding(start="vpce-", also=_THROUGH_ENDPOINT),
+    "aws:sourcevpc": Surrounding(start="vpc-", also=_THROUGH_ENDPOINT),
     "aws:vpcsourceip": _OUT_OF_REACH,
     "aws:sourceip": _OUT_OF_REACH,
     "s3:authtype": Surrounding(values=("REST-HEADER", "REST-QUERY-STRING")),
