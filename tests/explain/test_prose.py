@@ -10,6 +10,7 @@ import pytest
 from denyproxy.explain.model import Explanation
 from denyproxy.explain.prose.refusals import duration
 from denyproxy.explain.text import printable
+from tests.explain.remedied import SCENARIOS
 from tests.explain.test_scenarios import explain
 
 ALICE = "arn:aws:iam::111122223333:user/alice"
@@ -128,6 +129,11 @@ def by_bucket(document: dict[str, Any], principal: str, **policies: Any) -> Expl
             {"Condition": {"StringEquals": {"aws:SourceVpce": "vpce-1"}}},
             'its condition (StringEquals aws:SourceVpce "vpce-1") needs aws:SourceVpce, which only requests through a '
             "VPC endpoint have",
+        ),
+        (
+            {"Condition": {"StringEquals": {"aws:SourceVPCEndpoint": "vpce-1"}}},
+            'its condition (StringEquals aws:SourceVPCEndpoint "vpce-1") needs aws:SourceVPCEndpoint, which is no '
+            "condition key",
         ),
         (
             {"Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}},
@@ -467,6 +473,54 @@ def test_what_no_policy_decides_is_told_in_the_words_of_s3(
     explanation = explain(case(response={"code": code, "message": message, "body": document}))
     assert (explanation.verdict.value, explanation.certain) == ("not-policy", True)
     assert explanation.summary == summary
+
+
+@pytest.mark.parametrize(
+    ("code", "owner", "words", "certain_of_no_policy"),
+    [
+        ("AllAccessDisabled", "caller", "Ask the owner of the account, or AWS Support, to enable it again.", True),
+        (
+            "CrossLocationLoggingProhibitted",
+            "caller",
+            "Name a target bucket for the logs that is in the Region of the bucket itself.",
+            True,
+        ),
+        (
+            "LambdaPermissionError",
+            "identity admin",
+            "Allow lambda:InvokeFunction on the function of the Object Lambda access point.",
+            False,
+        ),
+    ],
+)
+def test_what_helps_is_told_by_the_code_that_s3_gives(
+    code: str, owner: str, words: str, certain_of_no_policy: bool
+) -> None:
+    allows = {"identity": [{"name": "P", "document": statement()}]}
+    explanation = explain(case(response={"code": code, "message": "Refused"}, policies=allows))
+    assert [(fix.owner, fix.summary) for fix in explanation.fixes] == [(owner, words)]
+    assert explanation.summary.endswith("; no policy is the reason.") is certain_of_no_policy
+
+
+def test_of_a_request_that_is_no_operation_nothing_is_said_to_be_allowed() -> None:
+    control = "111122223333.s3-control.us-east-1.amazonaws.com"
+    target = "/v20180820/accessgrantsinstance/dataaccess?target=s3%3A%2F%2Fb%2Fx%2A&permission=READ"
+    document = case(response={"code": "AccessDenied", "message": "You do not have READ permissions"})
+    document["request"] = {
+        "raw": {"method": "GET", "target": target, "headers": [["Host", control]]},
+        "principal": "arn:aws:iam::111122223333:user/alice",
+        "principal_account": "111122223333",
+    }
+    explanation = explain(document)
+    assert (explanation.verdict.value, explanation.certain) == ("unexplained", False)
+    assert explanation.summary == (
+        "No operation of S3 that is known here looks like this request, so that no policy was asked about it."
+    )
+
+
+@pytest.mark.parametrize("name", ["anon-d01", "svc-d03"])
+def test_only_of_a_caller_with_policies_both_sides_have_to_allow(name: str) -> None:
+    assert not any("policies of both" in note for note in explain(SCENARIOS[name]).notes)
 
 
 @pytest.mark.parametrize(

@@ -188,6 +188,8 @@ def summary(
         if judgement.eliminated:
             return f"By elimination: {sentence(cause).removesuffix('.')}{_conclusion(cause)}."
         return sentence(cause)
+    if judgement.verdict is Verdict.UNEXPLAINED and not evidence.authorizations:
+        return "No operation of S3 that is known here looks like this request, so that no policy was asked about it."
     return _WITHOUT_CAUSE[judgement.verdict](judgement, caller)
 
 

@@ -8,6 +8,7 @@ from denyproxy.explain.near_misses import kind_of
 from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.s3.condition_keys import is_never_set
+from denyproxy.s3.spelling import condition_key_problem
 
 Phrase = Callable[[ElementEvidence], str]
 
@@ -38,6 +39,8 @@ def who_has(key: str, action: str) -> str:
     """`, which only IAM users have`: of a condition key that a request does not have; empty where that is plain."""
     if is_never_set(action, key):
         return f", which S3 never sets for {action}"
+    if condition_key_problem(key) is not None:
+        return ", which is no condition key"
     name = key.lower()
     return next((f", which {clause}" for start, clause in _WHO_HAS_IT if name.startswith(start)), "")
 

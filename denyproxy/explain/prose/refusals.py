@@ -127,7 +127,10 @@ def _access_key(finding: Finding) -> str:
 
 def _named_by_s3(finding: Finding) -> str:
     said = ": ".join(filter(None, (finding.element, (finding.actual or "").rstrip(". "))))
-    return f"S3 refuses it for a reason of the account or the resource{f', {said}' if said else ''}{_NO_POLICY}"
+    # These two are denials of other services that S3 calls, by policies that are not at hand.
+    elsewhere = finding.element in ("LambdaPermissionError", "StsNotAuthorizedError")
+    no_policy = "" if elsewhere else _NO_POLICY
+    return f"S3 refuses it for a reason of the account or the resource{f', {said}' if said else ''}{no_policy}"
 
 
 def _cors(finding: Finding) -> str:

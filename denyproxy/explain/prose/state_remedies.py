@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from denyproxy.explain.prose.remedies import listed, shown
 
@@ -19,6 +19,18 @@ KEY_IN_TABLE = (
     "new` makes a pair)"
 )
 ACCOUNT_PROBLEM = "ask the owner of the account, or AWS Support, to enable it again"
+_SAME_REGION = "name a target bucket for the logs that is in the Region of the bucket itself"
+NAMED_BY_S3: Mapping[str, str] = {
+    "CrossLocationLoggingProhibited": _SAME_REGION,
+    "CrossLocationLoggingProhibitted": _SAME_REGION,
+    "InvalidRegion": "opt the account in to the Region first",
+    "LambdaPermissionError": "allow lambda:InvokeFunction on the function of the Object Lambda access point",
+    "StsNotAuthorizedError": "let S3 Access Grants assume the IAM role of the location (in its trust policy)",
+    "UnauthorizedAccessError": "in the China Regions a bucket has to have an ICP licence: ask for the ICP recordal",
+    "UnexpectedIPError": "in the China Regions: send the request from an address that is expected of this caller",
+}
+"""S3's error code -> what helps, where it is neither the account nor its payments.
+https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
 CORS = "allow this origin, method and headers in the bucket's CORS configuration"
 POST_POLICY = "send form fields that meet the form's own policy, or sign a policy that allows them"
 REQUESTER_PAYS = "send x-amz-request-payer: requester, and so agree to pay for the request"

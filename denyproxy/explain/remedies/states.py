@@ -10,7 +10,7 @@ from denyproxy.explain.patches import Draft
 from denyproxy.explain.prose import state_remedies as say
 from denyproxy.explain.remedies.fields import FIELDS
 from denyproxy.explain.remedies.grants import grants
-from denyproxy.explain.remedies.part import Part
+from denyproxy.explain.remedies.part import Owner, Part
 from denyproxy.explain.remedies.sending import OF_SSE_C, SSE_C, Sent, is_presigned, sending
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.s3.acl import needed_permission
@@ -52,6 +52,19 @@ def _signature(finding: Finding, case: Case) -> list[Part]:
 
 def _access_key(finding: Finding, case: Case) -> list[Part]:
     return _caller(say.KEY_IN_TABLE if finding.by_proxy else say.ACCESS_KEY)
+
+
+_CHANGED_BY: Mapping[str, Owner] = {
+    "LambdaPermissionError": "identity admin",
+    "StsNotAuthorizedError": "identity admin",
+    "UnauthorizedAccessError": "bucket owner",
+}
+
+
+def _named_by_s3(finding: Finding, case: Case) -> list[Part]:
+    code = finding.element or ""
+    words = say.NAMED_BY_S3.get(code, say.ACCOUNT_PROBLEM)
+    return [Part(_CHANGED_BY.get(code, "caller"), "what S3 names", words)]
 
 
 def _expected_owner(finding: Finding, case: Case) -> list[Part]:
@@ -159,7 +172,7 @@ _REMEDIES: Mapping[str, _Remedy] = {
     "headers-not-signed": _unsigned_header,
     "signature-mismatch": _signature,
     "unknown-access-key": _access_key,
-    "account-problem": _in_words(say.ACCOUNT_PROBLEM),
+    "account-problem": _named_by_s3,
     "cors": lambda finding, case: [Part("bucket owner", "CORS configuration", say.CORS)],
     "post-policy": _in_words(say.POST_POLICY),
     "expected-bucket-owner": _expected_owner,
