@@ -127,7 +127,9 @@ def _outcome(asked: int, remaining: tuple[Authorization, ...], gates: tuple[Refu
     refused = tuple(gate for gate in gates if gate.truth is Truth.YES)
     denied = tuple(item for item in remaining if item.allowed is Truth.NO)
     if denied or refused:
-        definite = (item for item in findings(denied, refused) if item.truth is Truth.YES)
+        found = findings(denied, refused)
+        # What is needed only perhaps still stands in the way, should it be needed.
+        definite = [item for item in found if item.truth is Truth.YES] or found
         return Outcome(False, tuple(dict.fromkeys(map(sentence, definite)))[:_NAMED])
     if remaining:
         return Outcome(False, (not_known(list(_open_layers(remaining))),))

@@ -375,3 +375,39 @@ def test_a_bucket_policy_speaks_of_the_bucket_and_not_of_its_access_points(name:
     (fix,) = fixes_of(SCENARIOS[name])
     assert fix.summary.startswith("Allow s3:GetObject on arn:aws:s3:::")
     assert fix.summary.endswith(" in the bucket policy, for requests through the access point alone.")
+
+
+def test_nor_is_its_service_linked_role() -> None:
+    case = denied(demands("StringNotEquals", "aws:SourceVpce", "vpce-1"))
+    role = "arn:aws:iam::111122223333:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"
+    session = "arn:aws:sts::111122223333:assumed-role/AWSServiceRoleForConfig/AWSConfig-Delivery"
+    case["request"] |= {"principal": session, "principal_role": role}
+    assert [told(fix) for fix in fixes_of(case)] == [("bucket owner", True, True)]
+
+
+def test_what_is_public_for_an_organization_is_not_public_for_the_unsigned() -> None:
+    allow = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}
+    case = scenario(
+        request={"resource_account": "444455556666", "context": {"aws:PrincipalOrgID": "o-1"}},
+        policies={"bucket_policy": document(allow)},
+    )
+    assert fixes_of(case)[-1].summary.startswith("Send the request unsigned ")
+    case["policies"]["bucket_policy"] = document(
+        {**allow, "Condition": {"StringEquals": {"aws:PrincipalOrgID": "o-1"}}}
+    )
+    (fix,) = fixes_of(case)
+    assert told(fix) == ("identity admin", True, True)
+
+
+def test_a_fix_that_is_not_verified_names_what_is_needed_only_perhaps() -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html"""
+    boundary = document({"Effect": "Allow", "Action": "*", "Resource": "*"})
+    reads = {"Sid": "ReadOnly", "Effect": "Deny", "NotAction": ["s3:Get*", "s3:List*"], "Resource": "*"}
+    boundary["Statement"].append(reads)
+    case = scenario(
+        request={"operation": "DeleteObject", "method": "DELETE"},
+        policies={"identity": EVERYTHING, "permissions_boundary": {"name": "B", "document": boundary}},
+    )
+    (fix,) = fixes_of(case)
+    assert not fix.verified
+    assert "denies s3:DeleteObjectVersion on arn:aws:s3:::b/k" in fix.still_blocking[0]

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from denyproxy.explain.case import Case
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.patches import Draft
-from denyproxy.explain.prose.remedies import label
+from denyproxy.explain.prose.remedies import caller_in_words, label
 from denyproxy.explain.prose.request_remedies import (
     CONFIGURED,
     PATTERN,
@@ -25,7 +25,7 @@ from denyproxy.explain.remedies.sending import OF_SSE_C, SSE, SSE_C, SSE_KEY, Se
 from denyproxy.explain.remedies.surroundings import WITHOUT_ENDPOINT, Surrounding, surrounding
 from denyproxy.explain.remedies.turning import accepted, conditions, turning_values
 from denyproxy.iam.condition import Condition
-from denyproxy.iam.principal import PrincipalType
+from denyproxy.iam.principal import Principal, PrincipalType, is_service_linked
 from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.condition_keys import keys_of_action
@@ -80,14 +80,19 @@ def compliance(finding: Finding, case: Case) -> Compliance | None:
     no change of the request or its surroundings would do."""
     change = _for_deny(finding, case) if finding.effect == "explicit" else _for_allow(finding, case)
     complied = None if change is None else _as_part(change, finding, case)
-    if complied is None or complied.part.owner != "caller" or case.caller.principal.type is not PrincipalType.SERVICE:
+    if complied is None or complied.part.owner != "caller" or not _is_service(case.caller.principal):
         return complied
     return None if complied.part.assumed else _by_service(complied, case)
 
 
+def _is_service(principal: Principal) -> bool:
+    """Is it a service of AWS, as itself or in its service-linked role?"""
+    return principal.type is PrincipalType.SERVICE or is_service_linked(principal) is Truth.YES
+
+
 def _by_service(complied: Compliance, case: Case) -> Compliance:
     """A service of AWS sends what it is made to send, and along its own ways: of that, fields may be configurable."""
-    words = f"have {case.caller.principal.arn} {complied.part.words}"
+    words = f"have {caller_in_words(case.caller.principal)} {complied.part.words}"
     part = replace(complied.part, words=words, edit=None, sends={}, open=CONFIGURED)
     return Compliance(part, within_reach=False, last=True)
 
@@ -254,8 +259,8 @@ def signing(finding: Finding, case: Case) -> list[Part]:
     evidence = finding.evidence
     if evidence is None or case.caller.principal.type is not PrincipalType.ANONYMOUS:
         return []
-    asks_who = any(condition.lower_key.startswith(_OF_PRINCIPALS) for condition in evidence.statement.conditions)
-    return [Part("caller", "the request", SIGN, open=SIGNER)] if asks_who or evidence.statement.not_principal else []
+    signed = _asks_who(evidence.statement) or evidence.statement.not_principal
+    return [Part("caller", "the request", SIGN, open=SIGNER)] if signed else []
 
 
 def unsigned(finding: Finding, case: Case) -> list[Part]:
@@ -274,7 +279,12 @@ def unsigned(finding: Finding, case: Case) -> list[Part]:
 def _is_public(statement: Statement) -> bool:
     element = statement.principal
     everyone = element is not None and any(entry.kind == "everyone" for entry in element.entries)
-    return statement.effect == "Allow" and not statement.not_principal and everyone
+    return statement.effect == "Allow" and not statement.not_principal and everyone and not _asks_who(statement)
+
+
+def _asks_who(statement: Statement) -> bool:
+    """Has it conditions on the caller, of which an unsigned request tells nothing?"""
+    return any(condition.lower_key.startswith(_OF_PRINCIPALS) for condition in statement.conditions)
 
 
 def _without_credentials(draft: Draft) -> None:
