@@ -25,6 +25,7 @@ from denyproxy.explain.verdict import Judgement
 from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.caller import parse_principal
+from denyproxy.s3.denial_message import parse_denial_message
 from denyproxy.s3.error import S3Error
 from denyproxy.s3.request import Caller, KnownBy, S3Request
 from denyproxy.s3.snapshot import PolicySnapshot
@@ -76,9 +77,20 @@ def explanation_of(
                 evidence.authorizations,
                 anonymous=caller.principal.type is PrincipalType.ANONYMOUS,
             ),
+            _named(error),
         ),
         policies=policies_used(call, snapshot),
     )
+
+
+def _named(error: S3Error | None) -> str | None:
+    """The ARN in S3's message, where it is one of a caller."""
+    denial = parse_denial_message(error.message) if error is not None else None
+    named = denial.principal if denial is not None else None
+    return named if named is not None and parse_principal(named).type in _OF_ACCOUNTS else None
+
+
+_OF_ACCOUNTS = (PrincipalType.USER, PrincipalType.ROLE_SESSION, PrincipalType.ROOT, PrincipalType.FEDERATED)
 
 
 def _cause(finding: Finding) -> Cause:

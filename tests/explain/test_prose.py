@@ -541,3 +541,22 @@ def test_durations(span: timedelta, text: str) -> None:
 def test_a_terminal_is_sent_no_control_characters_of_others() -> None:
     assert printable("a\x1b[2Jb\x9b\u202e\n") == "a\\x1b[2Jb\\x9b\\x202e\n"
     assert printable("plain, é and 日本") == "plain, é and 日本"
+
+
+@pytest.mark.parametrize(
+    ("stated", "named", "is_another"),
+    [
+        (ALICE, "arn:aws:iam::111122223333:user/bob", True),
+        (ALICE, ALICE, False),
+        (SESSION, "arn:aws:sts::111122223333:assumed-role/node/i-2", True),
+        ("arn:aws:iam::111122223333:role/apps/node", SESSION, False),
+        ("arn:aws:iam::111122223333:role/apps/pod", SESSION, True),
+    ],
+)
+def test_other_credentials_than_those_stated_are_told(stated: str, named: str, is_another: bool) -> None:
+    message = (
+        f'User: {named} is not authorized to perform: s3:GetObject on resource: "arn:aws:s3:::b/a/k.txt" because no '
+        "identity-based policy allows the s3:GetObject action"
+    )
+    notes = explain(case(stated, response={"message": message})).notes
+    assert any(note.startswith(f"S3 names another caller, {named}: ") for note in notes) is is_another

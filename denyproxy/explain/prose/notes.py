@@ -12,7 +12,7 @@ from denyproxy.explain.verdict import Judgement, doubts_of_deny
 from denyproxy.iam.mismatch import Doubt
 from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import Truth
-from denyproxy.s3.request import Caller, S3Request
+from denyproxy.s3.request import Caller, KnownBy, S3Request
 from denyproxy.s3.snapshot import PolicySnapshot
 
 
@@ -23,9 +23,16 @@ def notes(
     snapshot: PolicySnapshot,
     judgement: Judgement,
     differences: Sequence[Difference] = (),
+    named: str | None = None,
 ) -> tuple[str, ...]:
-    """Remarks that are not the cause but matter to the reader. `differences`: of an upstream that is not AWS."""
+    """Remarks that are not the cause but matter to the reader. `differences`: of an upstream that is not AWS.
+    `named`: whom S3's message names."""
     remarks: list[str] = []
+    if named is not None and caller.known_by is KnownBy.DECLARED and _is_another(named, caller.principal):
+        remarks.append(
+            f"S3 names another caller, {named}: the request was signed with other credentials than those of "
+            f"{caller.principal.arn or 'the stated caller'}, and the policies of that one count."
+        )
     if call.upstream_kind != "aws":
         remarks.append(f"By AWS's rules; the upstream is not AWS ({call.upstream_kind}) and may differ.")
         remarks.extend(_DIFFERENCES[difference] for difference in differences)
@@ -76,6 +83,14 @@ def _has_policies(principal: Principal) -> bool:
     if principal.type in (PrincipalType.ANONYMOUS, PrincipalType.SERVICE):
         return False
     return principal.account is None or principal.account.isdecimal()
+
+
+def _is_another(named: str, stated: Principal) -> bool:
+    """Is it another principal? Of a role any session may be stated."""
+    if stated.arn is None or ":assumed-role/" not in named or ":role/" not in stated.arn:
+        return named != stated.arn
+    role = named.partition(":assumed-role/")[2].partition("/")[0]
+    return named.split(":")[4] != stated.account or role != stated.arn.rpartition("/")[2]
 
 
 def _on_doubt(doubt: Doubt) -> str:
