@@ -13,6 +13,7 @@ from denyproxy.explain.prose.causes import sentence
 from denyproxy.explain.prose.remedies import not_known
 from denyproxy.explain.remedies.turning import with_values
 from denyproxy.explain.scenario import Scenario, ScenarioError
+from denyproxy.explain.verdict import is_unloaded
 from denyproxy.iam.context import RequestContext
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.authorization import Authorization, authorize
@@ -129,8 +130,9 @@ def _outcome(asked: int, remaining: tuple[Authorization, ...], gates: tuple[Refu
     if denied or refused:
         found = findings(denied, refused)
         # What is needed only perhaps still stands in the way, should it be needed.
-        definite = [item for item in found if item.truth is Truth.YES] or found
-        return Outcome(False, tuple(dict.fromkeys(map(sentence, definite)))[:_NAMED])
+        perhaps = [item for item in found if not is_unloaded(item)] or found
+        told = [item for item in found if item.truth is Truth.YES] or perhaps
+        return Outcome(False, tuple(dict.fromkeys(map(sentence, told)))[:_NAMED])
     if remaining:
         return Outcome(False, (not_known(list(_open_layers(remaining))),))
     return Outcome(asked > 0)

@@ -411,3 +411,13 @@ def test_a_fix_that_is_not_verified_names_what_is_needed_only_perhaps() -> None:
     (fix,) = fixes_of(case)
     assert not fix.verified
     assert "denies s3:DeleteObjectVersion on arn:aws:s3:::b/k" in fix.still_blocking[0]
+
+
+def test_a_referer_is_sent_before_the_bucket_is_opened_to_all() -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/example-bucket-policies.html"""
+    statement = demands("StringNotLike", "aws:Referer", "https://www.example.com/*")
+    (fix,) = fixes_of(denied(statement))
+    assert told(fix) == ("caller", False, True)
+    assert fix.summary == (
+        "Send referer with a value that statement Demand accepts (StringNotLike https://www.example.com/*)."
+    )

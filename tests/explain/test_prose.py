@@ -207,6 +207,11 @@ def test_why_a_statement_of_the_caller_does_not_allow(elements: dict[str, Any], 
             f"session has another name ({FOREIGN})",
         ),
         ({"AWS": "777788889999"}, f"its Principal (777788889999) names another account than {FOREIGN}"),
+        (
+            {"Service": "lambda.amazonaws.com"},
+            "its Principal names lambda.amazonaws.com acting as itself, and the caller is signed in as role node "
+            f"({FOREIGN})",
+        ),
     ],
 )
 def test_why_a_statement_of_the_bucket_does_not_name_the_caller(named: dict[str, str], phrase: str) -> None:

@@ -107,7 +107,15 @@ def _principal(item: ElementEvidence) -> str:
     role = _role_of(item.actual)
     if role is not None and item.expected.startswith("arn:") and ":role/" in item.expected:
         return f"its Principal names {short(item.expected)}, and the caller is signed in as role {role} ({item.actual})"
+    if role is not None and all(name.endswith(_OF_SERVICES) for name in item.expected.split(", ")):
+        return (
+            f"its Principal names {short(item.expected)} acting as itself, and the caller is signed in as role {role} "
+            f"({item.actual})"
+        )
     return f"its Principal ({short(item.expected)}) does not name {item.actual or 'this caller'}"
+
+
+_OF_SERVICES = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu")
 
 
 def _role_of(arn: str | None) -> str | None:

@@ -19,7 +19,7 @@ class Field:
 
     name: str
     operations: frozenset[str]
-    """Operations that take it."""
+    """Operations that take it; empty: all."""
     values: tuple[str, ...] = ()
     """Common values, where no policy names one."""
     query: bool = False
@@ -55,6 +55,7 @@ FIELDS: Mapping[str, Field] = {
     "s3:object-lock-mode": Field("x-amz-object-lock-mode", _NEW_OBJECT),
     "s3:object-lock-legal-hold": Field("x-amz-object-lock-legal-hold", _NEW_OBJECT),
     "s3:if-none-match": Field("if-none-match", frozenset({"PutObject", "CompleteMultipartUpload"}), ("*",)),
+    "aws:referer": Field("referer", frozenset()),
     "s3express:sessionmode": Field("x-amz-create-session-mode", frozenset({"CreateSession"}), removable=False),
     # Another prefix asks for other keys; an empty one for the same as none.
     "s3:prefix": Field("prefix", _LISTINGS, ("",), query=True, removable=False, only=frozenset({""})),
@@ -70,4 +71,5 @@ TAGGING = Field("x-amz-tagging", _NEW_OBJECT)
 def field_of(key: str, operation: str | None) -> Field | None:
     """The field behind a condition key (lower case), if the operation takes it."""
     found = TAGGING if key.startswith(REQUEST_TAG) else FIELDS.get(key)
-    return found if found is not None and operation in found.operations else None
+    takes = found is not None and (not found.operations or operation in found.operations)
+    return found if takes else None
