@@ -419,5 +419,6 @@ def test_a_referer_is_sent_before_the_bucket_is_opened_to_all() -> None:
     (fix,) = fixes_of(denied(statement))
     assert told(fix) == ("caller", False, True)
     assert fix.summary == (
-        "Send referer with a value that statement Demand accepts (StringNotLike https://www.example.com/*)."
+        "Send referer with a value that statement Demand does not deny (it denies StringNotLike "
+        "https://www.example.com/*)."
     )

@@ -28,10 +28,11 @@ def _field_change(name: str, value: str | None, query: bool) -> str:
     return f"send {name}: {shown(value)}"
 
 
-def field_pattern(name: str, condition: Condition, statement: str) -> str:
+def field_pattern(name: str, condition: Condition, statement: str, *, denies: bool) -> str:
     """A value that the policy knows by a pattern only."""
-    values = shown(", ".join(condition.values))
-    return f"send {name} with a value that statement {statement} accepts ({condition.operator_text} {values})"
+    asked = f"{condition.operator_text} {shown(', '.join(condition.values))}"
+    lets = f"does not deny (it denies {asked})" if denies else f"accepts ({asked})"
+    return f"send {name} with a value that statement {statement} {lets}"
 
 
 _CREATE_IN = (

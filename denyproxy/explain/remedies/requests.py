@@ -201,7 +201,7 @@ def _with_tag(request: S3Request, tag: str, value: str | None) -> str | None:
 def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None:
     if change.patterns:
         named, condition = change.patterns[0]
-        words = field_pattern(named.name, condition, label(finding))
+        words = field_pattern(named.name, condition, label(finding), denies=finding.effect == "explicit")
         part = Part("caller", "the request", words, open=PATTERN)
         return Compliance(part, within_reach=True)
     if not change.fields and not change.around:
