@@ -56,6 +56,8 @@ class Finding(NamedTuple):
     """denyproxy itself refused for this reason; S3 was not asked."""
     stands_for: Finding | None = None
     """The identity policies' denial, which S3 names, where a bucket policy of the same account was meant to grant."""
+    named: str | None = None
+    """ARN of the policy, where S3 names one that is not loaded."""
 
     @property
     def near_misses(self) -> tuple[StatementEvidence, ...]:
@@ -67,6 +69,8 @@ class Finding(NamedTuple):
         """Name of the policy, or of the layer whose policy has none of its own."""
         if self.policy is not None:
             return self.policy.name
+        if self.named is not None:
+            return self.named
         if self.layer == "acl" and self.authorization is not None:
             action = self.authorization.requirement.action.lower()
             return "bucket ACL" if action in BUCKET_PERMISSIONS else "object ACL"

@@ -202,9 +202,11 @@ def _by_message(found: tuple[Finding, ...], denial: DenialMessage, missing_key: 
         return Judgement(_VERDICTS[cause.effect], cause=cause, also_blocking=others, agrees=True, eliminated=True)
     if with_evidence:
         return Judgement(Verdict.CANDIDATES, candidates=tuple(sorted(with_evidence, key=likelihood)), agrees=True)
+    said = (denial_in_words(denial),)
     if matching:
-        return Judgement(Verdict.POLICIES_MISSING, cause=matching[0], candidates=matching, agrees=True)
-    return Judgement(Verdict.STALE_POLICIES, also_blocking=others, agrees=False, differs=(denial_in_words(denial),))
+        matching = tuple(item._replace(named=denial.policy_arn) for item in matching)
+        return Judgement(Verdict.POLICIES_MISSING, cause=matching[0], candidates=matching, agrees=True, differs=said)
+    return Judgement(Verdict.STALE_POLICIES, also_blocking=others, agrees=False, differs=said)
 
 
 def named_by(finding: Finding, denial: DenialMessage) -> bool:
@@ -230,9 +232,13 @@ def named_by(finding: Finding, denial: DenialMessage) -> bool:
 
 def denial_in_words(denial: DenialMessage) -> str:
     """What S3's message claims, for the note that the policies at hand do not bear it out."""
-    kind = {"explicit": "an explicit deny", "implicit": "no Allow"}.get(denial.effect or "", "a refusal")
+    kind = "an explicit deny" if denial.effect == "explicit" else "a refusal"
     where = f" ({denial.policy_arn})" if denial.policy_arn else ""
-    return f"S3 names {kind} in {' or '.join(denial.layers)}{where} for {denial.action or 'the request'}"
+    policy_type = denial.policy_type or " or ".join(denial.layers)
+    if denial.effect == "implicit":
+        return f"S3 says that no {policy_type} allows {denial.action}"
+    article = "an" if policy_type[:1] in "aeiou" else "a"
+    return f"S3 names {kind} in {article} {policy_type}{where} for {denial.action or 'the request'}"
 
 
 _UNKNOWN_LAYERS = (

@@ -21,7 +21,7 @@ _POLICY_TYPES: dict[str, tuple[str, ...]] = {
     "service control policy": ("scp",),
     "resource control policy": ("rcp",),
     "VPC endpoint policy": ("vpc-endpoint-policy",),
-    "role trust policy": (),
+    "role trust policy": ("resource-policy",),
 }
 _TYPE = "|".join(re.escape(name) for name in _POLICY_TYPES)
 _HEAD = re.compile(r"is not authorized to perform: (?P<action>[A-Za-z0-9-]+:[A-Za-z0-9*]+)")

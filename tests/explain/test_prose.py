@@ -565,3 +565,60 @@ def test_other_credentials_than_those_stated_are_told(stated: str, named: str, i
     )
     notes = explain(case(stated, response={"message": message})).notes
     assert any(note.startswith(f"S3 names another caller, {named}: ") for note in notes) is is_another
+
+
+SCP = "arn:aws:organizations::999988887777:policy/o-exampleorgid/service_control_policy/p-examplepolicyid"
+
+
+@pytest.mark.parametrize(
+    ("layer", "reason", "summary", "policy"),
+    [
+        (
+            "scp",
+            f"with an explicit deny in a service control policy: {SCP}",
+            f"S3 names an explicit deny in a service control policy ({SCP}) for s3:GetObject; policies of that kind "
+            "are not loaded here, or not all.",
+            SCP,
+        ),
+        (
+            "vpc-endpoint-policy",
+            "because no VPC endpoint policy allows the s3:GetObject action",
+            "S3 says that no VPC endpoint policy allows s3:GetObject; policies of that kind are not loaded here, or "
+            "not all.",
+            "VPC endpoint policy",
+        ),
+    ],
+)
+def test_what_s3_says_of_policies_that_are_not_loaded_is_told(
+    layer: str, reason: str, summary: str, policy: str
+) -> None:
+    message = f'User: {ALICE} is not authorized to perform: s3:GetObject on resource: "arn:aws:s3:::b/a/k.txt" {reason}'
+    explanation = by_identity(statement(), response={"message": message}, unknown=[layer])
+    assert (explanation.verdict.value, explanation.certain) == ("policies-missing", False)
+    assert explanation.summary == summary
+    assert explanation.cause is not None
+    assert (explanation.cause.layer, explanation.cause.policy) == (layer, policy)
+
+
+def test_a_trust_policy_is_the_policy_of_the_role() -> None:
+    role = "arn:aws:iam::444455556666:role/x"
+    message = (
+        f"User: {ALICE} is not authorized to perform: sts:AssumeRole on resource: {role} because no role trust policy "
+        "allows the sts:AssumeRole action"
+    )
+    document = case(
+        response={"message": message},
+        policies={"identity": [{"name": "P", "document": statement(Action="*", Resource="*")}]},
+    )
+    document["request"] = {
+        "action": "sts:AssumeRole",
+        "resource": role,
+        "region": "us-east-1",
+        "principal": ALICE,
+        "principal_account": "111122223333",
+        "resource_account": "444455556666",
+    }
+    explanation = explain(document)
+    assert (explanation.verdict.value, explanation.certain) == ("implicit-deny", True)
+    assert explanation.cause is not None
+    assert explanation.cause.layer == "resource-policy"

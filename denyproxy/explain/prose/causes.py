@@ -237,6 +237,8 @@ def _candidates(judgement: Judgement, caller: Caller) -> str:
 
 
 def _policies_missing(judgement: Judgement, caller: Caller) -> str:
+    if judgement.differs:
+        return f"{'; '.join(judgement.differs)}; policies of that kind are not loaded here, or not all."
     layers = dict.fromkeys(POLICY_TYPES.get(item.layer, item.layer) for item in judgement.candidates)
     return "Nothing that is loaded denies it, so the reason lies in what is not loaded: " + ", ".join(layers) + "."
 
