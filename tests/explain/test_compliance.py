@@ -422,3 +422,12 @@ def test_a_referer_is_sent_before_the_bucket_is_opened_to_all() -> None:
         "Send referer with a value that statement Demand does not deny (it denies StringNotLike "
         "https://www.example.com/*)."
     )
+
+
+def test_nor_is_cloudfront_under_an_origin_access_identity() -> None:
+    case = denied(demands("StringNotEquals", "aws:SourceVpce", "vpce-1"))
+    identity_of_origin = "arn:aws:iam::cloudfront:user/CloudFront Origin Access Identity E1ABC"
+    case["request"] |= {"principal": identity_of_origin, "principal_account": None}
+    allow = {"Effect": "Allow", "Principal": {"AWS": identity_of_origin}, "Action": "s3:*", "Resource": "*"}
+    case["policies"]["bucket_policy"]["Statement"].append(allow)
+    assert [fix.owner for fix in fixes_of(case)] == ["bucket owner"]

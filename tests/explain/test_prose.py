@@ -567,6 +567,16 @@ def test_other_credentials_than_those_stated_are_told(stated: str, named: str, i
     assert any(note.startswith(f"S3 names another caller, {named}: ") for note in notes) is is_another
 
 
+def test_whether_a_session_whose_name_is_not_known_is_meant_is_not_known() -> None:
+    allow = statement(Principal={"AWS": FOREIGN})
+    role = "arn:aws:iam::444455556666:role/node"
+    explanation = by_bucket(allow, role)
+    assert not explanation.certain
+    assert explanation.candidates[0].sentence.endswith(
+        f"nearest is statement S: whether its Principal ({FOREIGN}) names {role} is not known."
+    )
+
+
 SCP = "arn:aws:organizations::999988887777:policy/o-exampleorgid/service_control_policy/p-examplepolicyid"
 
 

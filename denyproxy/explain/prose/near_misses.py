@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from denyproxy.explain.near_misses import kind_of
 from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
 from denyproxy.iam.mismatch import Mismatch
+from denyproxy.iam.truth import Truth
 from denyproxy.s3.condition_keys import is_never_set
 from denyproxy.s3.spelling import condition_key_problem
 
@@ -104,6 +105,8 @@ def _resource(item: ElementEvidence) -> str:
 
 def _principal(item: ElementEvidence) -> str:
     """The caller by the kind that the policy names, so that a reader sees the wrong role at once."""
+    if item.truth is Truth.UNKNOWN:
+        return f"whether its Principal ({short(item.expected)}) names {item.actual or 'this caller'} is not known"
     role = _role_of(item.actual)
     if role is not None and item.expected.startswith("arn:") and ":role/" in item.expected:
         return f"its Principal names {short(item.expected)}, and the caller is signed in as role {role} ({item.actual})"

@@ -86,8 +86,9 @@ def compliance(finding: Finding, case: Case) -> Compliance | None:
 
 
 def _is_service(principal: Principal) -> bool:
-    """Is it a service of AWS, as itself or in its service-linked role?"""
-    return principal.type is PrincipalType.SERVICE or is_service_linked(principal) is Truth.YES
+    """Is it a service of AWS, as itself, in its service-linked role, or CloudFront by an origin access identity?"""
+    as_itself = principal.type is PrincipalType.SERVICE or principal.account == "cloudfront"
+    return as_itself or is_service_linked(principal) is Truth.YES
 
 
 def _by_service(complied: Compliance, case: Case) -> Compliance:
