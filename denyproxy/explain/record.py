@@ -107,6 +107,7 @@ KEPT_HEADERS = frozenset(
         "x-amz-object-lock-legal-hold",
         "x-amz-bypass-governance-retention",
         "x-amz-bucket-object-lock-enabled",
+        "x-amz-create-session-mode",
         "x-amz-request-payer",
         "x-amz-expected-bucket-owner",
         "x-amz-source-expected-bucket-owner",
