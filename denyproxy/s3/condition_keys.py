@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from denyproxy.s3 import condition_values as value
+from denyproxy.s3 import tag_values as tags
 from denyproxy.s3.view import Family, Value, View
 
 
@@ -143,7 +144,7 @@ KEYS: tuple[Key, ...] = (
         _actions("PutObject PutObjectRetention ReplicateObject"),
         value.hold_days,
     ),
-    Key("s3:requestobjecttagkeys", _TAGS, value.request_object_tag_keys),
+    Key("s3:requestobjecttagkeys", _TAGS, tags.request_object_tag_keys),
     Key("s3:objectcreationoperation", _actions("PutObject"), value.creates_object),
     Key("s3:locationconstraint", _actions("CreateAccessPoint CreateBucket"), value.location_constraint),
     Key("s3:inventoryaccessibleoptionalfields", _actions("PutInventoryConfiguration"), value.inventory_fields),
@@ -177,7 +178,7 @@ KEYS: tuple[Key, ...] = (
         Key(name, _actions("AllowVendedLogDeliveryForResource"), value.unsaid)
         for name in ("s3:deliverysourcearn", "s3:logtype", "s3:resourcearnbeingauthorized")
     ),
-    Key("aws:tagkeys", _REQUEST_TAGS | _actions("UntagResource"), value.tag_keys),
+    Key("aws:tagkeys", _REQUEST_TAGS | _actions("UntagResource"), tags.tag_keys),
 )
 
 EXPRESS_KEYS: tuple[Key, ...] = (
@@ -192,12 +193,12 @@ EXPRESS_KEYS: tuple[Key, ...] = (
 """Those of directory buckets, as far as they follow from a call."""
 
 FAMILIES: tuple[KeyFamily, ...] = (
-    KeyFamily("s3:requestobjecttag", _TAGS, value.request_object_tags),
-    KeyFamily("s3:existingobjecttag", _EXISTING_TAGS, value.existing_object_tags),
-    KeyFamily("s3:buckettag", None, value.bucket_tags),
-    KeyFamily("s3:accesspointtag", None, value.access_point_tags),
-    KeyFamily("aws:requesttag", _REQUEST_TAGS, value.request_tags),
-    KeyFamily("aws:resourcetag", None, value.resource_tags),
+    KeyFamily("s3:requestobjecttag", _TAGS, tags.request_object_tags),
+    KeyFamily("s3:existingobjecttag", _EXISTING_TAGS, tags.existing_object_tags),
+    KeyFamily("s3:buckettag", None, tags.bucket_tags),
+    KeyFamily("s3:accesspointtag", None, tags.access_point_tags),
+    KeyFamily("aws:requesttag", _REQUEST_TAGS, tags.request_tags),
+    KeyFamily("aws:resourcetag", None, tags.resource_tags),
 )
 
 

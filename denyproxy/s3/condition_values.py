@@ -10,19 +10,16 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from denyproxy.iam.principal import PrincipalType
-from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
+from denyproxy.iam.truth import UNKNOWN, Truth
 from denyproxy.s3.arn import Arn
-from denyproxy.s3.view import Family, Value, View, one
-from denyproxy.s3.xml import child_text, descendant_text, descendants
+from denyproxy.s3.view import Value, View, one
+from denyproxy.s3.xml import descendant_text, descendants
 from denyproxy.sigv4.credential import SIGV2, SIGV4
-from denyproxy.sigv4.wire import parse_query
 
 SIGNATURE_AGE_MARGIN = 15_000.0
 """Milliseconds by which S3's own measure may differ from ours: clock skew and transit."""
 RETENTION_DAYS_MARGIN = 1.0
 """Days: how S3 rounds is not documented."""
-
-Tags = list[tuple[str, str]]
 
 _LISTINGS = frozenset({"ListObjects", "ListObjectsV2", "ListObjectVersions"})
 _CREATES_OBJECT = {
@@ -144,97 +141,6 @@ def hold_days(view: View) -> Value:
     days = view.request.header("x-amz-object-lock-event-hold-duration-days")
     years = view.request.header("x-amz-object-lock-event-hold-duration-years")
     return one(days) if days is not None or years is None else UNKNOWN
-
-
-def _request_tags(view: View) -> Tags | Unknown:
-    said = view.request.header("x-amz-tagging")
-    if said is not None:
-        return list(parse_query(said))
-    if view.request.operation == "PutObjectTagging":
-        return _tags_in_body(view) if view.body_is_known else UNKNOWN
-    # Whether tags that a copy takes along count as the request's is not documented.
-    copied = view.request.operation == "CopyObject" and "tagging" in view.requirement.action.lower()
-    form_not_kept = view.request.operation == "PostObject" and view.request.key is None
-    return UNKNOWN if copied or form_not_kept else []
-
-
-def _tags_in_body(view: View) -> Tags:
-    return [(child_text(tag, "Key") or "", child_text(tag, "Value") or "") for tag in descendants(view.body, "Tag")]
-
-
-def _family(tags: Tags | Unknown) -> Family:
-    if tags is UNKNOWN:
-        return UNKNOWN
-    family: dict[str, Value] = {}
-    for key, value in tags:
-        name = key.lower()
-        # Tag keys differ by case, condition keys do not: two such tags are one ambiguous key.
-        family[name] = UNKNOWN if name in family else (value,)
-    return family
-
-
-def _keys(tags: Tags | Unknown) -> Value:
-    return UNKNOWN if tags is UNKNOWN else tuple(key for key, _ in tags) or None
-
-
-def request_object_tags(view: View) -> Family:
-    """Object tags in x-amz-tagging or in the Tagging body."""
-    return _family(_request_tags(view))
-
-
-def request_object_tag_keys(view: View) -> Value:
-    """Their keys."""
-    return _keys(_request_tags(view))
-
-
-def request_tags(view: View) -> Family:
-    """Tags of a bucket that is created with tags."""
-    if view.request.operation != "CreateBucket":
-        return {} if view.closed else UNKNOWN
-    return _family(_tags_in_body(view) if view.body_is_known else UNKNOWN)
-
-
-def tag_keys(view: View) -> Value:
-    """Their keys."""
-    if view.request.operation != "CreateBucket":
-        return view.unsaid
-    return _keys(_tags_in_body(view) if view.body_is_known else UNKNOWN)
-
-
-def existing_object_tags(view: View) -> Family:
-    """Tags of the stored object; no object, no tags."""
-    requirement = view.requirement
-    if requirement.bucket is None or requirement.key is None:
-        return {} if view.closed else UNKNOWN
-    facts = view.snapshot.object(requirement.bucket, requirement.key)
-    if facts is None:
-        return {}
-    if facts.tags is UNKNOWN or (requirement.version_id is not None and not view.closed):
-        return UNKNOWN
-    if facts.tags and requirement.action.endswith("Attributes"):
-        return UNKNOWN  # Listed for these actions, but nobody saw S3 evaluate it.
-    return _family(list(facts.tags.items()))
-
-
-def bucket_tags(view: View) -> Family:
-    """Tags of the bucket, which count only where attribute-based access control is enabled for it."""
-    if view.requirement.bucket is None or view.requirement.action == "s3:CreateBucket":
-        return {}
-    facts = view.snapshot.bucket(view.requirement.bucket)
-    if facts.abac is False:
-        return {}
-    return UNKNOWN if facts.abac is UNKNOWN or facts.tags is UNKNOWN else _family(list(facts.tags.items()))
-
-
-def resource_tags(view: View) -> Family:
-    """Tags of the bucket, or of the access point, which are not loaded. Never those of the object."""
-    through = view.requirement.via_access_point is not None and not view.closed
-    return UNKNOWN if through else bucket_tags(view)
-
-
-def access_point_tags(view: View) -> Family:
-    """Tags of the access point; they are not loaded."""
-    return UNKNOWN if view.requirement.via_access_point is not None and not view.closed else {}
 
 
 def location_constraint(view: View) -> Value:
