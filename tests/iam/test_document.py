@@ -67,7 +67,7 @@ def test_percent_signs_in_json_stay() -> None:
     [
         ("", "line 1, column 1"),
         ("{", "line 1, column 2"),
-        ('{"a": 1,\n}', "line 2, column 1"),
+        ('{"a": 1,\nb}', "line 2, column 1"),
         ('{"Statement": NaN}', "NaN"),
         ("[" * 100_000, "not JSON"),
     ],
