@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 from collections.abc import Callable, Iterable, Iterator
 
+from denyproxy.explain.addresses import is_everything
 from denyproxy.iam.document import Policy, PolicyList
 from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
 from denyproxy.iam.examination import examine
@@ -175,11 +176,11 @@ def telling_element(evidence: StatementEvidence) -> ElementEvidence | None:
     """The element of a Deny that applies which says most about why it does.
 
     A condition before NotPrincipal, NotAction or NotResource, and those before a named principal, action, resource;
-    among conditions one on the request or the network before one on who calls, and that before exemptions for AWS
-    services."""
+    among conditions one on the request or the network before one on who calls, that before one that holds for every
+    value, and that before exemptions for AWS services."""
     conditions = [item for item in evidence.elements if item.part == "condition"]
     if conditions:
-        return min(conditions, key=lambda item: _condition_rank(item.element.partition(":")[2]))
+        return min(conditions, key=_condition_rank)
     elements = {item.element: item for item in evidence.elements}
     if "notprincipal" in elements:
         return elements["notprincipal"]
@@ -188,11 +189,20 @@ def telling_element(evidence: StatementEvidence) -> ElementEvidence | None:
     return min(named, key=lambda item: not item.negated, default=elements.get("action"))
 
 
-def _condition_rank(key: str) -> int:
-    key = key.lower()
+def _condition_rank(item: ElementEvidence) -> int:
+    key = item.element.partition(":")[2].lower()
     if key.startswith(_EXEMPTIONS):
+        return 3
+    if not item.negated and any(_is_any(value, item.operator or "") for value in item.values):
         return 2
     return int(key.startswith(_CALLER_SAYS))
+
+
+def _is_any(value: str, operator: str) -> bool:
+    """Does a value of a condition match whatever the request has?"""
+    if value.strip("*") == "":
+        return value != "" and "Like" in operator
+    return "IpAddress" in operator and is_everything(value)
 
 
 def _names_something(item: ElementEvidence) -> bool:

@@ -230,6 +230,32 @@ def test_of_two_conditions_of_a_deny_either_may_be_met() -> None:
     )
 
 
+PUBLIC = {"aws:SourceIp": "198.51.100.1"}
+
+
+def test_nobody_is_sent_to_an_address_that_no_request_comes_from() -> None:
+    mixed = demands("NotIpAddress", "aws:SourceIp", ["10.0.0.0/8", "203.0.113.0/24"])
+    assert fixes_of(denied(mixed, PUBLIC))[0].summary == (
+        "Send the request from an address that statement Demand lists (203.0.113.0/24)."
+    )
+    for values in (["192.168.1.6/32"], ["10.0.0.0/8", "127.0.0.1", "fc00::/7"]):
+        (owner,) = fixes_of(denied(demands("NotIpAddress", "aws:SourceIp", values), PUBLIC))
+        assert told(owner) == ("bucket owner", True, True)
+    (owner,) = fixes_of(denied(demands("IpAddress", "aws:SourceIp", "0.0.0.0/0"), PUBLIC))
+    assert owner.owner == "bucket owner"
+
+
+def test_where_private_addresses_are_seen_they_are_as_good_as_others() -> None:
+    case = denied(demands("NotIpAddress", "aws:SourceIp", "10.1.0.0/16"), {"aws:SourceIp": "10.2.0.1"})
+    assert fixes_of(case)[0].summary == "Send the request from an address that statement Demand lists (10.1.0.0/16)."
+
+
+def test_outside_of_a_network_that_is_shut_out() -> None:
+    caller, _ = fixes_of(denied(demands("IpAddress", "aws:SourceIp", "198.51.100.0/24"), PUBLIC))
+    assert told(caller) == ("caller", True, True)
+    assert caller.summary == ("Send the request from an address that statement Demand does not list (198.51.100.0/24).")
+
+
 @pytest.mark.parametrize(
     ("key", "context"), [("aws:RequestedRegion", {"aws:RequestedRegion": "ap-south-1"}), ("s3:LocationConstraint", {})]
 )

@@ -189,7 +189,7 @@ def test_several_layers_are_one_fix_of_several_parts() -> None:
 SSE = "x-amz-server-side-encryption"
 
 
-def demands(operator: str, key: str, value: str, **more: Any) -> Document:
+def demands(operator: str, key: str, value: str | list[str], **more: Any) -> Document:
     return {
         "Sid": "Demand",
         "Effect": "Deny",

@@ -296,6 +296,48 @@ def test_why_a_deny_applies(elements: dict[str, Any], why: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("condition", "told"),
+    [
+        (
+            {"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}, "NotIpAddress": {"aws:SourceIp": "192.0.2.0/24"}},
+            'NotIpAddress aws:SourceIp "192.0.2.0/24"',
+        ),
+        (
+            {"IpAddress": {"aws:SourceIp": ["0.0.0.0/0", "::/0"]}, "StringNotEquals": {"aws:PrincipalTag/team": "a"}},
+            'StringNotEquals aws:PrincipalTag/team "a"',
+        ),
+        (
+            {"StringLike": {"aws:RequestedRegion": "*"}, "StringNotLike": {"aws:PrincipalArn": "*:role/b"}},
+            'StringNotLike aws:PrincipalArn "*:role/b"',
+        ),
+        (
+            {"StringLike": {"aws:RequestedRegion": "us-*"}, "StringNotLike": {"aws:PrincipalArn": "*:role/b"}},
+            'StringLike aws:RequestedRegion "us-*"',
+        ),
+        ({"IpAddress": {"aws:SourceIp": "0.0.0.0/0"}}, 'IpAddress aws:SourceIp "0.0.0.0/0"'),
+    ],
+)
+def test_a_condition_that_holds_for_every_value_says_least(condition: dict[str, Any], told: str) -> None:
+    deny = statement(Principal="*", Effect="Deny", Condition=condition)
+    identity = [{"name": "all", "document": statement(Action="s3:*", Resource="*")}]
+    policies = {"bucket_policy": deny, "identity": identity}
+    explanation = explain(case(SESSION, request={"context": {"aws:SourceIp": "198.51.100.1"}}, policies=policies))
+    assert f"(its condition: {told})" in explanation.summary
+
+
+@pytest.mark.parametrize("seen", ["198.51.100.1", "10.9.0.1"])
+def test_a_private_network_is_said_to_be_no_source_on_the_internet(seen: str) -> None:
+    condition = {"IpAddress": {"aws:SourceIp": ["10.0.0.0/16", "192.0.2.0/24"]}}
+    policies = {"identity": [{"name": "P", "document": statement(Condition=condition)}]}
+    explanation = explain(case(request={"context": {"aws:SourceIp": seen}}, policies=policies))
+    note = (
+        "aws:SourceIp is the public address that a request comes from, never one of 10.0.0.0/16: a private address is "
+        "seen as aws:VpcSourceIp alone, of a request through a VPC endpoint."
+    )
+    assert (note in explanation.notes) is (seen != "10.9.0.1")
+
+
 def test_before_version_2012_a_variable_in_a_deny_is_literal_text() -> None:
     condition = {"StringNotLike": {"aws:PrincipalArn": "*${aws:PrincipalArn}"}}
     deny = statement(Principal="*", Effect="Deny", Condition=condition, Version="2008-10-17")

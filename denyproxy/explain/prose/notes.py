@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from denyproxy.exchange import DeniedCall
+from denyproxy.explain.addresses import is_private, sees_private
 from denyproxy.explain.dialects import Difference
-from denyproxy.explain.findings import Finding
+from denyproxy.explain.findings import Finding, fact_of
 from denyproxy.explain.model import Cause
+from denyproxy.explain.prose.remedies import listed
 from denyproxy.explain.verdict import Judgement, doubts_of_deny
 from denyproxy.iam.mismatch import Doubt
 from denyproxy.iam.principal import Principal, PrincipalType
@@ -45,6 +47,7 @@ def notes(
     remarks.extend(map(_on_doubt, judgement.doubts))
     if judgement.cause is not None:
         remarks.extend(_on_cause(judgement.cause, caller))
+        remarks.extend(_on_addresses(judgement.cause) if call.upstream_kind == "aws" else ())
         if judgement.cause.layer == "signature-mismatch" and judgement.cause.element is None and call.mode == "forward":
             remarks.append(_COLLAPSED)
     hidden = _HIDDEN_CALLS.get(request.operation or "")
@@ -75,6 +78,20 @@ def _on_cause(cause: Finding, caller: Caller) -> Iterator[str]:
         yield (
             "The URL ended by its own lifetime. It was signed with temporary credentials, so that it could not have "
             "outlived their session either (S3 then says ExpiredToken)."
+        )
+
+
+def _on_addresses(cause: Finding) -> Iterator[str]:
+    """Private networks where only public ones can be meant."""
+    if cause.evidence is None or cause.authorization is None or fact_of(cause.element or "").lower() != "aws:sourceip":
+        return
+    wanting = cause.effect == "explicit"
+    asked = (item for item in cause.evidence.statement.conditions if item.lower_key == "aws:sourceip")
+    private = [text for item in asked if item.negated is wanting for text in item.values if is_private(text)]
+    if private and not sees_private(cause.authorization.evaluation.request.context):
+        yield (
+            f"aws:SourceIp is the public address that a request comes from, never one of {listed(private)}: a private "
+            "address is seen as aws:VpcSourceIp alone, of a request through a VPC endpoint."
         )
 
 

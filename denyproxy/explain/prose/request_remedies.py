@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from denyproxy.explain.addresses import is_private
 from denyproxy.explain.prose.remedies import listed, shown
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.context import RequestContext
@@ -81,8 +82,11 @@ def surroundings_change(condition: Condition, value: str | None, statement: str,
     key = condition.lower_key
     family, _, member = condition.key.partition("/")
     template = _SURROUNDINGS.get(key) or _SURROUNDINGS[family.lower()]
-    values = shown(", ".join(condition.values))
     listed_there = _is_listed(condition, value)
+    named = condition.values
+    if key == "aws:sourceip" and listed_there and not is_private(value or ""):
+        named = tuple(text for text in named if not is_private(text))
+    values = shown(", ".join(named))
     known = condition.values if listed_there and value in condition.values else (value or "",)
     words = template.format(
         value=shown(value),

@@ -22,7 +22,7 @@ from denyproxy.explain.remedies.fields import REQUEST_TAG, TAGGING, Field, field
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import endpoint_of
 from denyproxy.explain.remedies.sending import OF_SSE_C, SSE, SSE_C, SSE_KEY, Sent, is_presigned, sending
-from denyproxy.explain.remedies.surroundings import WITHOUT_ENDPOINT, Surrounding, surrounding
+from denyproxy.explain.remedies.surroundings import WITHOUT_ENDPOINT, Surrounding, can_be, surrounding
 from denyproxy.explain.remedies.turning import accepted, conditions, turning_values
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.principal import Principal, PrincipalType, is_service_linked
@@ -145,8 +145,10 @@ def _turn(change: _Change, condition: Condition, finding: Finding, case: Case) -
     row = surrounding(key)
     if row is None or (row.operations and case.request.operation not in row.operations):
         return False
+    assert finding.authorization is not None
+    context = finding.authorization.evaluation.request.context
     for value in turning_values(finding, condition, row.values, absent=False):
-        if (row.only is None or value in row.only) and (value or "").startswith(row.start):
+        if can_be(row, value, context):
             change.around.append(_Around(row, condition, value))
             return True
     return False

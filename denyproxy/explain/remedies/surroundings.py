@@ -5,11 +5,13 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-ke
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from denyproxy.explain.addresses import is_source
 from denyproxy.explain.prose.request_remedies import ACCESS_POINT, ATTESTED
 from denyproxy.explain.remedies.part import Owner
+from denyproxy.iam.context import RequestContext
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,8 @@ class Surrounding:
     """The only values that it can be told to have."""
     start: str = ""
     """How all its values begin."""
+    can_be: Callable[[str, RequestContext], bool] | None = None
+    """Can a request have this value, judged by the context that this one has?"""
     operations: frozenset[str] = frozenset()
     """The only operations of which it depends on the request; empty: all."""
     also: Mapping[str, str | None] = field(default_factory=dict)
@@ -65,7 +69,7 @@ SURROUNDINGS: Mapping[str, Surrounding] = {
     "aws:sourcevpce": Surrounding(start="vpce-", also=_THROUGH_ENDPOINT),
     "aws:sourcevpc": Surrounding(start="vpc-", also=_THROUGH_ENDPOINT),
     "aws:vpcsourceip": _OUT_OF_REACH,
-    "aws:sourceip": _OUT_OF_REACH,
+    "aws:sourceip": Surrounding(within_reach=False, can_be=is_source),
     "s3:authtype": Surrounding(values=("REST-HEADER", "REST-QUERY-STRING")),
     "s3:signatureversion": Surrounding(values=("AWS4-HMAC-SHA256",)),
     "s3:signatureage": Surrounding(values=("0",)),
@@ -81,6 +85,15 @@ SURROUNDINGS: Mapping[str, Surrounding] = {
     "aws:resourcetag": _TAGS_OF_RESOURCE,
 }
 """Condition key, or its family (lower case) -> how it changes."""
+
+
+def can_be(row: Surrounding, value: str | None, context: RequestContext) -> bool:
+    """Can it be told to have this value?"""
+    if row.only is not None:
+        return value in row.only
+    if not (value or "").startswith(row.start):
+        return False
+    return row.can_be is None or value is None or row.can_be(value, context)
 
 
 def surrounding(key: str) -> Surrounding | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from denyproxy.explain.addresses import addresses_by
 from denyproxy.explain.findings import Finding
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.context import RequestContext
@@ -98,26 +98,17 @@ def _named(condition: Condition, context: RequestContext) -> Iterator[str]:
     """Values that a condition names, as a request can have them."""
     if condition.name is not None and condition.name.stem == NULL:
         return
-    for text, template in zip(condition.values, condition.templates, strict=False):
+    for template in condition.templates:
         tokens = substitute(template, context)
         value = literal(tokens) if tokens is not None else None
         if value is None:
+            continue
+        if condition.operator is not None and condition.operator.name.endswith("IpAddress"):
+            yield from addresses_by(value)
             continue
         yield value
         number = read_number(value)
         if number is not None and condition.operator is not None and condition.operator.name.startswith("Numeric"):
             yield from (str(number - 1), str(number + 1))
-        yield from _address_in(text)
         if value.lower() in ("true", "false"):
             yield "false" if value.lower() == "true" else "true"
-
-
-def _address_in(text: str) -> Iterator[str]:
-    """An address of a network."""
-    if "/" not in text:
-        return
-    try:
-        network = ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return
-    yield str(network.network_address)
