@@ -126,6 +126,15 @@ def test_the_owner_of_an_object_grants_to_an_account_and_the_fix_says_so() -> No
     )
 
 
+def test_who_sets_an_acl_is_not_helped_by_switching_acls_off() -> None:
+    grant, enforce = fixes_of(SCENARIOS["own-c01"])
+    assert grant.verified
+    assert not enforce.patch
+    assert not enforce.verified
+    assert enforce.still_blocking[0].startswith("S3 then answers this request with 400 AccessControlListNotSupported")
+    assert fixes_of(SCENARIOS["own-01"])[1].verified, "whoever reads does not depend on ACLs"
+
+
 def test_where_the_policy_names_accounts_the_account_is_named() -> None:
     fix = first(SCENARIOS["prn-f18"])
     assert " to account 127311923021 in the bucket policy" in fix.summary

@@ -61,6 +61,9 @@ IGNORED_ACL = "grant the access in the bucket policy to named principals rather 
 ENFORCE_OWNERSHIP = (
     "set Object Ownership to BucketOwnerEnforced: the bucket owner then owns all objects, and ACLs no longer count"
 )
+NO_ACL_TO_SET = (
+    "S3 then answers this request with 400 AccessControlListNotSupported; nor is there an ACL left that has to be set"
+)
 
 
 def sse_c(headers: Sequence[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from denyproxy.explain.case import Case
 from denyproxy.explain.findings import Finding, layer_policies
@@ -159,7 +160,18 @@ def _foreign_object(finding: Finding, case: Case) -> list[Part]:
         draft.put("BucketOwnerEnforced", "policies", "object_ownership")
 
     where = f"Object Ownership of {requirement.bucket}"
-    return [*parts, Part("bucket owner", where, say.ENFORCE_OWNERSHIP, enforce, exact=False)]
+    enforced = Part("bucket owner", where, say.ENFORCE_OWNERSHIP, enforce, exact=False)
+    if _sets_acl(case):
+        enforced = replace(enforced, edit=None, open=say.NO_ACL_TO_SET)
+    return [*parts, enforced]
+
+
+def _sets_acl(case: Case) -> bool:
+    """Does the request set an ACL, which S3 refuses once ACLs are off? An upload for the bucket's owner it accepts.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/about-object-ownership.html"""
+    sent = (case.request.header(name) for name in _ACL_HEADERS)
+    others = any(value not in (None, "bucket-owner-full-control") for value in sent)
+    return others or case.request.operation in _PUTS_ACL
 
 
 def _network_origin(finding: Finding, case: Case) -> list[Part]:
