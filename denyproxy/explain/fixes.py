@@ -154,6 +154,10 @@ def _fix(wanted: Sequence[Part], case: Case, documents: _Documents) -> Fix:
             # Verified is a word on the patch: what it leaves to the caller's surroundings still blocks.
             outcome = trial.outcome({})
         verified, blocking = outcome.allowed, outcome.blocking
+    untried = [part for part in parts if part.edit is None and not part.assumed and not part.open]
+    if verified and untried:
+        # Of what only S3's answer tells (a wrong key), a question knows nothing.
+        verified, blocking = False, tuple(say.not_tried(part.words) for part in untried)
     open_questions = tuple(dict.fromkeys(part.open for part in parts if part.open))
     if open_questions:
         verified, blocking = False, (*open_questions, *(text for text in blocking if text != say.NOT_TRIED))

@@ -489,6 +489,12 @@ def test_what_was_encrypted_with_a_key_of_ones_own_is_read_with_that_key() -> No
     assert fix.owner == "caller"
     assert fix.summary.startswith("Send the customer-provided key that the object was encrypted with")
     assert not fix.patch
+    denied = {**case, "policies": {}}
+    (fix,) = fixes_of(denied)
+    assert {operation["path"] for operation in fix.patch} == {"/policies/identity"}
+    assert not fix.verified, "no patch says that the key is right"
+    (blocking,) = fix.still_blocking
+    assert blocking.startswith("not tried, as no patch can say it: send the customer-provided key")
 
 
 def test_parts_of_an_upload_are_exempt_and_what_the_deny_is_for_is_not() -> None:

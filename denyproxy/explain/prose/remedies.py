@@ -178,6 +178,11 @@ NOT_TRIED = "not tried: no patch of policies or request can say it"
 NO_SCENARIO = "not tried: this call cannot be written as a scenario to try it on"
 
 
+def not_tried(words: str) -> str:
+    """A part that the trial of the others knows nothing of."""
+    return f"not tried, as no patch can say it: {words}"
+
+
 def summary_of(parts: Sequence[tuple[str, str]]) -> str:
     """(owner, words) of each part, as one sentence; the owners are named where there are several."""
     parts = list(dict.fromkeys(parts))
