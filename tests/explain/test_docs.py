@@ -25,6 +25,12 @@ def test_every_verdict_is_documented(verdict: Verdict) -> None:
     assert f"| `{verdict.value}` |" in TEXT
 
 
+def test_both_elements_of_customer_provided_keys_are_documented() -> None:
+    (row,) = [line for line in TEXT.splitlines() if line.startswith("|") and "`sse-c-blocked`" in line]
+    assert "`setting:BlockedEncryptionTypes`" in row
+    assert "`header:NAME` (of the customer-provided key" in row
+
+
 def test_the_example_is_json_of_this_format() -> None:
     example = json.loads(re.search(r"```json\n(.*?)```", TEXT, re.DOTALL)[1])  # type: ignore[index]
     Explanation.model_validate({**example, "upstream": {"status": 403}})
