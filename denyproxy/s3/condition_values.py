@@ -133,7 +133,8 @@ def remaining_days(view: View) -> Value:
     if view.request.time is None:
         return UNKNOWN
     date = date if date.tzinfo is not None else date.replace(tzinfo=UTC)
-    return (f"{(date - view.request.time).total_seconds() / 86400:.6f}",)
+    days = f"{(date - view.request.time).total_seconds() / 86400:.6f}"
+    return (days.rstrip("0").rstrip("."),)
 
 
 def hold_days(view: View) -> Value:

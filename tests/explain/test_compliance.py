@@ -230,6 +230,44 @@ def test_of_two_conditions_of_a_deny_either_may_be_met() -> None:
     )
 
 
+DAYS = "s3:object-lock-remaining-retention-days"
+UNTIL = "x-amz-object-lock-retain-until-date"
+
+
+@pytest.mark.parametrize(
+    ("operator", "limit", "sent", "instead"),
+    [
+        ("NumericGreaterThan", "10", "2026-08-01T00:00:00Z", "2026-05-09T12:00:00Z"),
+        ("NumericGreaterThanEquals", "10.5", "2026-08-01T00:00:00Z", "2026-05-10T00:00:00Z"),
+        ("NumericLessThan", "30", "2026-05-02T00:00:00Z", "2026-06-02T12:00:00Z"),
+    ],
+)
+def test_a_retention_within_the_limit(operator: str, limit: str, sent: str, instead: str) -> None:
+    headers = {UNTIL: sent, "x-amz-object-lock-mode": "GOVERNANCE"}
+    put = {**PUT, "headers": headers, "time": "2026-05-01T12:00:00Z"}
+    case = denied(demands(operator, DAYS, limit), **put)
+    (fix,) = fixes_of(case)
+    assert told(fix) == ("caller", True, True)
+    assert fix.summary == f"Send {UNTIL}: {instead}."
+    assert fix.patch == ({"op": "replace", "path": f"/request/headers/{UNTIL}", "value": instead},)
+    assert allowed(patched(case, fix))
+
+
+def test_no_retention_is_shorter_than_none() -> None:
+    headers = {UNTIL: "2026-08-01T00:00:00Z", "x-amz-object-lock-mode": "GOVERNANCE"}
+    put = {**PUT, "headers": headers, "time": "2026-05-01T12:00:00Z"}
+    (fix,) = fixes_of(denied(demands("NumericGreaterThan", DAYS, "1"), **put))
+    assert fix.owner == "bucket owner"
+
+
+def test_a_page_within_the_limit() -> None:
+    statement = {**demands("NumericGreaterThan", "s3:max-keys", "100"), "Resource": "arn:aws:s3:::b"}
+    listing = {"operation": "ListObjectsV2", "key": None, "query": {"list-type": "2", "max-keys": "1000"}}
+    (fix,) = fixes_of(denied(statement, **listing))
+    assert told(fix) == ("caller", True, True)
+    assert fix.summary == "Send the query parameter max-keys=100."
+
+
 PUBLIC = {"aws:SourceIp": "198.51.100.1"}
 
 

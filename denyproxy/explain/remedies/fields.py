@@ -5,8 +5,13 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
+
+from denyproxy.iam.literals import read_number
+from denyproxy.s3.request import S3Request
+from denyproxy.sigv4.wire import utc_text
 
 _NEW_OBJECT = frozenset({"PutObject", "CopyObject", "CreateMultipartUpload", "PostObject"})
 _ACL = _NEW_OBJECT | {"PutObjectAcl", "PutBucketAcl", "CreateBucket"}
@@ -27,7 +32,20 @@ class Field:
     """Does the request still ask for the same without it?"""
     only: frozenset[str] | None = None
     """The only values that leave the request what it is."""
+    written: Callable[[str, S3Request], str | None] | None = None
+    """The field, for a value of the key that is drawn from it; None: there is none. Only where it is sent already."""
 
+
+def _in_days(days: str, request: S3Request) -> str | None:
+    """The date after so many days."""
+    number = read_number(days)
+    if number is None or not 0 < number < _LONGEST or request.time is None:
+        return None
+    return utc_text(request.time.replace(microsecond=0) + timedelta(days=float(number)))
+
+
+_LONGEST = 36_500
+"""Days. https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html"""
 
 FIELDS: Mapping[str, Field] = {
     "s3:x-amz-acl": Field("x-amz-acl", _ACL, ("bucket-owner-full-control", "private")),
@@ -53,6 +71,9 @@ FIELDS: Mapping[str, Field] = {
         "x-amz-metadata-directive", frozenset({"CopyObject", "CreateMultipartUpload"}), ("COPY", "REPLACE")
     ),
     "s3:object-lock-mode": Field("x-amz-object-lock-mode", _NEW_OBJECT),
+    "s3:object-lock-remaining-retention-days": Field(
+        "x-amz-object-lock-retain-until-date", _NEW_OBJECT, removable=False, written=_in_days
+    ),
     "s3:object-lock-legal-hold": Field("x-amz-object-lock-legal-hold", _NEW_OBJECT),
     "s3:if-none-match": Field("if-none-match", frozenset({"PutObject", "CompleteMultipartUpload"}), ("*",)),
     "aws:referer": Field("referer", frozenset()),

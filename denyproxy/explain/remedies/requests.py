@@ -162,8 +162,14 @@ def is_possible(key: str, finding: Finding) -> bool:
 
 
 def _turn_field(change: _Change, wanted: Field, condition: Condition, finding: Finding, case: Case) -> bool:
-    values = turning_values(finding, condition, wanted.values, absent=wanted.removable)
-    for value in values:
+    drawn = wanted.written is not None
+    if drawn and case.request.header(wanted.name) is None:
+        return False
+    for value in turning_values(finding, condition, wanted.values, absent=wanted.removable, rough=drawn):
+        if wanted.written is not None and value is not None:
+            value = wanted.written(value, case.request)
+            if value is None:
+                continue
         if wanted.only is not None and value is not None and value not in wanted.only:
             continue
         if condition.lower_key.startswith(REQUEST_TAG):
@@ -175,7 +181,7 @@ def _turn_field(change: _Change, wanted: Field, condition: Condition, finding: F
             key = _key_to_name(finding, case, value)
             change.fields |= {} if key is None else {SSE_KEY: (Field(SSE_KEY, wanted.operations), key)}
         return True
-    if wanted.only is None and condition.values and condition.operator is not None:
+    if wanted.only is None and not drawn and condition.values and condition.operator is not None:
         change.patterns.append((wanted, condition))
         return True
     return False

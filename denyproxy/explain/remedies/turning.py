@@ -38,10 +38,11 @@ def with_values(context: RequestContext, values: Mapping[str, str | None]) -> Re
 
 
 def turning_values(
-    finding: Finding, condition: Condition, others: Iterable[str] = (), *, absent: bool = True
+    finding: Finding, condition: Condition, others: Iterable[str] = (), *, absent: bool = True, rough: bool = False
 ) -> Iterator[str | None]:
     """The values with which the condition no longer stands in the way, nor any Deny that asks for the same key: those
-    that policies name first, then none at all (None, if `absent`), then `others`."""
+    that policies name first, then none at all (None, if `absent`), then `others`. `rough`: the key stays as uncertain
+    as it is."""
     assert finding.authorization is not None
     request = finding.authorization.evaluation.request
     wanted = Truth.NO if finding.effect == "explicit" else Truth.YES
@@ -58,6 +59,8 @@ def turning_values(
             continue
         tried.add(value)
         context = with_values(request.context, {key: value})
+        if rough:
+            context = replace(context, margin=request.context.margin)
         if condition.test(context) is wanted and not _denied(finding, key, context):
             yield value
 
@@ -109,6 +112,7 @@ def _named(condition: Condition, context: RequestContext) -> Iterator[str]:
         yield value
         number = read_number(value)
         if number is not None and condition.operator is not None and condition.operator.name.startswith("Numeric"):
-            yield from (str(number - 1), str(number + 1))
+            step = 1 + round(context.margin.get(condition.lower_key, 0))
+            yield from (str(number - step), str(number + step))
         if value.lower() in ("true", "false"):
             yield "false" if value.lower() == "true" else "true"
