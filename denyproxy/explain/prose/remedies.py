@@ -97,6 +97,11 @@ def correct(element: str, old: str, new: str, statement: str, policy: str) -> st
     return f"in statement {statement} of {policy} write {element} {shown(new)} instead of {shown(old)}"
 
 
+def correct_operator(key: str, old: str, new: str, statement: str, policy: str) -> str:
+    """Write a condition with the operator that was meant."""
+    return f"in statement {statement} of {policy} write {new} instead of {old} for {key}"
+
+
 def as_meant(words: str) -> str:
     """A correction that has further effects."""
     return f"{words}, which was plainly meant and lets through all that the statement says"

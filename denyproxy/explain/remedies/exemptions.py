@@ -38,6 +38,7 @@ from denyproxy.explain.remedies.places import (
 )
 from denyproxy.explain.remedies.requests import is_possible
 from denyproxy.explain.remedies.scopes import container_of, resource_of, says_only, scope_of
+from denyproxy.explain.remedies.slips import condition_slips
 from denyproxy.explain.remedies.statements import Condition, Json, and_also, deny_less, one_or_all, texts
 from denyproxy.explain.remedies.surroundings import surrounding
 from denyproxy.explain.remedies.turning import conditions
@@ -90,7 +91,7 @@ def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
     narrowest = Part(
         owner, target(finding, case), words, _replacing(path, statement, lessened.statements), exact and lessened.exact
     )
-    return [narrowest, *_slips(finding, path, statement, case)]
+    return [narrowest, *_slips(finding, path, statement, case), *condition_slips(finding, case)]
 
 
 def _limits(unless: Sequence[Condition]) -> Iterator[tuple[str, str | None]]:

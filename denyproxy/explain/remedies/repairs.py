@@ -20,6 +20,7 @@ from denyproxy.explain.remedies.places import (
     written,
 )
 from denyproxy.explain.remedies.scopes import principal_element, resource_of, says_only, scope_of
+from denyproxy.explain.remedies.slips import condition_slips
 from denyproxy.explain.remedies.statements import Json, texts
 from denyproxy.iam.evidence import ElementEvidence
 from denyproxy.iam.mismatch import Mismatch
@@ -33,6 +34,7 @@ def repairs(finding: Finding, case: Case) -> Iterator[Part]:
     if path is None or evidence is None or len(evidence.failing) != 1 or is_aws_managed(finding.policy):
         return
     item = evidence.failing[0]
+    yield from condition_slips(finding, case)
     policy, place = policy_in_words(finding, case), PLACES[finding.layer]
     if item.reason is Mismatch.VARIABLE_LITERAL:
 
@@ -80,7 +82,9 @@ def _slash(item: ElementEvidence, finding: Finding, case: Case) -> str | None:
 
 
 def _case(item: ElementEvidence, finding: Finding, case: Case) -> str | None:
-    """The text before the first wildcard, as the resource writes it."""
+    """The text before the first wildcard, as the resource writes it; a principal as the caller's name is written."""
+    if item.part == "principal":
+        return _principal(item, finding, case)
     if item.part != "resource" or "${" in item.expected:
         return None
     size = min((item.expected.index(mark) for mark in "*?" if mark in item.expected), default=len(item.expected))
