@@ -268,6 +268,16 @@ def test_a_page_within_the_limit() -> None:
     assert fix.summary == "Send the query parameter max-keys=100."
 
 
+def test_who_lists_one_folder_is_not_told_to_list_another() -> None:
+    statement = {**demands("StringNotLike", "s3:prefix", ["home/*", ""]), "Resource": "arn:aws:s3:::b"}
+    listing = {"operation": "ListObjectsV2", "key": None, "query": {"list-type": "2", "prefix": "shared/"}}
+    (owner,) = fixes_of(denied(statement, **listing))
+    assert told(owner) == ("bucket owner", True, True)
+    assert " on arn:aws:s3:::b with prefix shared/ by user alice " in owner.summary
+    (caller,) = fixes_of(denied(statement, **{**listing, "query": {"list-type": "2"}}))
+    assert caller.summary == "Send the query parameter prefix= (empty)."
+
+
 PUBLIC = {"aws:SourceIp": "198.51.100.1"}
 
 

@@ -31,7 +31,7 @@ class Field:
     removable: bool = True
     """Does the request still ask for the same without it?"""
     only: frozenset[str] | None = None
-    """The only values that leave the request what it is."""
+    """The only values that leave the request what it is; of what it does not do without, one that has no other."""
     written: Callable[[str, S3Request], str | None] | None = None
     """The field, for a value of the key that is drawn from it; None: there is none. Only where it is sent already."""
 

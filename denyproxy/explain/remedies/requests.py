@@ -162,6 +162,8 @@ def is_possible(key: str, finding: Finding) -> bool:
 
 
 def _turn_field(change: _Change, wanted: Field, condition: Condition, finding: Finding, case: Case) -> bool:
+    if wanted.only and not wanted.removable and case.request.parameter(wanted.name):
+        return False  # what is asked for now is none of those
     drawn = wanted.written is not None
     if drawn and case.request.header(wanted.name) is None:
         return False
