@@ -50,7 +50,7 @@ def scenario_of(case: Case) -> Document | None:
     document = outline_of(case)
     if document is None:
         return None
-    document = with_context(document, case)
+    document = stated_context(document, case)
     if case.call.response is not None:
         document["response"] = _response(case.call, case.request)
     return document
@@ -59,11 +59,6 @@ def scenario_of(case: Case) -> Document | None:
 def outline_of(case: Case) -> Document | None:
     """The question alone, without the condition keys that only a live call knows; enough to change policies in."""
     return _Export(case.call, case.request, case.caller, case.snapshot, case.evidence).outline()
-
-
-def with_context(outline: Document, case: Case) -> Document:
-    """The outline with the condition keys that only the live call knows."""
-    return outline if case.call.declared.closed else stated_context(outline, case)
 
 
 @dataclass(frozen=True, slots=True)

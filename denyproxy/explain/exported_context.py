@@ -1,4 +1,5 @@
-"""Condition keys that a scenario would not derive as the live call did, which it therefore has to state."""
+"""Condition keys that an export would not derive as the call did, which it therefore has to state: what only a live
+call knows, and what went with the signature."""
 
 from __future__ import annotations
 

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import Any
 
 from denyproxy.explain.case import Case
-from denyproxy.explain.export import outline_of, with_context
+from denyproxy.explain.export import outline_of
+from denyproxy.explain.exported_context import stated_context
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.model import Fix
 from denyproxy.explain.patches import Draft
@@ -121,7 +122,7 @@ class _Documents:
         """With the condition keys that a changed request is evaluated in."""
         if self._scenario is not None or self.outline is None:
             return self._scenario
-        return with_context(dict(self.outline), self._case)
+        return stated_context(dict(self.outline), self._case)
 
 
 def _needed(parts: Sequence[Part]) -> Iterator[Part]:

@@ -169,6 +169,39 @@ def test_a_presigned_url_without_its_signature() -> None:
 SECRETS = ("5ec2e7", "t0ken", "k3y", "a" * 64)
 
 
+@pytest.mark.parametrize(
+    ("target", "headers"),
+    [
+        ("/b/k", [["Authorization", "AWS AKIAIOSFODNN7EXAMPLE:c2lnbmF0dXJl"]]),
+        ("/b/k?AWSAccessKeyId=AKIAIOSFODNN7EXAMPLE&Expires=1777640400&Signature=c2lnbmF0dXJl", []),
+    ],
+)
+def test_how_a_scenario_was_signed_stays_known_without_its_signature(target: str, headers: list[list[str]]) -> None:
+    deny = {
+        "Sid": "NoV2",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": "*",
+        "Condition": {"StringEquals": {"s3:signatureversion": "AWS"}},
+    }
+    document = {
+        "request": {
+            "raw": {"method": "GET", "target": target, "headers": [["Host", "s3.us-east-1.amazonaws.com"], *headers]},
+            "region": "us-east-1",
+            "principal": ALICE,
+            "principal_account": "111122223333",
+            "resource_account": "111122223333",
+        },
+        "policies": {"bucket_policy": {"Version": "2012-10-17", "Statement": [deny]}},
+        "response": {"status": 403, "code": "AccessDenied", "message": "Access Denied", "time": "2026-05-01T12:00:05Z"},
+    }
+    before = explained(document)
+    again = exported(before)
+    assert again["request"]["context"] == {"s3:signatureversion": "AWS"}
+    assert explained(again).explanation.summary == before.explanation.summary
+
+
 def test_no_secret_is_exported() -> None:
     request = head(
         "PUT",
