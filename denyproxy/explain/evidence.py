@@ -14,7 +14,7 @@ from denyproxy.iam.truth import Truth
 from denyproxy.s3.arn import Arn
 from denyproxy.s3.authorization import Authorization, authorize
 from denyproxy.s3.context import Contexts
-from denyproxy.s3.gates import Refusal, refusals
+from denyproxy.s3.gates import Refusal, refusals, wrong_sse_c_key
 from denyproxy.s3.permissions import missing_key_requirement, requirements
 from denyproxy.s3.public_access import known
 from denyproxy.s3.request import Caller, Requirement, Role, S3Request
@@ -79,6 +79,7 @@ class Needs:
     def evidence(self, key: str | None = None) -> Evidence:
         """The answers (or only those on one of the keys), and every reason that denies, or may."""
         answers = self.answers(None if key is None else (key,))
+        asked_about_an_action = self._call.declared.action is not None
         return Evidence(
             answers.authorizations,
             answers.refusals,
@@ -86,6 +87,7 @@ class Needs:
             findings((answers.missing_key,), ()) if answers.missing_key is not None else (),
             answers.missing_for_sure,
             answers.missing_key,
+            () if asked_about_an_action else findings((), tuple(wrong_sse_c_key(self._request, self._snapshot))),
         )
 
     def _needed(self, keys: Collection[str] | None) -> list[Requirement]:
@@ -110,6 +112,8 @@ class Evidence:
     """What keeps S3 from answering 404, should the key be missing."""
     missing_for_sure: bool = False
     missing_key_authorization: Authorization | None = None
+    unseen: tuple[Finding, ...] = ()
+    """What may deny, and nothing but an answer without a reason hints at it."""
 
     def policies(self) -> Iterator[Policy]:
         """All policies that bear on the call."""

@@ -169,6 +169,7 @@ def _judged(
         missing_key=evidence.missing_key,
         missing_for_sure=evidence.missing_for_sure,
         authorizations=evidence.authorizations,
+        unseen=evidence.unseen,
     )
     return evidence, judgement
 

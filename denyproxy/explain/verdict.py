@@ -65,8 +65,10 @@ def judge(
     missing_key: tuple[Finding, ...] = (),
     missing_for_sure: bool = False,
     authorizations: tuple[Authorization, ...] = (),
+    unseen: tuple[Finding, ...] = (),
 ) -> Judgement:
-    """The verdict. `missing_key`: what keeps S3 from saying 404, if the key is missing and its read is allowed."""
+    """The verdict. `missing_key`: what keeps S3 from saying 404, if the key is missing and its read is allowed.
+    `unseen`: what may deny as well, where S3 gives no reason at all (a HEAD)."""
     if said.not_policy is not None:
         return _not_policy(said.not_policy, found)
     consistent = tuple(finding for finding in found if _consistent(finding, said))
@@ -76,6 +78,7 @@ def judge(
     if definite:
         return _definite(definite)
     possible = tuple(finding for finding in consistent if finding.truth is Truth.UNKNOWN)
+    possible += unseen if said.answered and said.code is None else ()
     sure_miss = tuple(finding for finding in missing_key if finding.truth is Truth.YES)
     if sure_miss and (missing_for_sure or (said.answered and not possible)):
         return replace(_definite(sure_miss), missing_key=True)

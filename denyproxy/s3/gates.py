@@ -24,6 +24,7 @@ MAX_CLOCK_SKEW = timedelta(minutes=15)
 
 _ARCHIVED_CLASSES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 _READS_OBJECT = frozenset({"GetObject", "SelectObjectContent", "GetObjectTorrent"})
+_READS_WITH_KEY = frozenset({"GetObject", "HeadObject", "GetObjectAttributes"})
 _COPIES = frozenset({"CopyObject", "UploadPartCopy"})
 _MAY_CARRY_ACL = frozenset(
     {"PutBucketAcl", "PutObjectAcl", "PutObject", "PostObject", "CopyObject", "CreateMultipartUpload"}
@@ -181,6 +182,20 @@ def sse_c_blocked(request: S3Request, caller: Caller, snapshot: PolicySnapshot) 
     truth = Truth.UNKNOWN if blocked is UNKNOWN else Truth.of("SSE-C" in blocked)
     missing = (f"blocked encryption types of bucket {request.bucket}",) if truth is Truth.UNKNOWN else ()
     yield Refusal("sse-c-blocked", "setting:BlockedEncryptionTypes", truth, None, request.header(name), missing)
+
+
+def wrong_sse_c_key(request: S3Request, snapshot: PolicySnapshot) -> Iterator[Refusal]:
+    """A read with another customer-provided key than the object's. S3 does not keep the key, so that no fact shows it.
+
+    Not among `GATES`: nothing but an answer without a reason hints at it."""
+    if request.operation not in _READS_WITH_KEY or request.bucket is None or request.key is None:
+        return
+    if request.header("x-amz-server-side-encryption-customer-algorithm") is None:
+        return
+    facts = snapshot.object(request.bucket, request.key)
+    if facts is None or facts.sse is UNKNOWN or facts.sse is None:
+        element = "header:x-amz-server-side-encryption-customer-key"
+        yield Refusal("sse-c-blocked", element, Truth.UNKNOWN, facts=("customer-provided key of the object",))
 
 
 def archived_object(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:

@@ -497,6 +497,31 @@ def test_what_was_encrypted_with_a_key_of_ones_own_is_read_with_that_key() -> No
     assert blocking.startswith("not tried, as no patch can say it: send the customer-provided key")
 
 
+SSE_C_READ = {"operation": "HeadObject", "method": "HEAD", "headers": {f"{SSE}-customer-algorithm": "AES256"}}
+
+
+def test_of_a_head_without_a_reason_a_wrong_customer_provided_key_may_be_the_reason() -> None:
+    case = scenario(request=SSE_C_READ, policies={"identity": identity(ALL)}, response={"status": 403})
+    found = explained(case).explanation
+    (candidate,) = found.candidates
+    assert (found.verdict, found.certain) == ("candidates", False)
+    assert (candidate.layer, candidate.element) == ("sse-c-blocked", f"header:{SSE}-customer-key")
+    assert explained({**case, "response": None}).explanation.verdict == "allowed"
+    managed = {**case, "resource_state": {"object": {"sse": "aws:kms"}}}
+    plain = {**case, "request": {**case["request"], "headers": {}}}
+    told = {**case, "response": {"status": 403, "code": "AccessDenied", "message": "Access Denied"}}
+    told["request"] = {**case["request"], "operation": "GetObject", "method": "GET"}
+    for other in (managed, plain, told):
+        assert not any(item.layer == "sse-c-blocked" for item in explained(other).explanation.candidates)
+
+
+def test_of_a_head_with_a_customer_provided_key_it_is_not_certain_that_the_key_is_missing() -> None:
+    reader = identity({**ALL, "Action": "s3:GetObject"})
+    found = explained(scenario(request=SSE_C_READ, policies={"identity": reader}, response={"status": 403})).explanation
+    assert (found.verdict, found.certain, found.missing_key_possible) == ("candidates", False, True)
+    assert [item.layer for item in found.candidates] == ["identity", "sse-c-blocked"]
+
+
 def test_parts_of_an_upload_are_exempt_and_what_the_deny_is_for_is_not() -> None:
     after = patched(SCENARIOS["mpu-c01"], first(SCENARIOS["mpu-c01"]))
     whole = {**after, "request": {**after["request"], "operation": "PutObject", "query": {}}}

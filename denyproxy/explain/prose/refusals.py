@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from denyproxy.explain.findings import Finding
 from denyproxy.explain.prose.near_misses import short
+from denyproxy.iam.truth import Truth
 
 _BEFORE_POLICIES = "; no policy was evaluated"
 _NO_POLICY = "; no policy is the reason"
@@ -176,6 +177,11 @@ def _requester_pays(finding: Finding) -> str:
 
 def _sse_c(finding: Finding) -> str:
     if finding.element != "setting:BlockedEncryptionTypes":
+        if finding.truth is not Truth.YES:
+            return (
+                "The customer-provided key may be another one than the object was encrypted with, which S3 answers "
+                "with 403"
+            )
         return (
             "Requests specifying Server Side Encryption with Customer provided keys must provide the correct secret "
             f"key{_NO_POLICY}"
