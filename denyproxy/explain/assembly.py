@@ -5,7 +5,7 @@ from __future__ import annotations
 from denyproxy.exchange import DeniedCall
 from denyproxy.explain.dialects import differences
 from denyproxy.explain.evidence import Evidence
-from denyproxy.explain.findings import Finding, as_near_miss
+from denyproxy.explain.finding import Finding, as_near_miss
 from denyproxy.explain.model import (
     AuthorizationResult,
     Candidate,

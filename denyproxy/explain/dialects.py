@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from denyproxy.explain.findings import Finding
+from denyproxy.explain.finding import Finding
 from denyproxy.explain.model import Verdict
 from denyproxy.explain.verdict import Judgement
 from denyproxy.iam.evidence import ElementEvidence, StatementEvidence

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 
 from denyproxy.exchange import Declared, DeniedCall
-from denyproxy.explain.findings import Finding, findings
+from denyproxy.explain.finding import Finding
+from denyproxy.explain.findings import findings
 from denyproxy.iam.document import Policy
 from denyproxy.iam.layers import PolicySet
 from denyproxy.iam.truth import Truth

@@ -11,7 +11,7 @@ from denyproxy.explain.assembly import DeniedKeys, call_facts, explanation_of
 from denyproxy.explain.case import Case
 from denyproxy.explain.evidence import MAX_KEYS, Evidence, Needs
 from denyproxy.explain.export import scenario_of
-from denyproxy.explain.findings import Finding
+from denyproxy.explain.finding import Finding
 from denyproxy.explain.fixes import propose
 from denyproxy.explain.model import Verdict
 from denyproxy.explain.record import DenialRecord, Told

@@ -10,7 +10,7 @@ from typing import Any
 from denyproxy.explain.case import Case
 from denyproxy.explain.export import outline_of
 from denyproxy.explain.exported_context import stated_context
-from denyproxy.explain.findings import Finding
+from denyproxy.explain.finding import Finding
 from denyproxy.explain.model import Fix
 from denyproxy.explain.patches import Draft
 from denyproxy.explain.prose import remedies as say

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from denyproxy.explain.findings import Finding
+from denyproxy.explain.finding import Finding
 from denyproxy.explain.model import EffectOfCause, Verdict
 from denyproxy.iam.doubt import doubts_of_allowed
 from denyproxy.iam.mismatch import Doubt

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from denyproxy.explain.evidence import Evidence
-from denyproxy.explain.findings import Finding
+from denyproxy.explain.finding import Finding
 from denyproxy.explain.model import Verdict
 from denyproxy.explain.prose.near_misses import (
     condition_written,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from denyproxy.exchange import DeniedCall
 from denyproxy.explain.addresses import is_private, sees_private
 from denyproxy.explain.dialects import Difference
-from denyproxy.explain.findings import Finding, fact_of
+from denyproxy.explain.finding import Finding, fact_of
 from denyproxy.explain.model import Cause
 from denyproxy.explain.prose.remedies import listed
 from denyproxy.explain.verdict import Judgement, doubts_of_deny

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
-from denyproxy.explain.findings import Finding
+from denyproxy.explain.finding import Finding
 from denyproxy.explain.prose.near_misses import short
 from denyproxy.iam.truth import Truth
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from denyproxy.explain.findings import Finding
+from denyproxy.explain.finding import Finding
 from denyproxy.explain.remedies.places import endpoint_of, written
 from denyproxy.explain.remedies.turning import conditions
 from denyproxy.iam.condition import Condition

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from denyproxy.explain.case import Case
-from denyproxy.explain.findings import Finding
+from denyproxy.explain.finding import Finding
 from denyproxy.explain.patches import Draft
 from denyproxy.explain.prose.remedies import (
     BLOCKED_POLICY,

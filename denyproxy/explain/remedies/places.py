@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from denyproxy.explain.case import Case
-from denyproxy.explain.findings import Finding, layer_policies
+from denyproxy.explain.finding import Finding
+from denyproxy.explain.findings import layer_policies
 from denyproxy.explain.patches import Draft
 from denyproxy.explain.remedies.part import Owner
 from denyproxy.iam.context import RequestContext

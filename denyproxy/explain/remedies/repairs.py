@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from denyproxy.explain.case import Case
-from denyproxy.explain.findings import Finding
+from denyproxy.explain.finding import Finding
 from denyproxy.explain.patches import Draft
 from denyproxy.explain.prose.remedies import as_meant, correct, set_version
 from denyproxy.explain.remedies.part import Part

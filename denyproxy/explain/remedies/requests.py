@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlencode
 
 from denyproxy.explain.case import Case
-from denyproxy.explain.findings import Finding
+from denyproxy.explain.finding import Finding
 from denyproxy.explain.patches import Draft
 from denyproxy.explain.prose.remedies import caller_in_words, label
 from denyproxy.explain.prose.request_remedies import (

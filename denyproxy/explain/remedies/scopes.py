@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from denyproxy.explain.case import Case
-from denyproxy.explain.findings import Finding
+from denyproxy.explain.finding import Finding
 from denyproxy.explain.remedies.places import naming_of
 from denyproxy.explain.remedies.statements import Condition, Scope, pattern, texts
 from denyproxy.iam.parsing import SUBSTITUTING_VERSION

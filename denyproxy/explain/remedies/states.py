@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from denyproxy.explain.case import Case
-from denyproxy.explain.findings import Finding, layer_policies
+from denyproxy.explain.finding import Finding
+from denyproxy.explain.findings import layer_policies
 from denyproxy.explain.patches import Draft
 from denyproxy.explain.prose import state_remedies as say
 from denyproxy.explain.remedies.fields import FIELDS

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from denyproxy.explain.addresses import addresses_by
-from denyproxy.explain.findings import Finding
+from denyproxy.explain.finding import Finding
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.context import RequestContext
 from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
