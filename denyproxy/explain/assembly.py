@@ -17,7 +17,7 @@ from denyproxy.explain.model import (
     PrincipalSeen,
     UpstreamAnswer,
 )
-from denyproxy.explain.prose.causes import rank_reason, sentence, summary
+from denyproxy.explain.prose.causes import possibility, rank_reason, sentence, summary
 from denyproxy.explain.prose.near_misses import near_miss_sentence
 from denyproxy.explain.prose.notes import keys_denied, notes
 from denyproxy.explain.record import CallFacts, kept_headers, kept_query
@@ -98,7 +98,7 @@ def _cause(finding: Finding) -> Cause:
 
 
 def _candidate(finding: Finding) -> Candidate:
-    cause = _cause(finding)
+    cause = finding.as_cause(possibility(finding))
     return Candidate(**vars(cause), unknowns=finding.unknowns, why=rank_reason(finding))
 
 

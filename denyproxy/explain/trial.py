@@ -9,7 +9,7 @@ from denyproxy.explain.case import Case
 from denyproxy.explain.evidence import Needs
 from denyproxy.explain.findings import findings
 from denyproxy.explain.patches import Draft, Operation
-from denyproxy.explain.prose.causes import sentence
+from denyproxy.explain.prose.causes import possibility
 from denyproxy.explain.prose.remedies import not_known
 from denyproxy.explain.remedies.turning import with_values
 from denyproxy.explain.scenario import Scenario, ScenarioError
@@ -132,7 +132,7 @@ def _outcome(asked: int, remaining: tuple[Authorization, ...], gates: tuple[Refu
         # What is needed only perhaps still stands in the way, should it be needed.
         perhaps = [item for item in found if not is_unloaded(item)] or found
         told = [item for item in found if item.truth is Truth.YES] or perhaps
-        return Outcome(False, tuple(dict.fromkeys(map(sentence, told)))[:_NAMED])
+        return Outcome(False, tuple(dict.fromkeys(map(possibility, told)))[:_NAMED])
     if remaining:
         return Outcome(False, (not_known(list(_open_layers(remaining))),))
     return Outcome(asked > 0)

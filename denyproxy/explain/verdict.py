@@ -92,7 +92,10 @@ def judge(
         return Judgement(Verdict.UNEXPLAINED)
     if said.answered and len(candidates) == 1 and candidates[0].evidence is not None:
         cause = candidates[0]
-        return Judgement(_VERDICTS[cause.effect], cause=cause, candidates=candidates, eliminated=True)
+        missed = cause in missing_key
+        return Judgement(
+            _VERDICTS[cause.effect], cause=cause, candidates=candidates, missing_key=missed, eliminated=True
+        )
     if all(_is_missing(finding) for finding in candidates):
         return Judgement(Verdict.POLICIES_MISSING, candidates=candidates)
     return Judgement(Verdict.CANDIDATES, candidates=candidates, missing_key=any(c in missing_key for c in candidates))
@@ -188,6 +191,7 @@ def _by_message(found: tuple[Finding, ...], denial: DenialMessage, missing_key: 
         matching = tuple(item for item in unloaded if named_by(item, denial))
     definite = tuple(item for item in matching if item.truth is Truth.YES)
     others = tuple(item for item in found if item.truth is Truth.YES)
+    listed = any(item in (one, one.stands_for) for one in missing_key for item in definite or matching)
     if definite:
         cause = definite[0]
         blocking = tuple(item for item in others if not _same_place(item, cause) and item.stands_for is not cause)
@@ -197,19 +201,41 @@ def _by_message(found: tuple[Finding, ...], denial: DenialMessage, missing_key: 
             cause=cause,
             also_blocking=blocking,
             agrees=True,
-            missing_key=any(cause in (item, item.stands_for) for item in missing_key),
+            missing_key=listed,
         )
     with_evidence = tuple(item for item in matching if item.evidence is not None or item.effect == "not-policy")
-    if len(with_evidence) == 1:
-        cause = with_evidence[0]
-        return Judgement(_VERDICTS[cause.effect], cause=cause, also_blocking=others, agrees=True, eliminated=True)
     if with_evidence:
-        return Judgement(Verdict.CANDIDATES, candidates=tuple(sorted(with_evidence, key=likelihood)), agrees=True)
+        cause = with_evidence[0]
+        if all(item is cause or _one_reason(item, cause) for item in matching):
+            return Judgement(
+                _VERDICTS[cause.effect],
+                cause=cause,
+                also_blocking=others,
+                agrees=True,
+                missing_key=listed,
+                eliminated=True,
+            )
+        candidates = tuple(sorted(matching, key=likelihood))
+        return Judgement(Verdict.CANDIDATES, candidates=candidates, agrees=True, missing_key=listed)
     said = (denial_in_words(denial),)
     if matching:
         matching = tuple(item._replace(named=denial.policy_arn) for item in matching)
-        return Judgement(Verdict.POLICIES_MISSING, cause=matching[0], candidates=matching, agrees=True, differs=said)
+        return Judgement(
+            Verdict.POLICIES_MISSING,
+            cause=matching[0],
+            candidates=matching,
+            agrees=True,
+            missing_key=listed,
+            differs=said,
+        )
     return Judgement(Verdict.STALE_POLICIES, also_blocking=others, agrees=False, differs=said)
+
+
+def _one_reason(unloaded: Finding, cause: Finding) -> bool:
+    """Is what is not loaded of a layer no other reason than that the layer does not allow? A Deny in it would be."""
+    if not is_unloaded(unloaded) or unloaded.effect == "explicit":
+        return False
+    return (unloaded.layer, unloaded.level) == (cause.layer, cause.level)
 
 
 def named_by(finding: Finding, denial: DenialMessage) -> bool:

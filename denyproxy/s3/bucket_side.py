@@ -217,7 +217,8 @@ class BucketSide:
         source = context.lookup("aws:SourceVpc")
         if point.vpc is UNKNOWN or source is UNKNOWN:
             missing = ("network origin of the access point" if point.vpc is UNKNOWN else "aws:SourceVpc",)
-            yield Refusal("access-point-policy", "condition:aws:SourceVpc", Truth.UNKNOWN, facts=missing)
+            expected = point.vpc if isinstance(point.vpc, str) else None
+            yield Refusal("access-point-policy", "condition:aws:SourceVpc", Truth.UNKNOWN, expected, facts=missing)
         elif source is None or point.vpc not in source:
             actual = source[0] if source else None
             yield Refusal("access-point-policy", "condition:aws:SourceVpc", Truth.YES, point.vpc, actual)

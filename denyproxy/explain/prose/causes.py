@@ -51,6 +51,20 @@ def sentence(finding: Finding) -> str:
     return _implicit(finding, what)
 
 
+def possibility(finding: Finding) -> str:
+    """The same of a reason that perhaps does not hold, and says so."""
+    told = sentence(finding)
+    if finding.truth is not Truth.UNKNOWN:
+        return told
+    if finding.effect == "not-policy":
+        return f"Possibly: {told}"
+    requirement = finding.authorization.requirement if finding.authorization is not None else None
+    if requirement is None or requirement.needed is not Truth.UNKNOWN:
+        return told
+    why = f", which depends on {', '.join(requirement.facts)}" if requirement.facts else ""
+    return f"If {requirement.action} is needed{why}: {_continued(told)}"
+
+
 def request_of(finding: Finding) -> str:
     """`s3:GetObject on arn:aws:s3:::b/k`."""
     assert finding.authorization is not None
@@ -79,7 +93,10 @@ def _implicit(finding: Finding, what: str) -> str:
             "bucket owner cannot grant access to an object that another account owns."
         )
     if finding.element == "condition:aws:SourceVpc" and finding.evidence is None:
-        return f"The access point accepts only requests from VPC {finding.expected}; {what} came from elsewhere."
+        if finding.expected is None:
+            return f"Whether the access point accepts {what} from outside a VPC is not known."
+        came = "came from elsewhere" if finding.truth is Truth.YES else "may have come from elsewhere"
+        return f"The access point accepts only requests from VPC {finding.expected}; {what} {came}."
     policy_type = POLICY_TYPES[finding.layer]
     head = f"No {policy_type} allows {what}"
     if finding.evidence is None:
@@ -207,6 +224,8 @@ def _conclusion(cause: Finding) -> str:
     if len(unknown) != 1 or unknown[0].part != "condition" or unknown[0].element != cause.element:
         return ""
     item, held = unknown[0], cause.effect == "explicit"
+    if not held and len(cause.unknowns) > 1:  # any of which may be why the Allow did not count
+        return ""
     if item.key != tested_key(item):
         return f", so that condition {'held' if held else 'did not hold'}"
     if not (item.operator or "").removeprefix("ForAnyValue:").startswith(("String", "Arn", "Bool", "Ip", "NotIp")):
@@ -227,10 +246,10 @@ def _undecided(judgement: Judgement) -> str:
 
 
 def _candidates(judgement: Judgement, caller: Caller) -> str:
-    first = sentence(judgement.candidates[0])
+    first = possibility(judgement.candidates[0])
     count = len(judgement.candidates)
     facts = ", ".join(dict.fromkeys(fact for item in judgement.candidates for fact in item.unknowns))
-    if all(item.evidence is None and item.unknowns for item in judgement.candidates):
+    if all(item.evidence is None and item.unknowns for item in judgement.candidates) and not judgement.agrees:
         return f"S3 does not say why, and nothing that is loaded does; what would is not known here: {short(facts)}."
     needed = f" To tell, these facts are needed: {short(facts)}." if facts else ""
     return f"One of {count} reasons; the most likely: {first}{needed}" if count > 1 else f"Probably: {first}{needed}"

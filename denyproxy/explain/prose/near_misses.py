@@ -15,10 +15,12 @@ Phrase = Callable[[ElementEvidence], str]
 
 
 def near_miss_sentence(evidence: StatementEvidence) -> str:
-    """Why one Allow does not apply, all its failing elements named."""
-    phrases = "; ".join(near_miss_phrase(evidence, item) for item in evidence.failing)
+    """Why one Allow does not apply, or may not, all its failing elements named."""
+    told = evidence.failing or tuple(item for item in evidence.elements if item.truth is Truth.UNKNOWN)
+    phrases = "; ".join(near_miss_phrase(evidence, item) for item in told)
     label = place(evidence.statement.label)
-    return f"{label[:1].upper()}{label[1:]} of {evidence.policy.name} does not apply: {phrases}."
+    applies = "does not apply" if evidence.failing else "may not apply"
+    return f"{label[:1].upper()}{label[1:]} of {evidence.policy.name} {applies}: {phrases}."
 
 
 def near_miss_phrase(evidence: StatementEvidence, item: ElementEvidence) -> str:

@@ -1,0 +1,133 @@
+"""Calls against policy directories that tell only a part, as most do: what is not loaded is never argued away."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from denyproxy.exchange import Declared, DeniedCall, RequestHead
+from denyproxy.explain.model import Explanation
+from tests.explain.test_explainer import AUTHORIZATION, call, explain, head
+from tests.policies.build import ACCOUNT, BROKEN_RESOURCE, details, document, inline, snapshot, user
+
+ANA = f"arn:aws:iam::{ACCOUNT}:user/ana"
+BEN = "arn:aws:iam::444455556666:user/ben"
+POINT = f"arn:aws:s3:us-east-1:{ACCOUNT}:accesspoint/ap"
+OPEN = Declared()
+ALL = document("All", "*")
+READ = document("Read", Resource="arn:aws:s3:::b/*")
+BUCKET: dict[str, Any] = {
+    "Account": ACCOUNT,
+    "Policy": None,
+    "PublicAccessBlockConfiguration": None,
+    "OwnershipControls": {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+    "RequestPayment": {"Payer": "BucketOwner"},
+}
+
+
+def told(denied: DeniedCall, principal: str = ANA, **files: Any) -> Explanation:
+    """`files`: `buckets__b` is buckets/b.json."""
+    named = {f"{name.replace('__', '/')}.json": content for name, content in files.items()}
+    return explain(denied, snapshot({"access-keys.json": {"AKIAEXAMPLE": principal}, **named}))
+
+
+def ana(*policies: Any, **more: Any) -> Any:
+    return details(UserDetailList=[user("ana", UserPolicyList=[inline("own", item) for item in policies], **more)])
+
+
+def said(why: str, principal: str = ANA, action: str = "s3:GetObject", resource: str = "arn:aws:s3:::b/k") -> Any:
+    message = f'User: {principal} is not authorized to perform: {action} on resource: "{resource}" {why}'
+    return {"message": message, "declared": OPEN}
+
+
+def not_allowed_by(kind: str, action: str = "s3:GetObject") -> str:
+    return f"because no {kind} allows the {action} action"
+
+
+UNTAGGED = {"StringNotEquals": {"s3:ExistingObjectTag/clean": "yes"}}
+TAGGED = document("Tagged", "s3:*", "Deny", Condition=UNTAGGED)
+
+
+@pytest.mark.parametrize("groups", [[], ["gone"]])
+def test_a_deny_that_is_not_loaded_is_not_eliminated(groups: list[str]) -> None:
+    denied = call(**said("with an explicit deny in an identity-based policy"))
+    explanation = told(denied, buckets__b=BUCKET, iam__a=ana(ALL, TAGGED, GroupList=groups))
+    assert explanation.upstream.agrees
+    if groups:
+        assert explanation.verdict == "candidates"
+        assert [item.statement for item in explanation.candidates] == ["Tagged", None]
+    else:
+        assert explanation.verdict == "explicit-deny"
+        assert explanation.cause is not None
+        assert explanation.cause.statement == "Tagged"
+
+
+def test_restricted_public_access_is_not_concluded_where_a_part_of_the_bucket_policy_is_not_loaded() -> None:
+    denied = call(**said("with an explicit deny in a resource-based policy", BEN))
+    bucket = {"Account": ACCOUNT, "Policy": BROKEN_RESOURCE, "OwnershipControls": BUCKET["OwnershipControls"]}
+    explanation = told(denied, BEN, buckets__b=bucket)
+    assert explanation.verdict == "candidates"
+    assert {item.layer for item in explanation.candidates} == {"bucket-policy", "block-public-access"}
+    assert "S3 does not say why" not in explanation.summary
+
+
+ENDPOINT = {"StringEquals": {"aws:SourceVpce": "vpce-1"}}
+
+
+def test_an_access_point_policy_that_is_not_loaded_may_be_the_one_that_does_not_allow() -> None:
+    request = RequestHead(
+        "GET",
+        "/k",
+        (("Host", f"ap-{ACCOUNT}.s3-accesspoint.us-east-1.amazonaws.com"), ("Authorization", AUTHORIZATION)),
+    )
+    policy = document("V", Resource="arn:aws:s3:::b/*", Principal={"AWS": BEN}, Condition=ENDPOINT)
+    point = {"AccessPointArn": POINT, "Name": "ap", "Bucket": "b"}
+    denied = call(request, **said(not_allowed_by("resource-based policy"), BEN, resource=f"{POINT}/object/k"))
+    explanation = told(denied, BEN, buckets__b={**BUCKET, "Policy": policy}, **{"access-points__ap": point})
+    assert explanation.verdict == "candidates"
+    assert [item.layer for item in explanation.candidates[:2]] == ["bucket-policy", "access-point-policy"]
+    assert not any("VPC None" in item.sentence for item in explanation.candidates)
+
+
+def test_the_key_is_missing_where_s3_speaks_of_the_list() -> None:
+    why = not_allowed_by("identity-based policy", "s3:ListBucket")
+    denied = call(**said(why, action="s3:ListBucket", resource="arn:aws:s3:::b"))
+    for explanation in (told(denied, iam__a=ana(READ)), told(denied)):
+        assert explanation.missing_key_possible
+        assert explanation.summary.startswith('The key "k" is missing')
+    other = call(**said(not_allowed_by("identity-based policy")))
+    assert not told(other, iam__a=ana(document("Other", "s3:ListBucket"))).missing_key_possible
+
+
+def test_a_condition_is_not_concluded_from_where_other_facts_may_be_the_reason() -> None:
+    policy = document("V", Resource="arn:aws:s3:::b/*", Principal={"AWS": BEN}, Condition=ENDPOINT)
+    enforced = {**BUCKET, "Policy": policy}
+    with_acls = {name: value for name, value in enforced.items() if name != "OwnershipControls"}
+    denied = call(**said(not_allowed_by("resource-based policy"), BEN))
+    conclusion = 'so aws:SourceVpce was not "vpce-1"'
+    assert conclusion in told(denied, BEN, buckets__b=enforced).summary
+    explanation = told(denied, BEN, buckets__b=with_acls)
+    assert explanation.cause is not None
+    assert conclusion not in explanation.summary
+    (near_miss,) = explanation.near_misses
+    assert near_miss.sentence.startswith("Statement V of bucket policy may not apply: whether its condition")
+
+
+def test_what_is_only_perhaps_so_is_told_as_such() -> None:
+    explanation = told(call(declared=OPEN), iam__a=ana(document("S3", "s3:*")))
+    sentences = {(item.layer, item.action): item.sentence for item in explanation.candidates}
+    assert sentences["requester-pays", None].startswith("Possibly: ")
+    assert sentences["identity", "kms:Decrypt"].startswith(
+        "If kms:Decrypt is needed, which depends on encryption of the object b/k: no identity-based policy allows"
+    )
+
+
+def test_a_fix_names_what_is_only_perhaps_in_its_way_as_such() -> None:
+    foreign = document(Resource="arn:aws:s3:::b/*", Principal={"AWS": ACCOUNT})
+    bucket = {**BUCKET, "Account": "444455556666", "Policy": foreign}
+    files: dict[str, Any] = {"iam__a": ana(document("List", "s3:ListBucket")), "buckets__b": bucket, "organization": ""}
+    explanation = told(call(head()), **files)
+    assert explanation.verdict == "implicit-deny"
+    for blocking in explanation.fixes[0].still_blocking:
+        assert "kms:Decrypt" not in blocking or blocking.startswith("If kms:Decrypt is needed")
