@@ -16,6 +16,7 @@ from denyproxy.iam.truth import Truth
 from denyproxy.s3.authorization import Authorization
 from denyproxy.s3.denial_message import DenialMessage
 from denyproxy.s3.gates import REQUEST_GATES, STATE_GATES
+from denyproxy.s3.request import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +108,19 @@ def _each_unloaded_once(candidates: list[Finding]) -> tuple[Finding, ...]:
     first: list[Finding] = []
     last: dict[tuple[str, str], Finding] = {}
     for item in candidates:
+        if item.effect == "not-policy" and any(_same_gate(item, other) for other in first):
+            continue
         same = [other for other in first if is_unloaded(other) and other.layer == item.layer]
         if not is_unloaded(item) or not same:
             first.append(item)
         elif same[0].effect != item.effect:
             last.setdefault((item.layer, item.effect), item)
     return (*first, *last.values())
+
+
+def _same_gate(one: Finding, other: Finding) -> bool:
+    """One reason that is no policy's, met by several permissions of the call."""
+    return (one.layer, one.element, one.unknowns) == (other.layer, other.element, other.unknowns)
 
 
 def _not_policy(said: Finding, found: tuple[Finding, ...]) -> Judgement:
@@ -219,7 +227,7 @@ def _by_message(found: tuple[Finding, ...], denial: DenialMessage, missing_key: 
         return Judgement(Verdict.CANDIDATES, candidates=candidates, agrees=True, missing_key=listed)
     said = (denial_in_words(denial),)
     if matching:
-        matching = tuple(item._replace(named=denial.policy_arn) for item in matching)
+        matching = tuple(item._replace(named=denial.policy_arn) for item in sorted(matching, key=likelihood))
         return Judgement(
             Verdict.POLICIES_MISSING,
             cause=matching[0],
@@ -246,7 +254,7 @@ def named_by(finding: Finding, denial: DenialMessage) -> bool:
         return denial.effect == "not-policy" or finding.element in (
             "setting:RestrictPublicBuckets" if denial.effect == "explicit" else "setting:IgnorePublicAcls",
         )
-    if denial.effect is not None and finding.effect != denial.effect:
+    if denial.effect is not None and finding.effect != denial.effect and not denial.kms_catch_all:
         return False
     if finding.authorization is not None:
         requirement = finding.authorization.requirement
@@ -261,6 +269,11 @@ def named_by(finding: Finding, denial: DenialMessage) -> bool:
 
 def denial_in_words(denial: DenialMessage) -> str:
     """What S3's message claims, for the note that the policies at hand do not bear it out."""
+    if denial.kms_catch_all:
+        return (
+            "S3 says that the KMS key does not exist in this Region, or that its policy does not allow "
+            f"{denial.action}, or denies it"
+        )
     kind = "an explicit deny" if denial.effect == "explicit" else "a refusal"
     where = f" ({denial.policy_arn})" if denial.policy_arn else ""
     policy_type = denial.policy_type or " or ".join(denial.layers)
@@ -286,7 +299,13 @@ _LIKELY_EXPLICIT = frozenset({"scp", "rcp"})
 
 
 def likelihood(finding: Finding) -> tuple[int, int, int]:
-    """Sort key of candidates, most likely first: policies at hand before layers that are not loaded."""
+    """Sort key of candidates, most likely first: policies at hand before layers that are not loaded, but for the
+    permission to use a KMS key that perhaps nothing is encrypted with."""
+    requirement = finding.authorization.requirement if finding.authorization is not None else None
+    key = requirement is not None and requirement.role is Role.KMS and requirement.needed is Truth.UNKNOWN
+    if key and finding.layer in ("identity", "kms-key-policy"):
+        unloaded_deny = finding.evidence is None and finding.effect == "explicit"
+        return (3, int(unloaded_deny), _UNKNOWN_LAYERS.index("kms-key-policy"))
     if finding.evidence is not None or (finding.effect == "implicit" and not finding.unknowns):
         if finding.truth is Truth.UNKNOWN:
             return (0 if finding.effect == "explicit" else 1, finding.stage, 0)

@@ -13,6 +13,7 @@ from denyproxy.iam.document import PolicyList
 from denyproxy.iam.evaluation import Evaluation, evaluate
 from denyproxy.iam.layers import AuthorizationRequest, Decision, Grant, PolicySet, ResourceLayer
 from denyproxy.iam.truth import UNKNOWN, Truth
+from denyproxy.s3.arn import Arn
 from denyproxy.s3.bucket_side import ALL_OFF, BucketSide, Switches
 from denyproxy.s3.caller_side import CallerSide, caller_side
 from denyproxy.s3.gates import Refusal, same_account
@@ -157,6 +158,8 @@ def _kms(
     owner = key.account
     if owner is UNKNOWN and declared.closed and requirement.bucket is not None:
         owner = snapshot.bucket(requirement.bucket).account
+    if owner is UNKNOWN and (named := Arn.parse(requirement.kms_key or "")) is not None:
+        owner = named.account or UNKNOWN
     own = same_account(caller, owner)
     policies, other, rcp = key.policy, Grant(), snapshot.account(owner).rcp
     if requirement.kms_key is not None and requirement.kms_key.endswith(AWS_MANAGED_KEY) and not policies.policies:

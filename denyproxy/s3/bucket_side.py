@@ -16,7 +16,7 @@ from denyproxy.iam.principal import PrincipalType
 from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
 from denyproxy.s3.acl import BUCKET_PERMISSIONS, PUBLIC_GROUPS, grant_by_acl, needed_permission
 from denyproxy.s3.caller_side import CallerSide
-from denyproxy.s3.gates import Refusal, block_public_access, same_account
+from denyproxy.s3.gates import Refusal, block_public_access, open_settings, same_account
 from denyproxy.s3.open_facts import acl_facts
 from denyproxy.s3.public_access import document_is_public, effective, known
 from denyproxy.s3.request import Caller, Requirement
@@ -104,8 +104,7 @@ class BucketSide:
             missing = ("owner and ACL of the object",) if truth is Truth.UNKNOWN else ()
             permission = needed_permission(self.action)
             return Refusal(layer, element, truth, permission and f"{permission} granted", known_owner, missing)
-        missing = ("Block Public Access settings",) if truth is Truth.UNKNOWN else ()
-        return Refusal(layer, element, truth, facts=missing)
+        return Refusal(layer, element, truth, facts=self._open(element) if truth is Truth.UNKNOWN else ())
 
     def policy_set(self, switches: Switches) -> PolicySet:
         """All that bears on the requirement, with some of S3's rules on."""
@@ -189,6 +188,19 @@ class BucketSide:
 
     def _effective(self, setting: str) -> Truth:
         return effective(setting, block_public_access(self.requirement.bucket, self.access_point, self.snapshot))
+
+    def _open(self, element: str) -> tuple[str, ...]:
+        """What is not known of a setting that may take a grant away, and of whom it bears on."""
+        setting = element.partition(":")[2]
+        missing = open_settings(setting, self.requirement.bucket, self.access_point, self.snapshot)
+        if setting != "RestrictPublicBuckets":
+            return missing
+        if same_account(self.caller, self.owner) is Truth.UNKNOWN:
+            missing += (f"owner of bucket {self.requirement.bucket}",)
+        if is_public(self.facts) is Truth.UNKNOWN:
+            status = f"public status of the policy of bucket {self.requirement.bucket}"
+            missing += (status if self.facts.policy.complete else "bucket-policy",)
+        return missing
 
     def _ignores_public_acls(self) -> Truth:
         grants = self._grants()

@@ -12,7 +12,7 @@ from denyproxy.iam.principal import ANONYMOUS, Principal, PrincipalType
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.arn import Arn
 from denyproxy.s3.error import S3Error, parse_denial_message, parse_error
-from denyproxy.s3.form import parse_form
+from denyproxy.s3.form import is_form, parse_form
 from denyproxy.s3.request import Caller, KnownBy
 from denyproxy.s3.snapshot import PolicySnapshot
 from denyproxy.sigv4.credential import SIGV4, Credential, CredentialKind, credential_of_form, parse_credential
@@ -78,9 +78,14 @@ def _principal(
         return _found(signer, snapshot), KnownBy.PROXY_CREDENTIALS
     if listed is not None:
         return _found(listed, snapshot), KnownBy.ACCESS_KEYS
-    if credential.kind is CredentialKind.ANONYMOUS:
+    if credential.kind is CredentialKind.ANONYMOUS and not _signs_in_its_body(call):
         return ANONYMOUS, KnownBy.NONE
     return _with_facts(Principal(PrincipalType.UNKNOWN), snapshot), KnownBy.NONE
+
+
+def _signs_in_its_body(call: DeniedCall) -> bool:
+    """Is it a form whose fields, which name the signer, were not kept?"""
+    return call.body is None and call.request.method == "POST" and is_form(call.request.header("content-type"))
 
 
 _CALLERS_BOUND = 4096

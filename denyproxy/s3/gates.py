@@ -13,6 +13,7 @@ from typing import NamedTuple
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
 from denyproxy.s3.acl import requests_public_acl
+from denyproxy.s3.open_facts import REQUEST_BODY
 from denyproxy.s3.public_access import document_is_public, effective, known
 from denyproxy.s3.request import Caller, S3Request
 from denyproxy.s3.snapshot import AccessPointFacts, BlockPublicAccess, ObjectFacts, PolicySnapshot
@@ -67,6 +68,23 @@ def block_public_access(
     if access_point is not None:
         places.append(access_point.block_public_access)
     return tuple(places)
+
+
+def open_settings(
+    setting: str, bucket: str | None, access_point: AccessPointFacts | None, snapshot: PolicySnapshot
+) -> tuple[str, ...]:
+    """The places of which it would have to be known whether they have a setting on."""
+    places = block_public_access(bucket, access_point, snapshot)
+    if effective(setting, places) is not Truth.UNKNOWN:
+        return ()
+    owner = snapshot.bucket(bucket or "").account
+    account = f"the account of bucket {bucket}" if owner is UNKNOWN else f"account {owner}"
+    names = (*(() if bucket is None else (account, f"bucket {bucket}")), "the access point")
+    return tuple(
+        f"Block Public Access settings of {name}"
+        for name, place in zip(names, places, strict=False)
+        if effective(setting, (place,)) is Truth.UNKNOWN
+    )
 
 
 def clock_skew(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
@@ -158,19 +176,24 @@ def public_acl_blocked(request: S3Request, caller: Caller, snapshot: PolicySnaps
     public = requests_public_acl(request)
     access_point = snapshot.access_points.get(request.access_point or "")
     blocked = effective("BlockPublicAcls", block_public_access(request.bucket, access_point, snapshot))
-    yield from _setting("BlockPublicAcls", min(public, blocked), request.header("x-amz-acl") or "a public ACL")
+    missing = open_settings("BlockPublicAcls", request.bucket, access_point, snapshot)
+    missing += (REQUEST_BODY,) if public is Truth.UNKNOWN and request.body is None else ()
+    actual = request.header("x-amz-acl") or "a public ACL"
+    yield _setting("BlockPublicAcls", min(public, blocked), actual, missing)
 
 
 def public_policy_blocked(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
     """BlockPublicPolicy refuses to store a public bucket policy."""
     public = Truth.UNKNOWN if request.body is None else document_is_public(request.body)
     blocked = effective("BlockPublicPolicy", block_public_access(request.bucket, None, snapshot))
-    yield from _setting("BlockPublicPolicy", min(public, blocked), "a public policy")
+    missing = open_settings("BlockPublicPolicy", request.bucket, None, snapshot)
+    missing += (REQUEST_BODY,) if request.body is None else ()
+    yield _setting("BlockPublicPolicy", min(public, blocked), "a public policy", missing)
 
 
-def _setting(name: str, truth: Truth, actual: str) -> Iterator[Refusal]:
-    missing = ("Block Public Access settings",) if truth is Truth.UNKNOWN else ()
-    yield Refusal("block-public-access", f"setting:{name}", truth, None, actual, missing)
+def _setting(name: str, truth: Truth, actual: str, missing: tuple[str, ...]) -> Refusal:
+    facts = missing if truth is Truth.UNKNOWN else ()
+    return Refusal("block-public-access", f"setting:{name}", truth, None, actual, facts)
 
 
 def sse_c_blocked(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:

@@ -10,6 +10,8 @@ from denyproxy.s3.request import Requirement, Role
 from denyproxy.s3.scene import Scene, When
 from denyproxy.s3.snapshot import PolicySnapshot
 
+REQUEST_BODY = "the request's body"
+
 
 def deciding(when: When, scene: Scene) -> tuple[str, ...]:
     """The facts that are missing to tell whether a condition holds: those with which it is told."""
@@ -35,7 +37,7 @@ def _told(scene: Scene) -> Iterator[tuple[str, tuple[Scene, ...]]]:
             (replace(scene, snapshot=replace(snapshot, objects={**snapshot.objects, place: stored})),),
         )
     if request.body is None:
-        yield "the request's body", (replace(scene, request=replace(request, body=b"")),)
+        yield REQUEST_BODY, (replace(scene, request=replace(request, body=b"")),)
 
 
 def encryption_of_object(scene: Scene, bucket: str, key: str) -> str:

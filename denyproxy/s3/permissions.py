@@ -11,7 +11,7 @@ from typing import NamedTuple
 from denyproxy.iam.truth import UNKNOWN, Truth
 from denyproxy.s3.arn import Arn, access_point_arn, access_point_object_arn, bucket_arn, object_arn
 from denyproxy.s3.kms_keys import AWS_MANAGED_KEY, KeyUse, body_key, key_arn, new_object_key, object_key, upload_key
-from denyproxy.s3.open_facts import deciding, default_encryption_of, encryption_of_object
+from denyproxy.s3.open_facts import REQUEST_BODY, deciding, default_encryption_of, encryption_of_object
 from denyproxy.s3.permission_table import DIRECTORY_BUCKET_OPERATIONS, OPERATIONS, Row, Target
 from denyproxy.s3.request import Caller, Requirement, Role, S3Request
 from denyproxy.s3.scene import Scene
@@ -117,7 +117,8 @@ def _bucket(scene: Scene) -> Iterator[_Place]:
 def _object(scene: Scene) -> Iterator[_Place]:
     request = scene.request
     place = _on(scene, request.key or _ANY, request.parameter("versionId"))
-    yield place if request.key is not None else place._replace(key=None, needed=Truth.UNKNOWN)
+    facts = (REQUEST_BODY,) if request.operation == "PostObject" else ()
+    yield place if request.key is not None else place._replace(key=None, needed=Truth.UNKNOWN, facts=facts)
 
 
 def _on(scene: Scene, key: str | None, version_id: str | None) -> _Place:
@@ -190,7 +191,7 @@ def _listed(*, versions: bool | None) -> Callable[[Scene], Iterator[_Place]]:
 
     def places(scene: Scene) -> Iterator[_Place]:
         if scene.body is None:
-            yield _on(scene, _ANY, None)._replace(key=None, needed=Truth.UNKNOWN)
+            yield _on(scene, _ANY, None)._replace(key=None, needed=Truth.UNKNOWN, facts=(REQUEST_BODY,))
             return
         for item in children(scene.body, "Object"):
             key, version = child_text(item, "Key"), child_text(item, "VersionId")

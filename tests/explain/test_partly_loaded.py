@@ -28,7 +28,7 @@ BUCKET: dict[str, Any] = {
 
 def told(denied: DeniedCall, principal: str = ANA, **files: Any) -> Explanation:
     """`files`: `buckets__b` is buckets/b.json."""
-    named = {f"{name.replace('__', '/')}.json": content for name, content in files.items()}
+    named = {f"{name.replace('__', '/').replace('_', '-')}.json": content for name, content in files.items()}
     return explain(denied, snapshot({"access-keys.json": {"AKIAEXAMPLE": principal}, **named}))
 
 
@@ -84,7 +84,7 @@ def test_an_access_point_policy_that_is_not_loaded_may_be_the_one_that_does_not_
     policy = document("V", Resource="arn:aws:s3:::b/*", Principal={"AWS": BEN}, Condition=ENDPOINT)
     point = {"AccessPointArn": POINT, "Name": "ap", "Bucket": "b"}
     denied = call(request, **said(not_allowed_by("resource-based policy"), BEN, resource=f"{POINT}/object/k"))
-    explanation = told(denied, BEN, buckets__b={**BUCKET, "Policy": policy}, **{"access-points__ap": point})
+    explanation = told(denied, BEN, buckets__b={**BUCKET, "Policy": policy}, access_points__ap=point)
     assert explanation.verdict == "candidates"
     assert [item.layer for item in explanation.candidates[:2]] == ["bucket-policy", "access-point-policy"]
     assert not any("VPC None" in item.sentence for item in explanation.candidates)
@@ -131,3 +131,84 @@ def test_a_fix_names_what_is_only_perhaps_in_its_way_as_such() -> None:
     assert explanation.verdict == "implicit-deny"
     for blocking in explanation.fixes[0].still_blocking:
         assert "kms:Decrypt" not in blocking or blocking.startswith("If kms:Decrypt is needed")
+
+
+CATCH_ALL = (
+    f"User: {ANA} is not authorized to perform: kms:Decrypt on this resource because the resource does not exist in "
+    "this Region, no resource-based policies allow access, or a resource-based policy explicitly denies access"
+)
+KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/k1"
+DEFAULT = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": KEY}}
+ENCRYPTED = {**BUCKET, "ServerSideEncryptionConfiguration": {"Rules": [DEFAULT]}}
+
+
+def test_what_kms_does_not_tell_apart_is_told_in_its_words() -> None:
+    denied = call(message=CATCH_ALL, declared=OPEN)
+    explanation = told(denied, iam__a=ana(ALL))
+    assert explanation.verdict == "policies-missing"
+    assert explanation.summary.startswith("S3 says that the KMS key does not exist in this Region, or that its policy")
+
+
+def test_a_deny_of_a_key_may_be_what_kms_does_not_tell_apart() -> None:
+    deny = document("NoAna", "kms:*", "Deny", Principal={"AWS": ANA})
+    key = {"KeyMetadata": {"Arn": KEY}, "Policy": deny}
+    message = CATCH_ALL.replace("Decrypt", "GenerateDataKey")
+    denied = call(head("PUT"), message=message, declared=OPEN)
+    explanation = told(denied, iam__a=ana(ALL), buckets__b=ENCRYPTED, kms_keys__k=key)
+    assert explanation.cause is not None
+    assert (explanation.cause.layer, explanation.cause.statement) == ("kms-key-policy", "NoAna")
+
+
+def test_the_arn_of_a_key_that_is_not_loaded_tells_its_owner() -> None:
+    denied = call(head("PUT"), declared=OPEN)
+    explanation = told(denied, iam__a=ana(document("S3", "s3:*")), buckets__b=ENCRYPTED)
+    assert "kms-key-policy" in explanation.unknowns
+    assert "owner of the KMS key" not in explanation.unknowns
+    foreign = KEY.replace(ACCOUNT, "444455556666")
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": foreign}}
+    bucket = {**BUCKET, "ServerSideEncryptionConfiguration": {"Rules": [rule]}}
+    explanation = told(denied, iam__a=ana(document("S3", "s3:*")), buckets__b=bucket)
+    assert explanation.certain
+    assert explanation.cause is not None
+    assert (explanation.cause.layer, explanation.cause.action) == ("identity", "kms:GenerateDataKey")
+
+
+def test_a_key_that_perhaps_nothing_is_encrypted_with_is_not_the_first_suspect() -> None:
+    explanation = told(call(declared=OPEN), iam__a=ana(document("S3", "s3:*")))
+    layers = [(item.layer, item.action) for item in explanation.candidates]
+    assert layers.index(("bucket-policy", "s3:GetObject")) < layers.index(("identity", "kms:Decrypt"))
+
+
+def test_the_signer_of_a_form_that_was_not_kept_is_not_anonymous() -> None:
+    form = head("POST", "/b", ("Content-Type", "multipart/form-data; boundary=X"), signed=False)
+    explanation = told(call(form, declared=OPEN), buckets__b=BUCKET)
+    assert explanation.verdict == "unknown-caller"
+    assert explanation.principal.type == "unknown"
+    assert "access key id is not in" not in explanation.summary
+    assert "the request's body" in explanation.unknowns
+    anonymous = b'--X\r\nContent-Disposition: form-data; name="key"\r\n\r\nk\r\n--X--\r\n'
+    assert told(call(form, declared=OPEN, body=anonymous), buckets__b=BUCKET).principal.type == "anonymous"
+
+
+def test_one_setting_is_one_reason_with_the_places_that_are_not_known() -> None:
+    denied = call(head("POST", "/b?delete"), declared=OPEN)
+    explanation = told(denied, iam__a=ana(document("List", "s3:ListBucket")))
+    settings = [item for item in explanation.candidates if item.layer == "block-public-access"]
+    assert [item.unknowns for item in settings] == [
+        (
+            "Block Public Access settings of the account of bucket b",
+            "Block Public Access settings of bucket b",
+            "owner of bucket b",
+            "bucket-policy",
+        )
+    ]
+    assert "the request's body" in explanation.unknowns
+
+
+def test_only_the_places_whose_settings_are_not_known_are_named() -> None:
+    denied = call(head("PUT", "/b/k?acl", ("x-amz-acl", "public-read")), declared=OPEN)
+    bucket = {"Account": ACCOUNT, "Policy": None}
+    account: dict[str, Any] = {f"accounts__{ACCOUNT}": {"PublicAccessBlockConfiguration": None}}
+    explanation = told(denied, iam__a=ana(ALL), buckets__b=bucket, **account)
+    settings = next(item for item in explanation.candidates if item.layer == "block-public-access")
+    assert settings.unknowns == ("Block Public Access settings of bucket b",)

@@ -263,10 +263,15 @@ def _policies_missing(judgement: Judgement, caller: Caller) -> str:
 
 
 def _unknown_caller(judgement: Judgement, caller: Caller) -> str:
-    key = f" {caller.access_key_id}" if caller.access_key_id else ""
+    key = caller.access_key_id
+    why = (
+        "no access key id was read from the request"
+        if key is None
+        else f"access key id {key} is not in access-keys.json"
+    )
     return (
-        f"The caller is not known: access key id{key} is not in access-keys.json, so no identity-based policy could "
-        "be evaluated; no policy at hand denies every caller."
+        f"The caller is not known: {why}, so no identity-based policy could be evaluated; no policy at hand denies "
+        "every caller."
     )
 
 
