@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from denyproxy.explain.finding import Finding
+from denyproxy.explain.likelihood import UNKNOWN_LAYERS, likelihood
 from denyproxy.explain.model import EffectOfCause, Verdict
 from denyproxy.iam.doubt import doubts_of_allowed
 from denyproxy.iam.mismatch import Doubt
@@ -16,7 +17,6 @@ from denyproxy.iam.truth import Truth
 from denyproxy.s3.authorization import Authorization
 from denyproxy.s3.denial_message import DenialMessage
 from denyproxy.s3.gates import REQUEST_GATES, STATE_GATES
-from denyproxy.s3.request import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def judge(
     if said.not_policy is not None:
         return _not_policy(said.not_policy, found)
     consistent = tuple(finding for finding in found if _consistent(finding, said))
-    if said.denial is not None:
+    if said.denial is not None and said.denial.layers:  # else it was cut off, or gives a reason that is new
         return _by_message(consistent, said.denial, missing_key)
     definite = tuple(finding for finding in consistent if finding.truth is Truth.YES)
     if definite:
@@ -91,15 +91,15 @@ def judge(
         return Judgement(Verdict.UNKNOWN_CALLER, candidates=candidates)
     if not candidates:
         return Judgement(Verdict.UNEXPLAINED)
+    missed = any(item in missing_key for item in candidates)
     if said.answered and len(candidates) == 1 and candidates[0].evidence is not None:
         cause = candidates[0]
-        missed = cause in missing_key
         return Judgement(
             _VERDICTS[cause.effect], cause=cause, candidates=candidates, missing_key=missed, eliminated=True
         )
     if all(_is_missing(finding) for finding in candidates):
-        return Judgement(Verdict.POLICIES_MISSING, candidates=candidates)
-    return Judgement(Verdict.CANDIDATES, candidates=candidates, missing_key=any(c in missing_key for c in candidates))
+        return Judgement(Verdict.POLICIES_MISSING, candidates=candidates, missing_key=missed)
+    return Judgement(Verdict.CANDIDATES, candidates=candidates, missing_key=missed)
 
 
 def _each_unloaded_once(candidates: list[Finding]) -> tuple[Finding, ...]:
@@ -108,7 +108,7 @@ def _each_unloaded_once(candidates: list[Finding]) -> tuple[Finding, ...]:
     first: list[Finding] = []
     last: dict[tuple[str, str], Finding] = {}
     for item in candidates:
-        if item.effect == "not-policy" and any(_same_gate(item, other) for other in first):
+        if item.evidence is None and item.element is not None and any(_same_gate(item, other) for other in first):
             continue
         same = [other for other in first if is_unloaded(other) and other.layer == item.layer]
         if not is_unloaded(item) or not same:
@@ -119,7 +119,7 @@ def _each_unloaded_once(candidates: list[Finding]) -> tuple[Finding, ...]:
 
 
 def _same_gate(one: Finding, other: Finding) -> bool:
-    """One reason that is no policy's, met by several permissions of the call."""
+    """One reason of S3's own, met by several permissions of the call."""
     return (one.layer, one.element, one.unknowns) == (other.layer, other.element, other.unknowns)
 
 
@@ -172,7 +172,7 @@ def _is_missing(finding: Finding) -> bool:
     """Does it rest on nothing but what is not loaded?"""
     if finding.evidence is not None or not finding.unknowns or finding.effect == "not-policy":
         return False
-    return is_unloaded(finding) or finding.layer not in _UNKNOWN_LAYERS
+    return is_unloaded(finding) or finding.layer not in UNKNOWN_LAYERS
 
 
 def is_doubtful(finding: Finding) -> bool:
@@ -276,42 +276,9 @@ def denial_in_words(denial: DenialMessage) -> str:
         )
     kind = "an explicit deny" if denial.effect == "explicit" else "a refusal"
     where = f" ({denial.policy_arn})" if denial.policy_arn else ""
+    on = f" on {denial.resource}" if denial.resource else ""
     policy_type = denial.policy_type or " or ".join(denial.layers)
     if denial.effect == "implicit":
-        return f"S3 says that no {policy_type} allows {denial.action}"
+        return f"S3 says that no {policy_type} allows {denial.action}{on}"
     article = "an" if policy_type[:1] in "aeiou" else "a"
-    return f"S3 names {kind} in {article} {policy_type}{where} for {denial.action or 'the request'}"
-
-
-_UNKNOWN_LAYERS = (
-    "identity",
-    "bucket-policy",
-    "access-point-policy",
-    "kms-key-policy",
-    "resource-policy",
-    "session-policy",
-    "scp",
-    "vpc-endpoint-policy",
-    "permissions-boundary",
-    "rcp",
-)
-_LIKELY_EXPLICIT = frozenset({"scp", "rcp"})
-
-
-def likelihood(finding: Finding) -> tuple[int, int, int]:
-    """Sort key of candidates, most likely first: policies at hand before layers that are not loaded, but for the
-    permission to use a KMS key that perhaps nothing is encrypted with."""
-    requirement = finding.authorization.requirement if finding.authorization is not None else None
-    key = requirement is not None and requirement.role is Role.KMS and requirement.needed is Truth.UNKNOWN
-    if key and finding.layer in ("identity", "kms-key-policy"):
-        unloaded_deny = finding.evidence is None and finding.effect == "explicit"
-        return (3, int(unloaded_deny), _UNKNOWN_LAYERS.index("kms-key-policy"))
-    if finding.evidence is not None or (finding.effect == "implicit" and not finding.unknowns):
-        if finding.truth is Truth.UNKNOWN:
-            return (0 if finding.effect == "explicit" else 1, finding.stage, 0)
-        return (2, finding.stage, 0)
-    if finding.layer in _UNKNOWN_LAYERS:
-        order = _UNKNOWN_LAYERS.index(finding.layer)
-        expected = "explicit" if finding.layer in _LIKELY_EXPLICIT else "implicit"
-        return (3 if order < 5 else 5, int(finding.effect != expected), order)
-    return (4, finding.stage, 0)
+    return f"S3 names {kind} in {article} {policy_type}{where} for {denial.action}{on}"

@@ -212,3 +212,41 @@ def test_only_the_places_whose_settings_are_not_known_are_named() -> None:
     explanation = told(denied, iam__a=ana(ALL), buckets__b=bucket, **account)
     settings = next(item for item in explanation.candidates if item.layer == "block-public-access")
     assert settings.unknowns == ("Block Public Access settings of bucket b",)
+
+
+@pytest.mark.parametrize("why", ["", "because of a reason that is new in 2030"])
+def test_a_message_that_names_no_layer_says_nothing_against_the_policies(why: str) -> None:
+    explanation = told(call(**said(why)), iam__a=ana(ALL), buckets__b=BUCKET)
+    assert explanation.verdict == "policies-missing"
+    assert explanation.upstream.agrees is None
+
+
+def test_a_stale_policy_is_told_with_the_resource_that_s3_names() -> None:
+    denied = call(**said(not_allowed_by("identity-based policy"), resource="arn:aws:s3:::other/k"))
+    explanation = told(denied, iam__a=ana(ALL), buckets__b=BUCKET)
+    assert explanation.verdict == "stale-policies"
+    assert "s3:GetObject on arn:aws:s3:::other/k" in explanation.summary
+
+
+def test_the_list_is_a_suspect_only_if_the_key_is_missing() -> None:
+    explanation = told(call(declared=OPEN), iam__a=ana(READ))
+    first = explanation.candidates[0]
+    assert first.action == "s3:ListBucket"
+    assert first.sentence.startswith('If the key "k" is missing: no identity-based policy allows s3:ListBucket')
+    listing = told(call(head("GET", "/b?list-type=2&prefix=k"), declared=OPEN), iam__a=ana(READ))
+    assert not any("is missing" in item.sentence for item in listing.candidates)
+
+
+def test_what_only_policies_that_are_missing_may_say_of_a_missing_key() -> None:
+    bucket = {**BUCKET, "OwnershipControls": {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}}
+    explanation = told(call(head(signed=False), declared=OPEN), buckets__b=bucket)
+    assert any(item.action == "s3:ListBucket" for item in explanation.candidates)
+    assert explanation.missing_key_possible
+
+
+@pytest.mark.parametrize("listed", [f"arn:aws:iam::{ACCOUNT}:user/ben", f"arn:aws:iam::{ACCOUNT}:role/etl"])
+def test_a_wrong_entry_of_access_keys_is_told(listed: str) -> None:
+    session = f"arn:aws:sts::{ACCOUNT}:assumed-role/etl/run"
+    explanation = told(call(**said(not_allowed_by("identity-based policy"), session)), listed)
+    assert explanation.principal.arn == session
+    assert any("access-keys.json is wrong" in note for note in explanation.notes) == listed.endswith("ben")

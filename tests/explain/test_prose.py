@@ -628,15 +628,15 @@ SCP = "arn:aws:organizations::999988887777:policy/o-exampleorgid/service_control
         (
             "scp",
             f"with an explicit deny in a service control policy: {SCP}",
-            f"S3 names an explicit deny in a service control policy ({SCP}) for s3:GetObject; policies of that kind "
-            "are not loaded here, or not all.",
+            f"S3 names an explicit deny in a service control policy ({SCP}) for s3:GetObject on "
+            "arn:aws:s3:::b/a/k.txt; policies of that kind are not loaded here, or not all.",
             SCP,
         ),
         (
             "vpc-endpoint-policy",
             "because no VPC endpoint policy allows the s3:GetObject action",
-            "S3 says that no VPC endpoint policy allows s3:GetObject; policies of that kind are not loaded here, or "
-            "not all.",
+            "S3 says that no VPC endpoint policy allows s3:GetObject on arn:aws:s3:::b/a/k.txt; policies of that kind are "
+            "not loaded here, or not all.",
             "VPC endpoint policy",
         ),
     ],

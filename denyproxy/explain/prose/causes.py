@@ -22,7 +22,7 @@ from denyproxy.explain.verdict import Judgement
 from denyproxy.iam.evidence import ElementEvidence
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.truth import Truth
-from denyproxy.s3.request import Caller, S3Request
+from denyproxy.s3.request import Caller, Requirement, S3Request
 
 POLICY_TYPES: Mapping[str, str] = {
     "identity": "identity-based policy",
@@ -54,15 +54,23 @@ def sentence(finding: Finding) -> str:
 def possibility(finding: Finding) -> str:
     """The same of a reason that perhaps does not hold, and says so."""
     told = sentence(finding)
+    requirement = finding.authorization.requirement if finding.authorization is not None else None
+    if requirement is not None and _tells_of_missing_key(requirement):
+        return f"If the key {quoted(requirement.key)} is missing: {_continued(told)}"
     if finding.truth is not Truth.UNKNOWN:
         return told
     if finding.effect == "not-policy":
         return f"Possibly: {told}"
-    requirement = finding.authorization.requirement if finding.authorization is not None else None
     if requirement is None or requirement.needed is not Truth.UNKNOWN:
         return told
     why = f", which depends on {', '.join(requirement.facts)}" if requirement.facts else ""
     return f"If {requirement.action} is needed{why}: {_continued(told)}"
+
+
+def _tells_of_missing_key(requirement: Requirement) -> bool:
+    """Is it the permission to list, for a key whose read is allowed?"""
+    key = requirement.key
+    return requirement.action == "s3:ListBucket" and key is not None and not requirement.resource.endswith(f"/{key}")
 
 
 def request_of(finding: Finding) -> str:

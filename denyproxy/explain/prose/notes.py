@@ -14,6 +14,7 @@ from denyproxy.explain.verdict import Judgement, doubts_of_deny
 from denyproxy.iam.mismatch import Doubt
 from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import Truth
+from denyproxy.s3.caller import parse_principal
 from denyproxy.s3.request import Caller, KnownBy, S3Request
 from denyproxy.s3.snapshot import PolicySnapshot
 
@@ -35,6 +36,14 @@ def notes(
             f"S3 names another caller, {named}: the request was signed with other credentials than those of "
             f"{caller.principal.arn or 'the stated caller'}, and the policies of that one count."
         )
+    listed = snapshot.access_keys.get(caller.access_key_id or "")
+    if caller.known_by is KnownBy.UPSTREAM_MESSAGE and listed is not None:
+        seen = caller.principal.arn
+        if seen is not None and _is_another(seen, parse_principal(listed)):
+            remarks.append(
+                f"S3 names {seen}; access-keys.json is wrong about access key id {caller.access_key_id}, and says that "
+                f"it is that of {listed}."
+            )
     if call.upstream_kind != "aws":
         remarks.append(f"By AWS's rules; the upstream is not AWS ({call.upstream_kind}) and may differ.")
         remarks.extend(_DIFFERENCES[difference] for difference in differences)
