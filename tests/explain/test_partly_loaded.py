@@ -214,6 +214,12 @@ def test_only_the_places_whose_settings_are_not_known_are_named() -> None:
     assert settings.unknowns == ("Block Public Access settings of bucket b",)
 
 
+def test_what_s3_says_outright_is_not_told_as_found_by_elimination() -> None:
+    denied = call(**said(not_allowed_by("identity-based policy")))
+    explanation = told(denied, iam__a=ana(document("Put", "s3:PutObject")))
+    assert explanation.summary.startswith("As S3 says: No identity-based policy allows s3:GetObject")
+
+
 @pytest.mark.parametrize("why", ["", "because of a reason that is new in 2030"])
 def test_a_message_that_names_no_layer_says_nothing_against_the_policies(why: str) -> None:
     explanation = told(call(**said(why)), iam__a=ana(ALL), buckets__b=BUCKET)

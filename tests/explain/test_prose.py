@@ -635,8 +635,8 @@ SCP = "arn:aws:organizations::999988887777:policy/o-exampleorgid/service_control
         (
             "vpc-endpoint-policy",
             "because no VPC endpoint policy allows the s3:GetObject action",
-            "S3 says that no VPC endpoint policy allows s3:GetObject on arn:aws:s3:::b/a/k.txt; policies of that kind are "
-            "not loaded here, or not all.",
+            "S3 says that no VPC endpoint policy allows s3:GetObject on arn:aws:s3:::b/a/k.txt; policies of that kind "
+            "are not loaded here, or not all.",
             "VPC endpoint policy",
         ),
     ],

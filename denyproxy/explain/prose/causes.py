@@ -211,7 +211,9 @@ def summary(
         )
     if cause is not None and judgement.verdict is not Verdict.POLICIES_MISSING:
         if judgement.eliminated:
-            return f"By elimination: {sentence(cause).removesuffix('.')}{_conclusion(cause)}."
+            # Which statement denies, S3 does not say.
+            how = "As S3 says" if judgement.agrees and cause.effect == "implicit" else "By elimination"
+            return f"{how}: {sentence(cause).removesuffix('.')}{_conclusion(cause)}."
         return sentence(cause)
     if judgement.verdict is Verdict.UNEXPLAINED and not evidence.authorizations:
         return "No operation of S3 that is known here looks like this request, so that no policy was asked about it."
