@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from denyproxy.explain.findings import Finding
+from denyproxy.explain.finding import Finding
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.request import Role
 
