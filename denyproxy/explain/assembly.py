@@ -78,6 +78,7 @@ def explanation_of(
                 anonymous=caller.principal.type is PrincipalType.ANONYMOUS,
             ),
             _named(error),
+            from_elsewhere=_from_elsewhere(call, error),
         ),
         policies=policies_used(call, snapshot),
     )
@@ -88,6 +89,13 @@ def _named(error: S3Error | None) -> str | None:
     denial = parse_denial_message(error.message) if error is not None else None
     named = denial.principal if denial is not None else None
     return named if named is not None and parse_principal(named).type in _OF_ACCOUNTS else None
+
+
+def _from_elsewhere(call: DeniedCall, error: S3Error | None) -> bool:
+    """Has the answer a body, and neither an error of S3 in it nor S3's request id beside it?"""
+    if error is None or call.request.method == "HEAD" or not call.response_body:
+        return False
+    return error.code is None and error.request_id is None
 
 
 _OF_ACCOUNTS = (PrincipalType.USER, PrincipalType.ROLE_SESSION, PrincipalType.ROOT, PrincipalType.FEDERATED)

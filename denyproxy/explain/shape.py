@@ -80,6 +80,7 @@ def shape_of(call: DeniedCall) -> Shape | None:
         repr(credential.signed_headers),
         f"{signed is None} {credential.has_session_token} {call.secure} {call.client_address}",
         call.mode,
+        str(response.header("x-amz-request-id") is None),
         repr(call.resigned),
         call.upstream_kind,
     )

@@ -137,6 +137,8 @@ def cases() -> Iterator[tuple[str, PolicySnapshot, Sequence[DeniedCall]]]:
     yield "a mark as prefix", home, [listing("%00s3:signatureage")] * 3
     yield "no signed headers", WORLD, [signed_headers("?"), signed_headers("=="), signed_headers("?")]
     yield "a request id that is no text", WORLD, [answered("R1"), answered("\udcff"), answered("R2")]
+    page = replace(answered("R1"), response_body=b"<html>Forbidden</html>")
+    yield "an answer of S3, and one that is not", WORLD, [replace(page, response=ResponseHead(403)), page, page]
     for body in (
         "<RequestId>\x01</RequestId>",
         "<RequestId>a\r\nb</RequestId>",

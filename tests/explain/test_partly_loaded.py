@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from denyproxy.exchange import Declared, DeniedCall, RequestHead
+from denyproxy.exchange import Declared, DeniedCall, RequestHead, ResponseHead
 from denyproxy.explain.model import Explanation
 from tests.explain.test_explainer import AUTHORIZATION, call, explain, head
 from tests.policies.build import ACCOUNT, BROKEN_RESOURCE, details, document, inline, snapshot, user
@@ -256,3 +256,19 @@ def test_a_wrong_entry_of_access_keys_is_told(listed: str) -> None:
     explanation = told(call(**said(not_allowed_by("identity-based policy"), session)), listed)
     assert explanation.principal.arn == session
     assert any("access-keys.json is wrong" in note for note in explanation.notes) == listed.endswith("ben")
+
+
+def test_an_answer_that_is_not_of_s3_is_told_as_such() -> None:
+    page = b"<html><body><h1>403 Forbidden</h1></body></html>"
+    files: dict[str, Any] = {"iam__a": ana(ALL), "buckets__b": BUCKET}
+    elsewhere = "something before it (a firewall, a CDN, another proxy) may have refused the request"
+    blocked = told(call(code=None, response_body=page, declared=OPEN), **files)
+    assert elsewhere in blocked.notes[0]
+    of_s3 = ResponseHead(403, "", (("x-amz-request-id", "R1"),))
+    for denied in (
+        call(declared=OPEN),
+        call(code=None, declared=OPEN),
+        call(code=None, response_body=page, response=of_s3, declared=OPEN),
+        call(head("HEAD"), code=None, response_body=page, declared=OPEN),
+    ):
+        assert elsewhere not in "".join(told(denied, **files).notes)

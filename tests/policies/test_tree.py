@@ -20,7 +20,7 @@ def read(content: bytes) -> tuple[Node | None, list[tuple[str, str]]]:
 @pytest.mark.parametrize(
     ("content", "place"),
     [
-        (b'{"a": 1,}', "line 1, column 9"),
+        (b'{"a": 1,b}', "line 1, column 9"),
         (b'{\n  "a": 1\n  "b": 2\n}', "line 3, column 3"),
         (b"{} {}", "line 1, column 4"),
         (b'{"a": "\xff"}', "line 1"),

@@ -27,10 +27,12 @@ def notes(
     judgement: Judgement,
     differences: Sequence[Difference] = (),
     named: str | None = None,
+    *,
+    from_elsewhere: bool = False,
 ) -> tuple[str, ...]:
     """Remarks that are not the cause but matter to the reader. `differences`: of an upstream that is not AWS.
-    `named`: whom S3's message names."""
-    remarks: list[str] = []
+    `named`: whom S3's message names. `from_elsewhere`: the answer is not one that S3 gives."""
+    remarks: list[str] = [_FROM_ELSEWHERE] if from_elsewhere else []
     if named is not None and caller.known_by is KnownBy.DECLARED and _is_another(named, caller.principal):
         remarks.append(
             f"S3 names another caller, {named}: the request was signed with other credentials than those of "
@@ -123,6 +125,10 @@ def _on_doubt(doubt: Doubt) -> str:
     return f"Not certain: AWS's own pages disagree, or do not say, {_DOUBTS[doubt]}."
 
 
+_FROM_ELSEWHERE = (
+    "The answer is no error of S3, and has no request id of S3: something before it (a firewall, a CDN, another proxy) "
+    "may have refused the request. What is said here goes by the policies alone."
+)
 _COLLAPSED = (
     "Towards a proxy (HTTP_PROXY), urllib3 collapses `.` and `..` in a key after boto3 or the AWS CLI has signed it, "
     "and what arrives shows no trace of it. If the key has such segments, that is the reason, and the secret access "
