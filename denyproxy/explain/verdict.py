@@ -211,13 +211,12 @@ def _by_message(found: tuple[Finding, ...], denial: DenialMessage, missing_key: 
             agrees=True,
             missing_key=listed,
         )
-    with_evidence = tuple(item for item in matching if item.evidence is not None or item.effect == "not-policy")
-    if with_evidence:
-        cause = with_evidence[0]
-        if all(item is cause or _one_reason(item, cause) for item in matching):
+    at_hand = next((item for item in matching if item.evidence is not None or item.effect == "not-policy"), None)
+    if at_hand is not None:
+        if all(item is at_hand or _one_reason(item, at_hand) for item in matching):
             return Judgement(
-                _VERDICTS[cause.effect],
-                cause=cause,
+                _VERDICTS[at_hand.effect],
+                cause=at_hand,
                 also_blocking=others,
                 agrees=True,
                 missing_key=listed,

@@ -202,6 +202,7 @@ class ReceivedRequest(_Received):
         lines, names = self.relayed, self.names
         if lines is not self.fields:
             names = _names_of(lines)
+        # Without fields there is one text, and no value.
         text = b"\n".join(lines).decode("utf-8", "surrogateescape").split("\n")
         return names.text.fields([line[value].strip(" \t") for line, value in zip(text, names.values, strict=False)])
 

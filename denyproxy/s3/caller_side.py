@@ -38,6 +38,11 @@ def caller_side(principal: Principal, snapshot: PolicySnapshot) -> CallerSide:
     else:
         arn = principal.arn if principal.type is PrincipalType.USER else principal.issuer or principal.arn
         facts = snapshot.principal(arn or "")
-    outside = principal.type in (PrincipalType.ANONYMOUS, PrincipalType.SERVICE) or principal.account == _CLOUDFRONT
-    scp = None if outside else snapshot.account(principal.account).scp
+    scp = snapshot.account(principal.account).scp if is_of_account(principal) else None
     return CallerSide(facts.identity, facts.boundary, facts.session, scp)
+
+
+def is_of_account(principal: Principal) -> bool:
+    """Is there an account of a customer behind a caller? Not behind nobody, a service of AWS, or CloudFront."""
+    outside = principal.type in (PrincipalType.ANONYMOUS, PrincipalType.SERVICE)
+    return not outside and principal.account != _CLOUDFRONT

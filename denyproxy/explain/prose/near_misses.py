@@ -109,7 +109,7 @@ def _principal(item: ElementEvidence) -> str:
     """The caller by the kind that the policy names, so that a reader sees the wrong role at once."""
     if item.truth is Truth.UNKNOWN:
         return f"whether its Principal ({short(item.expected)}) names {item.actual or 'this caller'} is not known"
-    role = _role_of(item.actual)
+    role = role_of(item.actual)
     if role is not None and item.expected.startswith("arn:") and ":role/" in item.expected:
         return f"its Principal names {short(item.expected)}, and the caller is signed in as role {role} ({item.actual})"
     if role is not None and all(name.endswith(_OF_SERVICES) for name in item.expected.split(", ")):
@@ -123,7 +123,8 @@ def _principal(item: ElementEvidence) -> str:
 _OF_SERVICES = (".amazonaws.com", ".amazonaws.com.cn", ".amazonaws.eu")
 
 
-def _role_of(arn: str | None) -> str | None:
+def role_of(arn: str | None) -> str | None:
+    """The name of a session's role."""
     _, found, rest = (arn or "").partition(":assumed-role/")
     return rest.split("/")[0] if found else None
 

@@ -9,12 +9,14 @@ from denyproxy.explain.addresses import is_private, sees_private
 from denyproxy.explain.dialects import Difference
 from denyproxy.explain.finding import Finding, fact_of
 from denyproxy.explain.model import Cause
+from denyproxy.explain.prose.near_misses import role_of
 from denyproxy.explain.prose.remedies import listed
 from denyproxy.explain.verdict import Judgement, doubts_of_deny
 from denyproxy.iam.mismatch import Doubt
-from denyproxy.iam.principal import Principal, PrincipalType
+from denyproxy.iam.principal import Principal
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.caller import parse_principal
+from denyproxy.s3.caller_side import is_of_account
 from denyproxy.s3.request import Caller, KnownBy, S3Request
 from denyproxy.s3.snapshot import PolicySnapshot
 
@@ -82,7 +84,7 @@ def _on_cause(cause: Finding, caller: Caller) -> Iterator[str]:
         cause.effect == "implicit"
         and authorization is not None
         and authorization.policies.same_account is Truth.NO
-        and _has_policies(caller.principal)
+        and is_of_account(caller.principal)
     ):
         yield "Caller and resource are of different accounts: the policies of both have to allow it."
     if cause.layer == "presigned-expired" and caller.temporary is Truth.YES:
@@ -106,19 +108,12 @@ def _on_addresses(cause: Finding) -> Iterator[str]:
         )
 
 
-def _has_policies(principal: Principal) -> bool:
-    """Is there an account with identity policies behind the caller? Not behind nobody, a service, or CloudFront."""
-    if principal.type in (PrincipalType.ANONYMOUS, PrincipalType.SERVICE):
-        return False
-    return principal.account is None or principal.account.isdecimal()
-
-
 def _is_another(named: str, stated: Principal) -> bool:
     """Is it another principal? Of a role any session may be stated."""
-    if stated.arn is None or ":assumed-role/" not in named or ":role/" not in stated.arn:
+    role = role_of(named)
+    if stated.arn is None or role is None or ":role/" not in stated.arn:
         return named != stated.arn
-    role = named.partition(":assumed-role/")[2].partition("/")[0]
-    return named.split(":")[4] != stated.account or role != stated.arn.rpartition("/")[2]
+    return parse_principal(named).account != stated.account or role != stated.arn.rpartition("/")[2]
 
 
 def _on_doubt(doubt: Doubt) -> str:

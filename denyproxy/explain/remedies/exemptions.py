@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from denyproxy.explain.case import Case
 from denyproxy.explain.finding import Finding
-from denyproxy.explain.patches import Draft
 from denyproxy.explain.prose.remedies import (
     as_meant,
     by_principal_arn,
@@ -32,7 +31,7 @@ from denyproxy.explain.remedies.places import (
     is_aws_managed,
     naming_of,
     policy_in_words,
-    statement_place,
+    replacing_statement,
     target,
     written,
 )
@@ -50,8 +49,6 @@ from denyproxy.s3.bucket_side import ROOT_KEEPS
 
 _ARN = "aws:PrincipalArn"
 _CREATES = "s3:ObjectCreationOperation"
-_NEEDED = ("permissions_boundary", "vpc_endpoint_policy", "kms_key_policy")
-"""Policies that must not go altogether: without a boundary or an endpoint policy everything is allowed."""
 
 
 def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
@@ -89,7 +86,11 @@ def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
     if finding.layer == "bucket-policy" and any(action.lower() in ROOT_KEEPS for action in scope.actions):
         words += root_may(case.caller.principal.account)
     narrowest = Part(
-        owner, target(finding, case), words, _replacing(path, statement, lessened.statements), exact and lessened.exact
+        owner,
+        target(finding, case),
+        words,
+        replacing_statement(path, statement, lessened.statements),
+        exact and lessened.exact,
     )
     return [narrowest, *_slips(finding, path, statement, case), *condition_slips(finding, case)]
 
@@ -127,37 +128,6 @@ def _other_requests(finding: Finding) -> Iterator[Condition]:
             yield {"StringNotEquals": {condition.key: values[0]}}
 
 
-def _replacing(path: Path, statement: Json, new: tuple[Json, ...]) -> Callable[[Draft], None]:
-    """Put statements in the place of one."""
-
-    def edit(draft: Draft) -> None:
-        place = statement_place(draft, path, statement)
-        if place is None:
-            return
-        if not new:
-            draft.in_the_end(lambda later: _remove(later, path, statement), *path)
-        elif place == (*path, "Statement"):
-            draft.put(new[0] if len(new) == 1 else list(new), *place)
-        else:
-            draft.put(new[0], *place)
-            for item in new[1:]:
-                draft.append(item, *path, "Statement")
-
-    return edit
-
-
-def _remove(draft: Draft, path: Path, statement: Json) -> None:
-    """Take out a statement; with the last one the policy goes, and from a list its entry."""
-    place = statement_place(draft, path, statement)
-    if place is None:
-        return
-    last = place == (*path, "Statement") or len(draft.get(*path, "Statement")) == 1
-    if not last:
-        draft.remove(*place)
-    elif path[1] not in _NEEDED:
-        draft.remove(*(path[:-1] if path[-1] == "document" else path))
-
-
 # Slips that are plain, and change more than what was asked for
 
 
@@ -168,14 +138,14 @@ def _slips(finding: Finding, path: Path, statement: Json, case: Case) -> Iterato
         if repaired is not None:
             new, arns = repaired
             words = as_meant(by_principal_arn(label(finding), policy, arns))
-            yield Part(place.owner, where, words, _replacing(path, statement, (new,)), exact=False)
+            yield Part(place.owner, where, words, replacing_statement(path, statement, (new,)), exact=False)
             return
     for key in _vacuous(finding):
         with_key = and_also(statement, {"Null": {key: "false"}})
         if with_key is None:
             continue
         words = only_if_present(key, label(finding), policy)
-        yield Part(place.owner, where, words, _replacing(path, statement, (with_key,)), exact=False)
+        yield Part(place.owner, where, words, replacing_statement(path, statement, (with_key,)), exact=False)
         return
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,10 +11,13 @@ from denyproxy.explain.finding import Finding
 from denyproxy.explain.findings import layer_policies
 from denyproxy.explain.patches import Draft
 from denyproxy.explain.remedies.part import Owner
+from denyproxy.explain.remedies.statements import Json
 from denyproxy.iam.context import RequestContext
 from denyproxy.iam.document import Policy
 
 Path = tuple[str | int, ...]
+_NEEDED = ("permissions_boundary", "vpc_endpoint_policy", "kms_key_policy")
+"""Policies that must not go altogether: without a boundary or an endpoint policy everything is allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,37 @@ def statement_place(draft: Draft, document: Path, statement: Mapping[str, object
         if item is statement:
             return (*document, "Statement", index)
     return None
+
+
+def replacing_statement(path: Path, statement: Json, new: tuple[Json, ...]) -> Callable[[Draft], None]:
+    """Put statements in the place of one."""
+
+    def edit(draft: Draft) -> None:
+        place = statement_place(draft, path, statement)
+        if place is None:
+            return
+        if not new:
+            draft.in_the_end(lambda later: _remove(later, path, statement), *path)
+        elif place == (*path, "Statement"):
+            draft.put(new[0] if len(new) == 1 else list(new), *place)
+        else:
+            draft.put(new[0], *place)
+            for item in new[1:]:
+                draft.append(item, *path, "Statement")
+
+    return edit
+
+
+def _remove(draft: Draft, path: Path, statement: Json) -> None:
+    """Take out a statement; with the last one the policy goes, and from a list its entry."""
+    place = statement_place(draft, path, statement)
+    if place is None:
+        return
+    last = place == (*path, "Statement") or len(draft.get(*path, "Statement")) == 1
+    if not last:
+        draft.remove(*place)
+    elif path[1] not in _NEEDED:
+        draft.remove(*(path[:-1] if path[-1] == "document" else path))
 
 
 def written(finding: Finding) -> dict[str, object]:

@@ -28,6 +28,7 @@ from denyproxy.iam.condition import Condition
 from denyproxy.iam.principal import Principal, PrincipalType, is_service_linked
 from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import Truth
+from denyproxy.s3.caller_side import is_of_account
 from denyproxy.s3.condition_keys import keys_of_action
 from denyproxy.s3.request import S3Request
 from denyproxy.sigv4.wire import parse_query
@@ -87,7 +88,7 @@ def compliance(finding: Finding, case: Case) -> Compliance | None:
 
 def _is_service(principal: Principal) -> bool:
     """Is it a service of AWS, as itself, in its service-linked role, or CloudFront by an origin access identity?"""
-    as_itself = principal.type is PrincipalType.SERVICE or principal.account == "cloudfront"
+    as_itself = principal.type is not PrincipalType.ANONYMOUS and not is_of_account(principal)
     return as_itself or is_service_linked(principal) is Truth.YES
 
 

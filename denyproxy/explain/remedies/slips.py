@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator
 
 from denyproxy.explain.case import Case
 from denyproxy.explain.finding import Finding
-from denyproxy.explain.patches import Draft
 from denyproxy.explain.prose.remedies import as_meant, correct, correct_operator
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import (
     PLACES,
     document_path,
     policy_in_words,
-    statement_place,
+    replacing_statement,
     target,
     written,
 )
@@ -38,18 +37,15 @@ def condition_slips(finding: Finding, case: Case) -> Iterator[Part]:
         wrong = item.negated if of_deny else item.truth is Truth.NO and not item.negated
         if item.part != "condition" or not wrong:
             continue
-        for new, operator, value in _corrected(item, statement):
+        found = _corrected(item, statement)
+        if found is not None:
+            new, operator, value = found
             words = (
                 correct_operator(_key(item), item.operator or "", operator, label, policy)
                 if value is None
                 else correct(_key(item), item.expected, value, label, policy)
             )
-
-            def edit(draft: Draft, new: Json = new) -> None:
-                place = statement_place(draft, path, statement)
-                if place is not None:
-                    draft.put(new, *place)
-
+            edit = replacing_statement(path, statement, (new,))
             yield Part(PLACES[finding.layer].owner, target(finding, case), as_meant(words), edit, exact=False)
             return
 
@@ -58,25 +54,26 @@ def _key(item: ElementEvidence) -> str:
     return item.element.partition(":")[2]
 
 
-def _corrected(item: ElementEvidence, statement: Json) -> Iterator[tuple[Json, str, str | None]]:
+def _corrected(item: ElementEvidence, statement: Json) -> tuple[Json, str, str | None] | None:
     """The statement as it was meant, its operator, and the value that is corrected; None: it is the operator."""
     block, operator, key = statement.get("Condition") or {}, item.operator or "", _key(item)
     if not item.element.startswith("condition:") or key not in block.get(operator, {}):
-        return
+        return None
     values = texts(block[operator][key])
     if item.reason is Mismatch.WILDCARD_IN_EXACT_OPERATOR:
-        like = operator.replace("StringEquals", "StringLike").replace("StringNotEquals", "StringNotLike")
+        like = operator.replace("Equals", "Like")
         wide = any(not text.strip("*") for text in values)
-        if like != operator and "IgnoreCase" not in operator and key not in block.get(like, {}) and not wide:
-            moved = {name: dict(keys) for name, keys in block.items()}
-            moved.setdefault(like, {})[key] = moved[operator].pop(key)
-            yield {**statement, "Condition": {name: keys for name, keys in moved.items() if keys}}, like, None
-        return
+        if like == operator or "IgnoreCase" in operator or key in block.get(like, {}) or wide:
+            return None
+        moved = {name: dict(keys) for name, keys in block.items()}
+        moved.setdefault(like, {})[key] = moved[operator].pop(key)
+        return {**statement, "Condition": {name: keys for name, keys in moved.items() if keys}}, like, None
     made = _VALUES.get(item.reason) if item.reason is not None else None
     value = made(item) if made is not None else None
-    if value is not None and item.expected in values:
-        new = one_or_all([value if text == item.expected else text for text in values])
-        yield {**statement, "Condition": {**block, operator: {**block[operator], key: new}}}, operator, value
+    if value is None or item.expected not in values:
+        return None
+    new = one_or_all([value if text == item.expected else text for text in values])
+    return {**statement, "Condition": {**block, operator: {**block[operator], key: new}}}, operator, value
 
 
 def _with_wildcard(item: ElementEvidence) -> str | None:
