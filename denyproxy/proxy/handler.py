@@ -24,7 +24,7 @@ from denyproxy.proxy.denials import (
 )
 from denyproxy.proxy.errors import Busy, CannotRelay, InternalError, ProxyError, Refused, error_response
 from denyproxy.proxy.heads import FieldLines, field_lines
-from denyproxy.proxy.http1 import ReceivedRequest
+from denyproxy.proxy.http1 import MadeResponse, ReceivedResponse, parse_request
 from denyproxy.proxy.late_errors import WatchedBody, begins_error, may_end_in_error
 from denyproxy.proxy.modes import UpstreamMode, choose, origin_form
 from denyproxy.proxy.reply import Reply
@@ -34,6 +34,10 @@ log = logging.getLogger(__name__)
 
 _FAIL_INSIDE = frozenset({"POST", "PUT"})
 """Methods of the calls whose success may carry denials in its body."""
+
+
+_UNREAD = parse_request(b"GET / HTTP/1.1")
+"""In the place of what was not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +123,13 @@ class Relay:
     async def refuse(self, connection: ClientConnection) -> None:
         """Answer what is no request, or one that can be read in two ways."""
         log.info("a request could not be parsed")
-        request = ClientRequest(connection, ReceivedRequest("GET", "/", [], http11=True), None)
+        request = ClientRequest(connection, _UNREAD, None)
         message = "denyproxy could not parse this request: it is malformed, or its head is too large."
         await self._reply_with(request, CannotRelay(message), keep_alive=False)
 
     async def turn_away(self, connection: ClientConnection) -> None:
         """Answer a client for which there is no room."""
-        request = ClientRequest(connection, ReceivedRequest("GET", "/", [], http11=True), None)
+        request = ClientRequest(connection, _UNREAD, None)
         message = "denyproxy has as many connections as it may have; please try again."
         await self._reply_with(request, Busy(message), keep_alive=False)
 
@@ -133,7 +137,7 @@ class Relay:
         head = request.head
         if self.counters.in_flight > self._options.connections:
             raise Busy("denyproxy relays as many requests as it may at once; please try again.")
-        if not head.hosts and head.method != "CONNECT":  # which many clients send without
+        if not head.names.hosts and head.method != "CONNECT":  # which many clients send without
             raise CannotRelay("The request has no Host header, so S3 cannot tell what it was signed for.")
         mode = choose(self._modes, head)
         body = None
@@ -194,20 +198,12 @@ class Relay:
     ) -> bool:
         """`start`: what has been read of the body."""
         seen = response.head
+        head: ReceivedResponse | MadeResponse = seen
         body: ResponseBody = response.body
-        fields = seen.relayed
         if is_denial(seen.status) or request.head.method in _FAIL_INSIDE:
-            fields, start, body = await self._looked_into(request, mode, outgoing, response, start)
-        reply = Reply(
-            request,
-            seen.status,
-            seen.reason,
-            fields,
-            keep_alive=self._goes_on(request, outgoing.body),
-            sized=seen.length is not None,
-            chunked=seen.chunked,
-            verbatim=fields is seen.relayed,
-        )
+            head, start, body = await self._looked_into(request, mode, outgoing, response, start)
+        keep_alive = self._goes_on(request, outgoing.body)
+        reply = Reply(request, head, keep_alive=keep_alive, sized=seen.length is not None, chunked=seen.chunked)
         if reply.bodiless:
             return await reply.finish()
         start = start or body.ready()
@@ -224,11 +220,11 @@ class Relay:
         outgoing: UpstreamRequest,
         response: UpstreamResponse,
         start: bytes,
-    ) -> tuple[FieldLines, bytes, ResponseBody]:
-        """Header fields, start and rest of a response that may be a denial, or carry some."""
+    ) -> tuple[ReceivedResponse | MadeResponse, bytes, ResponseBody]:
+        """Head, start and rest of a response that may be a denial, or carry some."""
         seen = response.head
+        head: ReceivedResponse | MadeResponse = seen
         body = response.body
-        fields = seen.relayed
         bodiless = request.head.method == "HEAD"
         denied = is_denial(seen.status)
         late = may_end_in_error(request.head, seen.status)
@@ -240,7 +236,8 @@ class Relay:
             start, whole = (b"", True) if bodiless else await read_bounded(body, limit, start)
             if denied or (whole and carries_denials(start)):
                 call = denied_call(request, mode, outgoing, seen, start if whole else None, self._declared)
-                fields, changed = self._explain(call, fields, start if whole and not bodiless else None)
+                fields, changed = self._explain(call, seen.relayed, start if whole and not bodiless else None)
+                head = MadeResponse(seen.status, seen.reason, fields)
                 start = start if changed is None else changed
         elif late:
 
@@ -251,7 +248,7 @@ class Relay:
 
             body = WatchedBody(body, self._options.error_body_bytes, explain)
             start = body.feed(start)
-        return fields, start, body
+        return head, start, body
 
     def _explain(self, call: DeniedCall, fields: FieldLines, body: bytes | None) -> tuple[FieldLines, bytes | None]:
         """Header fields and body that go out: explained; untouched if none was denied; with the id if that fails."""
@@ -287,7 +284,8 @@ class Relay:
             body = explained or body
         unread = request.body is not None and not request.body.complete
         keep_alive = keep_alive and self._goes_on(request, None) and not unread and not request.head.expects_continue
-        reply = Reply(request, head.status, head.reason.encode(), fields, keep_alive=keep_alive)
+        made = MadeResponse(head.status, head.reason.encode(), fields)
+        reply = Reply(request, made, keep_alive=keep_alive)
         try:
             return await reply.finish(b"" if reply.bodiless else body)
         except ConnectionError:

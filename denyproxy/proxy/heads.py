@@ -23,7 +23,7 @@ OWN_PREFIX = "x-deny-"
 """Only denyproxy speaks under this name."""
 
 _NEVER_NOMINATED = frozenset(
-    {b"", b"close", b"keep-alive", b"host", b"content-length", b"transfer-encoding", b"expect", b"authorization"}
+    {"", "close", "keep-alive", "host", "content-length", "transfer-encoding", "expect", "authorization"}
 )
 """End-to-end whatever Connection says: without them the message would be another one."""
 
@@ -76,19 +76,19 @@ def value_of(line: bytes) -> bytes:
     return line[line.find(b":") + 1 :].strip(b" \t")
 
 
-def without_nominated(relayed: Sequence[bytes], options: set[bytes]) -> list[bytes]:
+def without_nominated(relayed: Sequence[bytes], options: set[str]) -> list[bytes]:
     """The field lines that travel on where Connection names some that do not."""
-    nominated = options - _NEVER_NOMINATED
+    nominated = {option.encode("utf-8", "surrogateescape") for option in options - _NEVER_NOMINATED}
     return [line for line in relayed if name_of(line) not in nominated]
 
 
-def with_signed(method: str, target: str, fields: FieldLines, relayed: FieldLines) -> FieldLines:
-    """Hop-by-hop fields that a client signed travel on too, or S3 would find them missing."""
+def with_signed(method: str, target: str, fields: FieldLines, relayed: FieldLines) -> FieldLines | None:
+    """Hop-by-hop fields that a client signed travel on too, or S3 would find them missing. None: it signed none."""
     left = {name_of(line) for line in fields}.difference(name_of(line) for line in relayed)
     authorization = next((value_of(line) for line in fields if name_of(line) == b"authorization"), b"")
     credential = authorization.lower() + target.lower().encode("utf-8", "surrogateescape")
     if not any(name in credential for name in left):
-        return relayed
+        return None
     signed = parse_credential(RequestHead(method, target, header_fields(fields))).signed_headers or ()
     kept = {name.encode("utf-8", "surrogateescape") for name in signed} | {name_of(line) for line in relayed}
     own = OWN_PREFIX.encode()

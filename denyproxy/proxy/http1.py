@@ -18,27 +18,33 @@ from denyproxy.proxy.heads import (
     header_fields,
     request_line,
     roles,
-    value_of,
     with_signed,
     without_nominated,
     write_head,
 )
 from denyproxy.remembered import Remembered
-from denyproxy.sigv4.fields import Fields, Names
+from denyproxy.sigv4.fields import Fields, Names, fields_of
 
 _KEPT_NAMES = 1024
 """Bytes of names that are kept."""
+_OFTEN = 16
+"""As many heads with the same names are worth a pattern, which takes longer to compile than they to read."""
 _LONGEST_LENGTH = 18
 """Digits."""
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?")
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([^\x00-\x20\x7f]+) HTTP/1\.([01])")
+_PLAIN_STATUS_LINE = r"HTTP/1\.1 ([1-9][0-9][0-9]) ([ -~]*)"
+_PLAIN_REQUEST_LINE = r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) (HTTP/1\.1)"
+"""The last group ends with the line."""
+_PLAIN_VALUE = r" (?! )([ -~]*[!-~])"
+"""Printable ASCII, with one space before it and none after."""
 
 
 class NotHTTP(Exception):
     """A message that cannot be read, or in more than one way."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class FieldNames:
     """The names of a message's header fields, in their order, and what they say."""
 
@@ -55,18 +61,37 @@ class FieldNames:
     """The places of Connection."""
     says_nothing: bool
     """Are there none of these?"""
-    relayed: Pick | None
-    """Those that travel on, as far as names tell; None: all do."""
+    dropped: tuple[int, ...]
+    """The places of those that stay behind, as far as names tell."""
+    kept: Pick
+    """The others."""
     text: Names
-    values: tuple[slice, ...]
-    """Of the lines."""
+    """Of the others."""
     short: bool
     """Are they short enough to be kept for the next message?"""
+    seen: int = 0
+    """Messages that had these names, until there is a pattern."""
+    pattern: re.Pattern[str] | None = None
+    """What a plain head with these names matches as a whole: its groups are parts of the first line, then values."""
 
-    def are_those_of(self, fields: Sequence[bytes]) -> bool:
-        """Have field lines these names?"""
-        starts = self.starts
-        return len(fields) == len(starts) and all(map(bytes.startswith, fields, starts))
+    def match(self, head: bytes) -> re.Match[str] | None:
+        """Is it a plain head with these names?"""
+        return None if self.pattern is None else self.pattern.fullmatch(head.decode("latin-1"))
+
+    def travelling(self, head: bytes, match: re.Match[str]) -> bytes:
+        """A plain head without the fields that stay behind."""
+        kept, start, first = b"", 0, match.re.groups - len(self.starts)
+        for place in self.dropped:
+            kept += head[start : match.end(first + place)]
+            start = match.end(first + place + 1)
+        return kept + head[start:] if start else head
+
+    def note(self, first_line: str) -> None:
+        """A message had these names. `first_line`: the pattern of its first line."""
+        self.seen += 1
+        if self.seen == _OFTEN and self.short:
+            lines = (re.escape(start.decode("ascii")) + _PLAIN_VALUE for start in self.starts)
+            self.pattern = re.compile("\r\n".join((first_line, *lines)))
 
 
 def _read_names(starts: tuple[bytes, ...]) -> FieldNames:
@@ -76,7 +101,7 @@ def _read_names(starts: tuple[bytes, ...]) -> FieldNames:
     if kinds.count(Role.CONTENT_LENGTH) > 1 or kinds.count(Role.TRANSFER_ENCODING) > 1:
         raise NotHTTP("two Content-Lengths, or two Transfer-Encodings")
     places = {role: place for place, role in enumerate(kinds)}
-    relayed = [place for place, role in enumerate(kinds) if role not in _STAY_BEHIND]
+    kept = [place for place, role in enumerate(kinds) if role not in _STAY_BEHIND]
     return FieldNames(
         starts,
         kinds.count(Role.HOST),
@@ -85,110 +110,149 @@ def _read_names(starts: tuple[bytes, ...]) -> FieldNames:
         places.get(Role.EXPECT),
         tuple(place for place, role in enumerate(kinds) if role is Role.CONNECTION),
         _SAY_NOTHING.issuperset(kinds),
-        picker(relayed) if len(relayed) < len(starts) else None,
-        Names(tuple(start[:-1].decode("ascii") for start in starts)),
-        tuple(slice(len(start), None) for start in starts),
+        tuple(sorted(set(range(len(starts))).difference(kept))),
+        picker(kept),
+        Names(tuple(starts[place][:-1].decode("ascii") for place in kept)),
         sum(map(len, starts)) <= _KEPT_NAMES,
     )
 
 
 _SAY_NOTHING = frozenset({Role.RELAYED, Role.DROPPED, Role.HOST})
 _STAY_BEHIND = (Role.CONNECTION, Role.DROPPED)
-_names = Remembered(_read_names, size=_KEPT_NAMES)
+_names_in_requests = Remembered(_read_names, size=_KEPT_NAMES)
+_names_in_responses = Remembered(_read_names, size=_KEPT_NAMES)
 
 
-def _names_of(fields: Sequence[bytes]) -> FieldNames:
-    return _names[tuple([line[: line.find(b":") + 1] for line in fields])]
+def _starts(fields: Sequence[bytes]) -> tuple[bytes, ...]:
+    return tuple([line[: line.find(b":") + 1] for line in fields])
+
+
+def _values(fields: Sequence[bytes]) -> tuple[str, ...]:
+    return tuple([value for _, value in header_fields(fields)])
 
 
 class _Received:
-    """The header fields of a message, and what they say of its body and its connection."""
+    """A message's head: its header fields, and what they say of its body and its connection."""
 
-    __slots__ = ("chunked", "expects_continue", "fields", "hosts", "keep_alive", "length", "names", "relayed")
+    __slots__ = (
+        "_altered",
+        "_received",
+        "_travels",
+        "chunked",
+        "expects_continue",
+        "http11",
+        "keep_alive",
+        "length",
+        "names",
+        "values",
+    )
 
-    def __init__(self, fields: list[bytes], http11: bool, expected: FieldNames | None) -> None:
-        """`expected`: the names that the fields have, perhaps: those of the message before."""
-        if expected is None or not expected.are_those_of(fields):
-            expected = _names_of(fields)
-        self.names = expected
-        self.fields: FieldLines = fields
-        """All of them."""
-        relayed = expected.relayed
-        self.relayed: FieldLines = fields if relayed is None else relayed(fields)
-        """Those that travel on."""
+    def __init__(self, received: bytes, travels: bytes, names: FieldNames, values: Sequence[str], http11: bool) -> None:
+        """`received`: without the empty line at its end. `travels`: the same without what stays behind."""
+        self._received = received
+        self._travels = travels
+        self._altered = False
+        """Is it not by their names alone that fields travel or stay?"""
+        self.names = names
+        self.values = values
+        """Of all fields, without white space around them; bytes that are not UTF-8 survive as surrogates."""
+        self.http11 = http11
         self.length: int | None = None
         """Of the body, if there is a Content-Length."""
         self.chunked = False
         self.keep_alive = http11
-        self.hosts = expected.hosts
         self.expects_continue = False
         """Other expectations travel on like any field: S3 ignores them. HTTP/1.0 has none."""
-        if not expected.says_nothing:
-            self._heed(expected, http11)
+        if not names.says_nothing:
+            self._heed(names, values)
 
-    def _heed(self, names: FieldNames, http11: bool) -> None:
-        fields = self.fields
+    @property
+    def fields(self) -> FieldLines:
+        """All header fields."""
+        return self._received.split(b"\r\n")[1:]
+
+    @property
+    def relayed(self) -> FieldLines:
+        """Those that travel on."""
+        return self._travels.split(b"\r\n")[1:]
+
+    @relayed.setter
+    def relayed(self, fields: FieldLines) -> None:
+        self._travels = b"\r\n".join((self._travels.partition(b"\r\n")[0], *fields))
+        self._altered = True
+
+    def _heed(self, names: FieldNames, values: Sequence[str]) -> None:
         if names.length is not None:
-            value = value_of(fields[names.length])
-            if not value.isdigit() or len(value) > _LONGEST_LENGTH:
+            value = values[names.length]
+            if not (value.isdigit() and value.isascii()) or len(value) > _LONGEST_LENGTH:
                 raise NotHTTP("a Content-Length that is no number")
             self.length = int(value)
         if names.coding is not None:
-            if value_of(fields[names.coding]).lower() != b"chunked":
+            if values[names.coding].lower() != "chunked":
                 raise NotHTTP("a Transfer-Encoding other than chunked")
-            if self.length is not None or not http11:
+            if self.length is not None or not self.http11:
                 raise NotHTTP("both Content-Length and Transfer-Encoding, or chunks in HTTP/1.0")
             self.chunked = True
         if names.expect is not None:
-            self.expects_continue = http11 and value_of(fields[names.expect]).lower() == b"100-continue"
+            self.expects_continue = self.http11 and values[names.expect].lower() == "100-continue"
         if not names.connection:
             return
-        options = b",".join([value_of(fields[place]) for place in names.connection]).lower()
-        if options == b"keep-alive":
+        options = ",".join([values[place] for place in names.connection]).lower()
+        if options == "keep-alive":
             self.keep_alive = True
         else:
-            named = {option.strip() for option in options.split(b",")}
+            named = {option.strip() for option in options.split(",")}
             self.relayed = without_nominated(self.relayed, named)
-            self.keep_alive = b"close" not in named and (http11 or b"keep-alive" in named)
+            self.keep_alive = "close" not in named and (self.http11 or "keep-alive" in named)
+
+    def write(self) -> bytes:
+        """As it travels on."""
+        return self._travels + b"\r\n\r\n"
 
 
 class ReceivedResponse(_Received):
     """The head of a response."""
 
-    __slots__ = ("reason", "status")
+    __slots__ = ("status",)
 
     def __init__(
-        self, status: int, reason: bytes, fields: list[bytes], http11: bool, expected: FieldNames | None = None
+        self, status: int, received: bytes, travels: bytes, names: FieldNames, values: Sequence[str], http11: bool
     ) -> None:
-        super().__init__(fields, http11, expected)
         self.status = status
-        self.reason = reason
+        super().__init__(received, travels, names, values, http11)
+
+    @property
+    def reason(self) -> bytes:
+        """The reason phrase."""
+        return _status_lines[self._received.partition(b"\r\n")[0]][2]
 
 
 class ReceivedRequest(_Received):
     """The head of a request."""
 
-    __slots__ = ("_head", "http11", "line", "method", "target")
+    __slots__ = ("_head", "method", "target")
 
     def __init__(
         self,
         method: str,
         target: str,
-        fields: list[bytes],
+        received: bytes,
+        travels: bytes,
+        names: FieldNames,
+        values: Sequence[str],
         http11: bool,
-        expected: FieldNames | None = None,
-        line: bytes | None = None,
     ) -> None:
-        """`line`: the request line, as it was received."""
-        super().__init__(fields, http11, expected)
-        self.line = line if http11 and line is not None else request_line(method, target)
-        """The request line as it is sent."""
         self.method = method
         self.target = target
-        self.http11 = http11
         self._head: RequestHead | None = None
-        if self.relayed is not fields:
-            self.relayed = with_signed(method, target, fields, self.relayed)
+        super().__init__(received, travels, names, values, http11)
+        if names.dropped and (fields := with_signed(method, target, self.fields, self.relayed)) is not None:
+            self.relayed = fields
+
+    @property
+    def line(self) -> bytes:
+        """The request line as it travels on."""
+        return self._travels.partition(b"\r\n")[0]
 
     @property
     def head(self) -> RequestHead:
@@ -199,16 +263,10 @@ class ReceivedRequest(_Received):
 
     def named(self) -> Fields:
         """The fields that travel on, by name."""
-        lines, names = self.relayed, self.names
-        if lines is not self.fields:
-            names = _names_of(lines)
-        # Without fields there is one text, and no value.
-        text = b"\n".join(lines).decode("utf-8", "surrogateescape").split("\n")
-        return names.text.fields([line[value].strip(" \t") for line, value in zip(text, names.values, strict=False)])
-
-    def write(self) -> bytes:
-        """As it travels on."""
-        return b"\r\n".join((self.line, *self.relayed, b"\r\n"))
+        if self._altered:
+            return fields_of(self.head.headers)
+        names, values = self.names, self.values
+        return names.text.fields(names.kept(values) if names.dropped else values)
 
 
 def _status_line(line: bytes) -> tuple[bool, int, bytes]:
@@ -224,21 +282,32 @@ _status_lines = Remembered(_status_line)
 
 def parse_response(head: bytes, expected: FieldNames | None = None) -> ReceivedResponse:
     """A head without the empty line at its end. `expected`: names that its fields may well have. Raises NotHTTP."""
-    lines = _lines(head)
-    http11, status, reason = _status_lines[lines.pop(0)]
-    return ReceivedResponse(status, reason, lines, http11, expected)
+    if expected is not None and (match := expected.match(head)) is not None:
+        status, _, *values = match.groups()
+        return ReceivedResponse(int(status), head, expected.travelling(head, match), expected, values, http11=True)
+    line, *fields = _lines(head)
+    http11, number, reason = _status_lines[line]
+    names = _names_in_responses[_starts(fields)]
+    names.note(_PLAIN_STATUS_LINE)
+    travels = b"\r\n".join((b"HTTP/1.1 %d %b" % (number, reason), *names.kept(fields)))
+    return ReceivedResponse(number, head, travels, names, _values(fields), http11=http11)
 
 
 def parse_request(head: bytes, expected: FieldNames | None = None) -> ReceivedRequest:
     """A head without the empty line at its end. `expected`: names that its fields may well have. Raises NotHTTP."""
-    lines = _lines(head)
-    line = lines.pop(0)
-    match = _REQUEST_LINE.fullmatch(line)
-    if match is None:
+    if expected is not None and (match := expected.match(head)) is not None:
+        method, target, _, *values = match.groups()
+        travels = expected.travelling(head, match)
+        return ReceivedRequest(method, target, head, travels, expected, values, http11=True)
+    line, *fields = _lines(head)
+    found = _REQUEST_LINE.fullmatch(line)
+    if found is None:
         raise NotHTTP("no request line")
-    method, target, minor = match.groups()
-    path = target.decode("utf-8", "surrogateescape")
-    return ReceivedRequest(method.decode(), path, lines, minor == b"1", expected, line)
+    method, target = (part.decode("utf-8", "surrogateescape") for part in found.groups()[:2])
+    names = _names_in_requests[_starts(fields)]
+    names.note(_PLAIN_REQUEST_LINE)
+    travels = b"\r\n".join((request_line(method, target), *names.kept(fields)))
+    return ReceivedRequest(method, target, head, travels, names, _values(fields), http11=found[3] == b"1")
 
 
 def _lines(head: bytes) -> list[bytes]:
@@ -252,6 +321,19 @@ def has_bare_line_feed(start: bytes) -> bool:
     """Does the last line that has ended, of a head that is not here as a whole, end by LF alone?"""
     end = start.rfind(b"\n")
     return end >= 0 and start[end - 1 : end] != b"\r"
+
+
+@dataclass(frozen=True, slots=True)
+class MadeResponse:
+    """The head of a response that is not as it was received."""
+
+    status: int
+    reason: bytes
+    relayed: FieldLines
+
+    def write(self) -> bytes:
+        """As it is sent. Raises ValueError where a line break would forge a field."""
+        return write_head(b"HTTP/1.1 %d %b" % (self.status, self.reason), self.relayed)
 
 
 class SignedRequest:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from denyproxy.proxy.client import ClientRequest
 from denyproxy.proxy.framing import BODILESS, Data, chunk
-from denyproxy.proxy.heads import FieldLines, name_of, write_head
+from denyproxy.proxy.heads import FieldLines, name_of
+from denyproxy.proxy.http1 import MadeResponse, ReceivedResponse
 
 
 class Reply:
@@ -15,28 +16,24 @@ class Reply:
     def __init__(
         self,
         request: ClientRequest,
-        status: int,
-        reason: bytes,
-        fields: FieldLines,
+        head: ReceivedResponse | MadeResponse,
         *,
         keep_alive: bool,
         sized: bool = True,
         chunked: bool = False,
-        verbatim: bool = False,
     ) -> None:
-        """`fields` are the end-to-end ones, plus Transfer-Encoding where the body came in chunks (`chunked`).
-
-        `sized`: there is a Content-Length. `verbatim`: they are as they were read, so that none can have a line break
-        inside. Raises ValueError where one would forge a field."""
+        """`sized`: there is a Content-Length. `chunked`: the body came in chunks. Raises ValueError where a line break
+        would forge a field."""
         self._connection = request.connection
+        status, http11 = head.status, request.head.http11
         self.bodiless = request.head.method == "HEAD" or status in BODILESS
-        http11 = request.head.http11
         self._chunk = http11 and not (sized or self.bodiless)
         self._keep_alive = keep_alive and (sized or self.bodiless or self._chunk)
-        if not (http11 and self._keep_alive) or self._chunk:
-            fields = self._for_this_connection(fields, chunked=chunked, http11=http11)
-        first = b"HTTP/1.1 %d %b" % (status, reason)
-        self._head = b"\r\n".join((first, *fields, b"\r\n")) if verbatim else write_head(first, fields)
+        if http11 and self._keep_alive and not self._chunk:
+            self._head = head.write()
+        else:
+            fields = self._for_this_connection(head.relayed, chunked=chunked, http11=http11)
+            self._head = MadeResponse(status, head.reason, fields).write()
 
     def _for_this_connection(self, fields: FieldLines, *, chunked: bool, http11: bool) -> FieldLines:
         if chunked and not http11:

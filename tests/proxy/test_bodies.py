@@ -8,7 +8,7 @@ import pytest
 
 from denyproxy.proxy.bodies import Keep, RequestBody, what_to_keep
 from denyproxy.proxy.framing import Sized
-from denyproxy.proxy.http1 import ReceivedRequest
+from denyproxy.proxy.http1 import parse_request
 from denyproxy.proxy.received import ReceivedBody
 from tests.proxy.streams import OnlyRead
 
@@ -46,7 +46,9 @@ FORM = b"Content-Type: multipart/form-data; boundary=x"
 )
 def test_what_is_kept(method: str, target: str, fields: list[bytes], expected: Keep) -> None:
     """Decided from the head: the bodies that authorization depends on, and no object's."""
-    assert what_to_keep(ReceivedRequest(method, target, fields, http11=True), LIMIT) == expected
+    assert (
+        what_to_keep(parse_request(b"\r\n".join((f"{method} {target} HTTP/1.1".encode(), *fields))), LIMIT) == expected
+    )
 
 
 class Pieces(OnlyRead):

@@ -151,7 +151,7 @@ def test_a_request_is_written_as_it_was_read() -> None:
     )
     request = parse_request(head)
     assert request.write() == head + b"\r\n\r\n"
-    assert (request.hosts, request.length, request.keep_alive) == (1, 3, True)
+    assert (request.names.hosts, request.length, request.keep_alive) == (1, 3, True)
 
 
 CHUNKS = b"3;a=b\r\nabc\r\n10\r\n0123456789abcdef\r\n0\r\nX-Trailer: 1\r\n\r\n"
@@ -234,7 +234,7 @@ def test_the_names_of_the_head_before_change_nothing(
             head = parse_request(b"\r\n".join((b"GET / HTTP/1.1", *map(b":".join, fields))), expected)
         except NotHTTP as error:
             return str(error)
-        return head.head, head.names, head.length, head.hosts, head.keep_alive, head.named()
+        return head.head, head.names, head.length, head.names.hosts, head.keep_alive, head.named()
 
     try:
         expected = parse_request(b"\r\n".join((b"GET / HTTP/1.1", *map(b":".join, before)))).names
