@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Protocol, cast
 
+from denyproxy.proxy.field_names import FieldNames
 from denyproxy.proxy.framing import Chunked, Sized
-from denyproxy.proxy.http1 import FieldNames, NotHTTP, ReceivedRequest, has_bare_line_feed, parse_request
+from denyproxy.proxy.heads import NotHTTP
+from denyproxy.proxy.http1 import ReceivedRequest, has_bare_line_feed, parse_request
 from denyproxy.proxy.outgoing import Outgoing
 from denyproxy.proxy.received import ReceivedBody, WholeBody
 from denyproxy.proxy.sockets import reset

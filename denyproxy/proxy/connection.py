@@ -6,8 +6,10 @@ import asyncio
 import select
 from typing import cast
 
+from denyproxy.proxy.field_names import FieldNames
 from denyproxy.proxy.framing import BODILESS, Chunked, Data, Framing, Sized, UntilClose
-from denyproxy.proxy.http1 import FieldNames, NotHTTP, ReceivedResponse, has_bare_line_feed, parse_response
+from denyproxy.proxy.heads import NotHTTP
+from denyproxy.proxy.http1 import ReceivedResponse, has_bare_line_feed, parse_response
 from denyproxy.proxy.received import HIGH_WATER, ReceivedBody, WholeBody
 from denyproxy.proxy.scratch import Scratch
 from denyproxy.proxy.sockets import settle

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Protocol
 
-from denyproxy.proxy.http1 import NotHTTP
+from denyproxy.proxy.heads import NotHTTP
 
 BODILESS = frozenset({204, 304})
 """Statuses of responses that have no body, whatever their head says."""

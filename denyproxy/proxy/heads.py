@@ -30,6 +30,10 @@ _NEVER_NOMINATED = frozenset(
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
+class NotHTTP(Exception):
+    """A message that cannot be read, or in more than one way."""
+
+
 class Role(IntEnum):
     """What a header field means to a relay. Nothing, for most: that one is false."""
 

@@ -10,25 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from denyproxy.exchange import RequestHead
-from denyproxy.picking import Pick, picker
+from denyproxy.proxy.field_names import KEPT_NAMES, FieldNames, read_names, starts_of
 from denyproxy.proxy.heads import (
     FieldLines,
-    Role,
+    NotHTTP,
     field_lines,
     header_fields,
     request_line,
-    roles,
     with_signed,
     without_nominated,
     write_head,
 )
 from denyproxy.remembered import Remembered
-from denyproxy.sigv4.fields import Fields, Names, fields_of
+from denyproxy.sigv4.fields import Fields, fields_of
 
-_KEPT_NAMES = 1024
-"""Bytes of names that are kept."""
-_OFTEN = 16
-"""As many heads with the same names are worth a pattern, which takes longer to compile than they to read."""
 _LONGEST_LENGTH = 18
 """Digits."""
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?")
@@ -36,99 +31,17 @@ _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([^\x00-\x20\x7f]+) 
 _PLAIN_STATUS_LINE = r"HTTP/1\.1 ([1-9][0-9][0-9]) ([ -~]*)"
 _PLAIN_REQUEST_LINE = r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) (HTTP/1\.1)"
 """The last group ends with the line."""
-_PLAIN_VALUE = r" (?! )([ -~]*[!-~])"
-"""Printable ASCII, with one space before it and none after."""
-
-
-class NotHTTP(Exception):
-    """A message that cannot be read, or in more than one way."""
-
-
-@dataclass(slots=True)
-class FieldNames:
-    """The names of a message's header fields, in their order, and what they say."""
-
-    starts: tuple[bytes, ...]
-    """As on the wire, colons included."""
-    hosts: int
-    length: int | None
-    """The place of Content-Length."""
-    coding: int | None
-    """Of Transfer-Encoding."""
-    expect: int | None
-    """Of the last Expect."""
-    connection: tuple[int, ...]
-    """The places of Connection."""
-    says_nothing: bool
-    """Are there none of these?"""
-    dropped: tuple[int, ...]
-    """The places of those that stay behind, as far as names tell."""
-    kept: Pick
-    """The others."""
-    text: Names
-    """Of the others."""
-    short: bool
-    """Are they short enough to be kept for the next message?"""
-    seen: int = 0
-    """Messages that had these names, until there is a pattern."""
-    pattern: re.Pattern[str] | None = None
-    """What a plain head with these names matches as a whole: its groups are parts of the first line, then values."""
-
-    def match(self, head: bytes) -> re.Match[str] | None:
-        """Is it a plain head with these names?"""
-        return None if self.pattern is None else self.pattern.fullmatch(head.decode("latin-1"))
-
-    def travelling(self, head: bytes, match: re.Match[str]) -> bytes:
-        """A plain head without the fields that stay behind."""
-        kept, start, first = b"", 0, match.re.groups - len(self.starts)
-        for place in self.dropped:
-            kept += head[start : match.end(first + place)]
-            start = match.end(first + place + 1)
-        return kept + head[start:] if start else head
-
-    def note(self, first_line: str) -> None:
-        """A message had these names. `first_line`: the pattern of its first line."""
-        self.seen += 1
-        if self.seen == _OFTEN and self.short:
-            lines = (re.escape(start.decode("ascii")) + _PLAIN_VALUE for start in self.starts)
-            self.pattern = re.compile("\r\n".join((first_line, *lines)))
-
-
-def _read_names(starts: tuple[bytes, ...]) -> FieldNames:
-    kinds = [roles[start] for start in starts]
-    if Role.MALFORMED in kinds:
-        raise NotHTTP("a malformed header field")
-    if kinds.count(Role.CONTENT_LENGTH) > 1 or kinds.count(Role.TRANSFER_ENCODING) > 1:
-        raise NotHTTP("two Content-Lengths, or two Transfer-Encodings")
-    places = {role: place for place, role in enumerate(kinds)}
-    kept = [place for place, role in enumerate(kinds) if role not in _STAY_BEHIND]
-    return FieldNames(
-        starts,
-        kinds.count(Role.HOST),
-        places.get(Role.CONTENT_LENGTH),
-        places.get(Role.TRANSFER_ENCODING),
-        places.get(Role.EXPECT),
-        tuple(place for place, role in enumerate(kinds) if role is Role.CONNECTION),
-        _SAY_NOTHING.issuperset(kinds),
-        tuple(sorted(set(range(len(starts))).difference(kept))),
-        picker(kept),
-        Names(tuple(starts[place][:-1].decode("ascii") for place in kept)),
-        sum(map(len, starts)) <= _KEPT_NAMES,
-    )
-
-
-_SAY_NOTHING = frozenset({Role.RELAYED, Role.DROPPED, Role.HOST})
-_STAY_BEHIND = (Role.CONNECTION, Role.DROPPED)
-_names_in_requests = Remembered(_read_names, size=_KEPT_NAMES)
-_names_in_responses = Remembered(_read_names, size=_KEPT_NAMES)
-
-
-def _starts(fields: Sequence[bytes]) -> tuple[bytes, ...]:
-    return tuple([line[: line.find(b":") + 1] for line in fields])
+_names_in_requests = Remembered(read_names, size=KEPT_NAMES)
+_names_in_responses = Remembered(read_names, size=KEPT_NAMES)
 
 
 def _values(fields: Sequence[bytes]) -> tuple[str, ...]:
     return tuple([value for _, value in header_fields(fields)])
+
+
+def _lower(value: str) -> str:
+    """Of ASCII alone: there are letters elsewhere whose lower case is ASCII."""
+    return value.lower() if value.isascii() else value
 
 
 class _Received:
@@ -188,20 +101,20 @@ class _Received:
                 raise NotHTTP("a Content-Length that is no number")
             self.length = int(value)
         if names.coding is not None:
-            if values[names.coding].lower() != "chunked":
+            if _lower(values[names.coding]) != "chunked":
                 raise NotHTTP("a Transfer-Encoding other than chunked")
             if self.length is not None or not self.http11:
                 raise NotHTTP("both Content-Length and Transfer-Encoding, or chunks in HTTP/1.0")
             self.chunked = True
         if names.expect is not None:
-            self.expects_continue = self.http11 and values[names.expect].lower() == "100-continue"
+            self.expects_continue = self.http11 and _lower(values[names.expect]) == "100-continue"
         if not names.connection:
             return
-        options = ",".join([values[place] for place in names.connection]).lower()
+        options = _lower(",".join([values[place] for place in names.connection]))
         if options == "keep-alive":
             self.keep_alive = True
         else:
-            named = {option.strip() for option in options.split(",")}
+            named = {option.strip(" \t") for option in options.split(",")}
             self.relayed = without_nominated(self.relayed, named)
             self.keep_alive = "close" not in named and (self.http11 or "keep-alive" in named)
 
@@ -283,11 +196,11 @@ _status_lines = Remembered(_status_line)
 def parse_response(head: bytes, expected: FieldNames | None = None) -> ReceivedResponse:
     """A head without the empty line at its end. `expected`: names that its fields may well have. Raises NotHTTP."""
     if expected is not None and (match := expected.match(head)) is not None:
-        status, _, *values = match.groups()
-        return ReceivedResponse(int(status), head, expected.travelling(head, match), expected, values, http11=True)
+        said, travels = match.groups(), expected.travelling(head, match)
+        return ReceivedResponse(int(said[0]), head, travels, expected, said[2:], http11=True)
     line, *fields = _lines(head)
     http11, number, reason = _status_lines[line]
-    names = _names_in_responses[_starts(fields)]
+    names = _names_in_responses[starts_of(fields)]
     names.note(_PLAIN_STATUS_LINE)
     travels = b"\r\n".join((b"HTTP/1.1 %d %b" % (number, reason), *names.kept(fields)))
     return ReceivedResponse(number, head, travels, names, _values(fields), http11=http11)
@@ -296,15 +209,14 @@ def parse_response(head: bytes, expected: FieldNames | None = None) -> ReceivedR
 def parse_request(head: bytes, expected: FieldNames | None = None) -> ReceivedRequest:
     """A head without the empty line at its end. `expected`: names that its fields may well have. Raises NotHTTP."""
     if expected is not None and (match := expected.match(head)) is not None:
-        method, target, _, *values = match.groups()
-        travels = expected.travelling(head, match)
-        return ReceivedRequest(method, target, head, travels, expected, values, http11=True)
+        said, travels = match.groups(), expected.travelling(head, match)
+        return ReceivedRequest(said[0], said[1], head, travels, expected, said[3:], http11=True)
     line, *fields = _lines(head)
     found = _REQUEST_LINE.fullmatch(line)
     if found is None:
         raise NotHTTP("no request line")
     method, target = (part.decode("utf-8", "surrogateescape") for part in found.groups()[:2])
-    names = _names_in_requests[_starts(fields)]
+    names = _names_in_requests[starts_of(fields)]
     names.note(_PLAIN_REQUEST_LINE)
     travels = b"\r\n".join((request_line(method, target), *names.kept(fields)))
     return ReceivedRequest(method, target, head, travels, names, _values(fields), http11=found[3] == b"1")

@@ -13,7 +13,8 @@ from denyproxy.exchange import RequestHead
 from denyproxy.proxy.connection import UpstreamConnection
 from denyproxy.proxy.errors import Busy, CannotRelay, ProxyError, UpstreamTimeout, UpstreamUnreachable
 from denyproxy.proxy.framing import chunk
-from denyproxy.proxy.http1 import NotHTTP, ReceivedResponse, write_request
+from denyproxy.proxy.heads import NotHTTP
+from denyproxy.proxy.http1 import ReceivedResponse, write_request
 from denyproxy.proxy.received import WholeBody
 from denyproxy.proxy.scratch import Scratch
 from denyproxy.proxy.uploads import upload_to

@@ -18,7 +18,8 @@ from yarl import URL
 from denyproxy.exchange import RequestHead
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.errors import CannotRelay, ProxyError, UpstreamTimeout, UpstreamUnreachable
-from denyproxy.proxy.http1 import NotHTTP, parse_response
+from denyproxy.proxy.heads import NotHTTP
+from denyproxy.proxy.http1 import parse_response
 from denyproxy.proxy.upstream import ResponseBody, UpstreamLost, UpstreamOptions, UpstreamRequest, may_retry
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from denyproxy.proxy.field_names import FieldNames
 from denyproxy.proxy.framing import Chunked, Framing, Sized, UntilClose
-from denyproxy.proxy.heads import header_fields
-from denyproxy.proxy.http1 import FieldNames, NotHTTP, parse_request, parse_response
+from denyproxy.proxy.heads import NotHTTP, header_fields
+from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse, parse_request, parse_response
 
 
 @pytest.fixture(autouse=True)
@@ -48,6 +49,7 @@ def test_a_response_head() -> None:
     [
         (b"HTTP/1.1 200 OK", True),
         (b"HTTP/1.1 200 OK\r\nConnection: close", False),
+        (b"HTTP/1.0 200 OK\r\nConnection: \xe2\x84\xaaeep-alive", False),
         (b"HTTP/1.1 200 OK\r\nConnection: Keep-Alive, CLOSE", False),
         (b"HTTP/1.0 200 OK", False),
         (b"HTTP/1.0 200 OK\r\nConnection: keep-alive", True),
@@ -104,6 +106,7 @@ def test_only_clients_of_http_1_1_can_wait_for_100(version: bytes, expects: bool
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chun\xe2\x84\xaaed",
         b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2",
         b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1",
@@ -220,31 +223,81 @@ def test_equal_names_say_nothing_of_the_values() -> None:
         parse_request(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nContent-Length: 5")
 
 
+def often(head: bytes, parse: Callable[[bytes], ReceivedRequest | ReceivedResponse] = parse_request) -> FieldNames:
+    """The names of a head that has been seen often enough to be read by a pattern."""
+    for _ in range(16):
+        names = parse(head).names
+    assert names.pattern is not None
+    return names
+
+
 CASES = st.sampled_from([b"a", b"A", b"ab", b"Content-Length", b"content-length", b"Connection", b"Host", b"te"])
+SAID = st.sampled_from(
+    [
+        b" 1",
+        b"1",
+        b" close",
+        b"a: 1",
+        b"",
+        b" ",
+        b" x",
+        b"  x",
+        b" x ",
+        b" x\t",
+        b" x y",
+        b" x  y",
+        b" \xc3\xa9",
+        b" \xff",
+    ]
+)
+FIELDS = st.lists(st.tuples(CASES, SAID), max_size=4)
+HEADS = st.tuples(st.lists(CASES, max_size=4), FIELDS) | FIELDS.map(lambda same: ([name for name, _ in same], same))
 
 
-@given(*[st.lists(st.tuples(CASES, st.sampled_from([b" 1", b"1", b"close", b"a: 1", b"", b"x"])), max_size=4)] * 2)
+@given(HEADS, st.sampled_from([b"GET / HTTP/1.1", b"GET /\xff HTTP/1.1", b"GET / HTTP/1.0"]))
 def test_the_names_of_the_head_before_change_nothing(
-    before: list[tuple[bytes, bytes]], fields: list[tuple[bytes, bytes]]
+    heads: tuple[list[bytes], list[tuple[bytes, bytes]]], line: bytes
 ) -> None:
-    """Names are compared with those of the message before; what is found is what looking them up finds."""
+    """Heads whose names were seen before are read by a pattern; what is found is what looking them up finds."""
+    before, fields = heads
+    head = b"\r\n".join((line, *map(b":".join, fields)))
 
     def found(expected: FieldNames | None) -> object:
         try:
-            head = parse_request(b"\r\n".join((b"GET / HTTP/1.1", *map(b":".join, fields))), expected)
+            read = parse_request(head, expected)
         except NotHTTP as error:
             return str(error)
-        return head.head, head.names, head.length, head.names.hosts, head.keep_alive, head.named()
+        said = read.method, read.target, read.http11, read.length, read.names.hosts, read.keep_alive
+        return said, read.head, read.names.starts, read.named(), list(read.fields), list(read.relayed), read.write()
 
     try:
-        expected = parse_request(b"\r\n".join((b"GET / HTTP/1.1", *map(b":".join, before)))).names
+        expected = often(b"\r\n".join((b"GET / HTTP/1.1", *[name + b": 1" for name in before])))
     except NotHTTP:
         return
     assert found(expected) == found(None)
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_fields_that_stay_behind_of_heads_seen_often(place: int) -> None:
+    lines = [b"ETag: 1", b"Server: x"]
+    lines.insert(place, b"Connection: keep-alive")
+    head = b"\r\n".join((b"HTTP/1.1 200 OK", *lines, b"Keep-Alive: 5"))
+    read = parse_response(head, often(head, parse_response))
+    assert read.write() == b"HTTP/1.1 200 OK\r\nETag: 1\r\nServer: x\r\n\r\n"
+    assert (list(read.relayed), list(read.fields)) == ([b"ETag: 1", b"Server: x"], [*lines, b"Keep-Alive: 5"])
+    assert (read.status, read.reason) == (200, b"OK")
+
+
+def test_names_that_are_not_short_are_not_kept() -> None:
+    """Who makes up long names cannot fill the memory with patterns."""
+    head = b"GET / HTTP/1.1\r\nHost: a\r\n" + b"x" * 2000 + b": 1"
+    for _ in range(20):
+        names = parse_request(head).names
+    assert names.pattern is None
+
+
 def test_names_that_begin_alike_are_not_taken_for_each_other() -> None:
-    expected = parse_request(b"PUT / HTTP/1.1\r\nHost: a\r\nX: 1").names
+    expected = often(b"PUT / HTTP/1.1\r\nHost: a\r\nX: 1")
     head = parse_request(b"PUT / HTTP/1.1\r\nHost: a\r\nXY: 1", expected)
     assert head.head.headers == (("Host", "a"), ("XY", "1"))
     assert parse_request(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5", expected).length == 5
