@@ -9,7 +9,7 @@ The straight line, and who does what::
     S3          UpstreamConnection (connection)
 
 Heads stay bytes (http1, field_names, heads) and bodies stream (framing, received, bodies, uploads): what is not looked
-at is not altered. ``http1`` and ``framing`` do no I/O. Errors of our own are S3-style XML (errors), written like any response
-(reply). The resign mode has modules of its own: endpoints, redirects, signers, resigned_heads, forms; the signatures
-themselves are ``denyproxy.sigv4``'s.
+at is not altered. ``http1`` and ``framing`` do no I/O. Errors of our own are S3-style XML (errors), written like any
+response (reply). The resign mode has modules of its own: endpoints, redirects, signers, resigned_heads, forms; the
+signatures themselves are ``denyproxy.sigv4``'s.
 """

@@ -288,6 +288,14 @@ def test_fields_that_stay_behind_of_heads_seen_often(place: int) -> None:
     assert (read.status, read.reason) == (200, b"OK")
 
 
+@pytest.mark.parametrize("said", [b" x ", b" x\t", b"  x", b"x", b" \xc3\xa9", b" \xff", b"", b" "])
+def test_values_of_heads_seen_often(said: bytes) -> None:
+    names = often(b"GET / HTTP/1.1\r\nA: 1\r\nB: 2")
+    read = parse_request(b"GET / HTTP/1.1\r\nA:%b\r\nB: 2" % said, names)
+    assert read.named().by_name() == {"a": said.strip(b" \t").decode("utf-8", "surrogateescape"), "b": "2"}
+    assert read.write() == b"GET / HTTP/1.1\r\nA:%b\r\nB: 2\r\n\r\n" % said
+
+
 def test_names_that_are_not_short_are_not_kept() -> None:
     """Who makes up long names cannot fill the memory with patterns."""
     head = b"GET / HTTP/1.1\r\nHost: a\r\n" + b"x" * 2000 + b": 1"
