@@ -63,6 +63,12 @@ class FieldNames:
             start = match.end(first + place + 1)
         return kept + head[start:] if start else head
 
+    def mentions_dropped(self, head: bytes) -> bool:
+        """Does a head name a field that stays behind somewhere else too, perhaps among those that are signed?"""
+        lower = head.lower()
+        names = [self.starts[place][:-1].lower() for place in self.dropped]
+        return any(lower.count(name) > names.count(name) for name in names)
+
     def note(self, first_line: str) -> None:
         """A message had these names. `first_line`: the pattern of its first line."""
         self.seen += 1

@@ -86,13 +86,13 @@ def without_nominated(relayed: Sequence[bytes], options: set[str]) -> list[bytes
     return [line for line in relayed if name_of(line) not in nominated]
 
 
-def with_signed(method: str, target: str, fields: FieldLines, relayed: FieldLines) -> FieldLines | None:
-    """Hop-by-hop fields that a client signed travel on too, or S3 would find them missing. None: it signed none."""
+def with_signed(method: str, target: str, fields: FieldLines, relayed: FieldLines) -> FieldLines:
+    """Hop-by-hop fields that a client signed travel on too, or S3 would find them missing."""
     left = {name_of(line) for line in fields}.difference(name_of(line) for line in relayed)
     authorization = next((value_of(line) for line in fields if name_of(line) == b"authorization"), b"")
     credential = authorization.lower() + target.lower().encode("utf-8", "surrogateescape")
     if not any(name in credential for name in left):
-        return None
+        return relayed
     signed = parse_credential(RequestHead(method, target, header_fields(fields))).signed_headers or ()
     kept = {name.encode("utf-8", "surrogateescape") for name in signed} | {name_of(line) for line in relayed}
     own = OWN_PREFIX.encode()

@@ -159,8 +159,8 @@ class ReceivedRequest(_Received):
         self.target = target
         self._head: RequestHead | None = None
         super().__init__(received, travels, names, values, http11)
-        if names.dropped and (fields := with_signed(method, target, self.fields, self.relayed)) is not None:
-            self.relayed = fields
+        if self._altered or (names.dropped and names.mentions_dropped(received)):
+            self.relayed = with_signed(method, target, self.fields, self.relayed)
 
     @property
     def line(self) -> bytes:
