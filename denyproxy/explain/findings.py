@@ -11,6 +11,7 @@ from denyproxy.iam.document import PolicyList
 from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
 from denyproxy.iam.examination import examine
 from denyproxy.iam.layers import Blocks, Objection, PolicySet
+from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.authorization import Authorization
 from denyproxy.s3.gates import REQUEST_GATES, STATE_GATES, Refusal
@@ -228,7 +229,12 @@ def _first_unknown(evidence: StatementEvidence) -> ElementEvidence | None:
 
 
 def _unknown_facts(evidence: StatementEvidence) -> tuple[str, ...]:
-    return tuple(fact_of(item.element) for item in evidence.elements if item.truth is Truth.UNKNOWN)
+    return tuple(_fact(item) for item in evidence.elements if item.truth is Truth.UNKNOWN)
+
+
+def _fact(item: ElementEvidence) -> str:
+    """What decides an element that is not known: of a NotPrincipal that lists the caller in full, the boundary."""
+    return "permissions-boundary" if item.reason is Mismatch.PERMISSIONS_BOUNDARY else fact_of(item.element)
 
 
 def _open_facts(misses: NearMisses) -> tuple[str, ...]:

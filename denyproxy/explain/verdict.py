@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from denyproxy.explain.finding import Finding
 from denyproxy.explain.likelihood import UNKNOWN_LAYERS, likelihood
 from denyproxy.explain.model import EffectOfCause, Verdict
+from denyproxy.iam.document import Policy
 from denyproxy.iam.doubt import doubts_of_allowed
 from denyproxy.iam.mismatch import Doubt
 from denyproxy.iam.truth import Truth
@@ -261,9 +262,16 @@ def named_by(finding: Finding, denial: DenialMessage) -> bool:
             return False
         if denial.resource is not None and denial.resource != requirement.resource:
             return False
-    policy = finding.policy
-    known_arn = policy.arn if policy is not None and policy.group is None else None
-    return denial.policy_arn is None or known_arn is None or known_arn.startswith(denial.policy_arn)
+    return finding.policy is None or denial.policy_arn is None or _has_arn(finding.policy, denial.policy_arn)
+
+
+def _has_arn(policy: Policy, named: str) -> bool:
+    """Is a policy the one that S3 names by ARN (which inline policies do not have), as far as is known?"""
+    if policy.arn is not None and policy.group is None:
+        return policy.arn.startswith(named)
+    # One that is given without its ARN still has its name; the ARN of an SCP or RCP ends with an id instead.
+    name = named.rpartition("/")[2] if ":iam:" in named and "/" in named else ""
+    return policy.name.startswith(name)
 
 
 def denial_in_words(denial: DenialMessage) -> str:

@@ -272,3 +272,24 @@ def test_an_answer_that_is_not_of_s3_is_told_as_such() -> None:
         call(head("HEAD"), code=None, response_body=page, declared=OPEN),
     ):
         assert elsewhere not in "".join(told(denied, **files).notes)
+
+
+@pytest.mark.parametrize(("named", "verdict"), [("Hidden", "stale-policies"), ("own", "explicit-deny")])
+def test_a_policy_that_s3_names_by_its_arn_is_no_policy_of_another_name(named: str, verdict: str) -> None:
+    why = f"with an explicit deny in an identity-based policy: arn:aws:iam::{ACCOUNT}:policy/team/{named}"
+    assert told(call(**said(why)), iam__a=ana(ALL, TAGGED), buckets__b=BUCKET).verdict == verdict
+
+
+def test_whether_there_is_a_boundary_decides_what_not_principal_spares() -> None:
+    statement = {"Sid": "N", "Effect": "Deny", "Action": "s3:*", "Resource": "arn:aws:s3:::b/*"}
+    listed = {"NotPrincipal": {"AWS": [ANA, f"arn:aws:iam::{ACCOUNT}:root"]}}
+    policy = {"Version": "2012-10-17", "Statement": [{**statement, **listed}]}
+    suspect = told(call(declared=OPEN), buckets__b={**BUCKET, "Policy": policy}).candidates[0]
+    assert suspect.sentence.endswith("and whether the caller has one is not known.")
+    assert suspect.unknowns == ("permissions-boundary",)
+
+
+def test_no_level_of_an_organization_that_is_not_loaded_is_to_be_changed() -> None:
+    explanation = told(call(**said(not_allowed_by("service control policy"))), iam__a=ana(ALL), buckets__b=BUCKET)
+    assert explanation.verdict == "policies-missing"
+    assert not explanation.fixes

@@ -257,7 +257,8 @@ _PHRASES: Mapping[Mismatch, Phrase] = {
         f"its NotPrincipal ({short(item.expected)}) names the caller, but has to name the caller's account as well"
     ),
     Mismatch.PERMISSIONS_BOUNDARY: lambda item: (
-        f"its NotPrincipal ({short(item.expected)}) spares nobody with a permissions boundary, and the caller has one"
+        f"its NotPrincipal ({short(item.expected)}) spares nobody with a permissions boundary, and "
+        + ("the caller has one" if item.truth is Truth.YES else "whether the caller has one is not known")
     ),
     Mismatch.VARIABLE_LITERAL: lambda item: (
         f"the document has no Version 2012-10-17, so policy variables in {short(item.expected)} are literal text"

@@ -42,6 +42,7 @@ from denyproxy.explain.remedies.repairs import repairs
 from denyproxy.explain.remedies.requests import unsigned, without_headers
 from denyproxy.explain.remedies.scopes import principal_element, resource_of, says_only, scope_of
 from denyproxy.explain.remedies.statements import Json, allow, merged
+from denyproxy.explain.verdict import is_unloaded
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.parsing import SUBSTITUTING_VERSION
 from denyproxy.iam.principal import PrincipalType
@@ -126,12 +127,13 @@ def _blocks_public(case: Case) -> bool:
 
 def _place_of_addition(finding: Finding) -> tuple[Path | None, Path | None]:
     """The document that a statement is added to; or the list that a new policy is added to, where there is no
-    document, others have the same one, or it is AWS's own. Neither: there can be no other (a boundary)."""
+    document, others have the same one, or it is AWS's own. Neither: there can be no other (a boundary), or the levels
+    of the organization are not known."""
     path = document_path(finding)
     if path is not None and not is_aws_managed(finding.policy) and not is_shared(finding):
         return path, None
     listing = _LISTS.get(finding.layer)
-    if finding.layer == "scp":
+    if finding.layer == "scp" and not is_unloaded(finding):
         listing = ("policies", "scp", finding.level or 0)
     return None, listing
 
