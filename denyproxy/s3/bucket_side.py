@@ -104,7 +104,8 @@ class BucketSide:
             missing = ("owner and ACL of the object",) if truth is Truth.UNKNOWN else ()
             permission = needed_permission(self.action)
             return Refusal(layer, element, truth, permission and f"{permission} granted", known_owner, missing)
-        return Refusal(layer, element, truth, facts=self._open(element) if truth is Truth.UNKNOWN else ())
+        actual = self._public_policy() if name == "restrict_public_buckets" else None
+        return Refusal(layer, element, truth, None, actual, self._open(element) if truth is Truth.UNKNOWN else ())
 
     def policy_set(self, switches: Switches) -> PolicySet:
         """All that bears on the requirement, with some of S3's rules on."""
@@ -220,6 +221,11 @@ class BucketSide:
         if restricted is Truth.NO:
             return Truth.NO
         return min(foreign, restricted, max(is_public(self.facts), _access_point_is_public(self.access_point)))
+
+    def _public_policy(self) -> str:
+        """The policy that is public, or sooner than the other."""
+        by_point = _access_point_is_public(self.access_point) > is_public(self.facts)
+        return "access point policy" if by_point else "bucket policy"
 
     def network_origin(self, context: RequestContext) -> Iterator[Refusal]:
         """An access point with a VPC origin refuses whatever does not come from that VPC."""

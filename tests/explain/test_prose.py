@@ -674,3 +674,11 @@ def test_a_trust_policy_is_the_policy_of_the_role() -> None:
     assert (explanation.verdict.value, explanation.certain) == ("implicit-deny", True)
     assert explanation.cause is not None
     assert explanation.cause.layer == "resource-policy"
+
+
+@pytest.mark.parametrize(("name", "policy"), [("bpa-b02", "bucket policy"), ("bpa-b04", "access point policy")])
+def test_of_two_policies_the_one_that_is_public_is_named(name: str, policy: str) -> None:
+    explanation = explain(SCENARIOS[name])
+    assert explanation.summary.startswith(f"The {policy} is public, and the RestrictPublicBuckets setting")
+    assert explanation.fixes[0].target == policy
+    assert f"of the {policy} that allows everyone, name account 444455556666" in explanation.fixes[0].summary

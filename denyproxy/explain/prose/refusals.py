@@ -198,8 +198,8 @@ _SETTINGS: Mapping[str, str] = {
     "Access",
     "setting:IgnorePublicAcls": "The ACL would allow it, but the IgnorePublicAcls setting in S3 Block Public Access "
     "ignores public grants",
-    "setting:RestrictPublicBuckets": "The bucket policy is public, and the RestrictPublicBuckets setting in S3 Block "
-    "Public Access then shuts out everyone but AWS services and the bucket owner's account",
+    "setting:RestrictPublicBuckets": "The {policy} is public, and the RestrictPublicBuckets setting in S3 Block Public "
+    "Access then shuts out everyone but AWS services and the bucket owner's account",
 }
 
 _SENTENCES: Mapping[str, Callable[[Finding], str]] = {
@@ -219,7 +219,9 @@ _SENTENCES: Mapping[str, Callable[[Finding], str]] = {
     "object-lock": _object_lock,
     "mfa-delete": lambda f: "Mfa Authentication must be used for this request: the bucket has MFA delete",
     "sse-c-blocked": _sse_c,
-    "block-public-access": lambda f: _SETTINGS.get(f.element or "", "S3 Block Public Access refuses it"),
+    "block-public-access": lambda f: _SETTINGS.get(f.element or "", "S3 Block Public Access refuses it").format(
+        policy=f.actual or "bucket policy"
+    ),
 }
 
 _BY_PROXY: Mapping[str, Callable[[Finding], str]] = {

@@ -120,12 +120,12 @@ def switch_off(setting: str) -> str:
     return f"only if the bucket is meant to be public: set {setting} to false in S3 Block Public Access"
 
 
-def restricted(account: str | None) -> str:
-    """RestrictPublicBuckets."""
+def restricted(account: str | None, policy: str) -> str:
+    """RestrictPublicBuckets. What makes a policy public is not always a `*`."""
     whom = f"account {account}" if account is not None else "the principals that are meant"
     return (
-        f"name {whom} in place of * in the Principal of the bucket policy, so that the policy is no longer public and "
-        "RestrictPublicBuckets no longer applies"
+        f"in each statement of the {policy} that allows everyone, name {whom} as its Principal instead, so that the "
+        "policy is no longer public and RestrictPublicBuckets no longer applies"
     )
 
 

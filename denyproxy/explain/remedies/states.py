@@ -119,7 +119,8 @@ def _block_public_access(finding: Finding, case: Case) -> list[Part]:
         case "BlockPublicPolicy":
             return [*_caller(say.PUBLIC_POLICY), off]
         case "RestrictPublicBuckets":
-            return [Part("bucket owner", "bucket policy", say.restricted(case.caller.principal.account))]
+            policy = finding.actual or "bucket policy"
+            return [Part("bucket owner", policy, say.restricted(case.caller.principal.account, policy))]
         case _ if case.caller.principal.type is not PrincipalType.ANONYMOUS and finding.authorization is not None:
             return by_policy(finding, case)
         case _:
