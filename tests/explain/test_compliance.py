@@ -505,3 +505,59 @@ def test_nor_is_cloudfront_under_an_origin_access_identity() -> None:
     allow = {"Effect": "Allow", "Principal": {"AWS": identity_of_origin}, "Action": "s3:*", "Resource": "*"}
     case["policies"]["bucket_policy"]["Statement"].append(allow)
     assert [fix.owner for fix in fixes_of(case)] == ["bucket owner"]
+
+
+# What S3 takes
+
+
+CLASS, MODE = "x-amz-storage-class", "x-amz-object-lock-mode"
+DATE = "2030-01-01T00:00:00Z"
+
+
+def test_no_value_that_s3_does_not_take_is_to_be_sent() -> None:
+    allow = {**ALL, "Condition": {"StringEquals": {f"s3:{CLASS}": "standard_ia"}}}
+    case = scenario(request={**PUT, "headers": {CLASS: "STANDARD_IA"}}, policies={"identity": identity(allow)})
+    assert [fix.owner for fix in fixes_of(case)] == ["identity admin"]
+
+
+def test_a_lock_mode_is_not_sent_without_the_date_that_goes_with_it() -> None:
+    (fix,) = fixes_of(denied(demands("StringNotEquals", "s3:object-lock-mode", "COMPLIANCE"), None, **PUT))
+    assert fix.summary == f"Send {MODE}: COMPLIANCE together with {UNTIL} (S3 takes neither alone)."
+    assert not fix.verified
+    assert not fix.patch
+    dated = denied(demands("StringNotEquals", "s3:object-lock-mode", "COMPLIANCE"), None, **PUT, headers={UNTIL: DATE})
+    assert patched(dated, first(dated))["request"]["headers"] == {UNTIL: DATE, MODE: "COMPLIANCE"}
+
+
+def test_a_lock_mode_is_left_out_with_its_date() -> None:
+    headers = {MODE: "GOVERNANCE", UNTIL: DATE}
+    case = denied(demands("StringEquals", "s3:object-lock-mode", "GOVERNANCE"), None, **PUT, headers=headers)
+    assert patched(case, first(case))["request"]["headers"] == {}
+
+
+def test_a_header_that_has_to_be_there_is_sent_before_a_guardrail_is_weakened() -> None:
+    encryption = {"default_encryption": {"algorithm": "aws:kms", "kms_key_id": KEY}}
+    case = denied(demands("Null", f"s3:{SSE}-aws-kms-key-id", "true"), None, **PUT, headers={SSE: "aws:kms"})
+    (fix,) = fixes_of(case)
+    assert fix.summary == f"Send {SSE}-aws-kms-key-id, which statement Demand demands."
+    assert not fix.verified
+    case["resource_state"] = {"bucket": encryption}
+    assert patched(case, first(case))["request"]["headers"][f"{SSE}-aws-kms-key-id"] == KEY
+    (fix,) = fixes_of(denied(demands("Null", "s3:RequestObjectTag/cost", "true"), None, **PUT))
+    assert fix.summary == "Send x-amz-tagging with the tag cost, which statement Demand demands."
+
+
+@pytest.mark.parametrize(
+    ("operator", "sent", "kept"),
+    [
+        ("ForAnyValue:StringNotEquals", "cost=1&owner=a%20b", {"x-amz-tagging": "cost=1"}),
+        ("ForAnyValue:StringNotEquals", "owner=me", {}),
+        ("ForAnyValue:StringEquals", "cost=1&owner=a%20b", {"x-amz-tagging": "owner=a%20b"}),
+    ],
+)
+def test_tags_that_are_denied_are_left_out(operator: str, sent: str, kept: Document) -> None:
+    case = denied(demands(operator, "s3:RequestObjectTagKeys", ["cost", "team"]), None, **PUT)
+    case["request"]["headers"] = {"x-amz-tagging": sent}
+    fix = first(case)
+    assert told(fix) == ("caller", True, True)
+    assert patched(case, fix)["request"]["headers"] == kept

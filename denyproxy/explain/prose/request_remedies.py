@@ -29,8 +29,15 @@ def _field_change(name: str, value: str | None, query: bool) -> str:
     return f"send {name}: {shown(value)}"
 
 
-def field_pattern(name: str, condition: Condition, statement: str, *, denies: bool) -> str:
-    """A value that the policy knows by a pattern only."""
+def with_partner(words: str, partner: str) -> str:
+    """Of two headers that S3 takes only together, the value of one is not for denyproxy to choose."""
+    return f"{words} together with {partner} (S3 takes neither alone)"
+
+
+def field_pattern(name: str, tag: str, condition: Condition, statement: str, *, denies: bool) -> str:
+    """A value that the policy knows by a pattern only, or one that is to be there (Null). `tag`: of x-amz-tagging."""
+    if condition.operator is None:
+        return f"send {name}{f' with the tag {tag}' if tag else ''}, which statement {statement} demands"
     asked = f"{condition.operator_text} {shown(', '.join(condition.values))}"
     lets = f"does not deny (it denies {asked})" if denies else f"accepts ({asked})"
     return f"send {name} with a value that statement {statement} {lets}"
@@ -112,6 +119,7 @@ ATTESTED = "a tag attests something: whether it would be true of this one is not
 ACCESS_POINT = "whether there is such an access point, and whether its policy allows the caller, is not known"
 CONFIGURED = "whether the service can be configured to do so is not known"
 PATTERN = "which of the values that fit is right is not known"
+VALUE = "which value is right is not known"
 
 
 def _is_listed(condition: Condition, value: str | None) -> bool:

@@ -32,6 +32,10 @@ class Field:
     """Does the request still ask for the same without it?"""
     only: frozenset[str] | None = None
     """The only values that leave the request what it is; of what it does not do without, one that has no other."""
+    taken: frozenset[str] | None = None
+    """The only values that S3 takes; None: any."""
+    partner: str = ""
+    """The header that S3 takes only together with it."""
     written: Callable[[str, S3Request], str | None] | None = None
     """The field, for a value of the key that is drawn from it; None: there is none. Only where it is sent already."""
 
@@ -47,8 +51,37 @@ def _in_days(days: str, request: S3Request) -> str | None:
 _LONGEST = 36_500
 """Days. https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html"""
 
+_CANNED = frozenset(
+    {
+        "private",
+        "public-read",
+        "public-read-write",
+        "authenticated-read",
+        "aws-exec-read",
+        "bucket-owner-read",
+        "bucket-owner-full-control",
+        "log-delivery-write",
+    }
+)
+_CLASSES = frozenset(
+    {
+        "STANDARD",
+        "REDUCED_REDUNDANCY",
+        "STANDARD_IA",
+        "ONEZONE_IA",
+        "INTELLIGENT_TIERING",
+        "GLACIER",
+        "GLACIER_IR",
+        "DEEP_ARCHIVE",
+        "OUTPOSTS",
+        "SNOW",
+        "EXPRESS_ONEZONE",
+    }
+)
+_LOCK_MODE, _LOCK_UNTIL = "x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date"
+
 FIELDS: Mapping[str, Field] = {
-    "s3:x-amz-acl": Field("x-amz-acl", _ACL, ("bucket-owner-full-control", "private")),
+    "s3:x-amz-acl": Field("x-amz-acl", _ACL, ("bucket-owner-full-control", "private"), taken=_CANNED),
     **{
         f"s3:{name}": Field(name, _ACL)
         for name in (
@@ -59,25 +92,45 @@ FIELDS: Mapping[str, Field] = {
             "x-amz-grant-full-control",
         )
     },
-    "s3:x-amz-server-side-encryption": Field("x-amz-server-side-encryption", _NEW_OBJECT, ("AES256", "aws:kms")),
+    "s3:x-amz-server-side-encryption": Field(
+        "x-amz-server-side-encryption",
+        _NEW_OBJECT,
+        ("AES256", "aws:kms"),
+        taken=frozenset({"AES256", "aws:kms", "aws:kms:dsse"}),
+    ),
     "s3:x-amz-server-side-encryption-aws-kms-key-id": Field("x-amz-server-side-encryption-aws-kms-key-id", _NEW_OBJECT),
     "s3:x-amz-server-side-encryption-customer-algorithm": Field(
         "x-amz-server-side-encryption-customer-algorithm", _NEW_OBJECT | {"UploadPart"}, only=frozenset()
     ),
-    "s3:x-amz-storage-class": Field("x-amz-storage-class", _NEW_OBJECT, ("STANDARD",)),
+    "s3:x-amz-storage-class": Field("x-amz-storage-class", _NEW_OBJECT, ("STANDARD",), taken=_CLASSES),
     "s3:x-amz-website-redirect-location": Field("x-amz-website-redirect-location", _NEW_OBJECT, only=frozenset()),
-    "s3:x-amz-object-ownership": Field("x-amz-object-ownership", frozenset({"CreateBucket"}), ("BucketOwnerEnforced",)),
+    "s3:x-amz-object-ownership": Field(
+        "x-amz-object-ownership",
+        frozenset({"CreateBucket"}),
+        ("BucketOwnerEnforced",),
+        taken=frozenset({"BucketOwnerEnforced", "BucketOwnerPreferred", "ObjectWriter"}),
+    ),
     "s3:x-amz-metadata-directive": Field(
-        "x-amz-metadata-directive", frozenset({"CopyObject", "CreateMultipartUpload"}), ("COPY", "REPLACE")
+        "x-amz-metadata-directive",
+        frozenset({"CopyObject", "CreateMultipartUpload"}),
+        ("COPY", "REPLACE"),
+        taken=frozenset({"COPY", "REPLACE"}),
     ),
-    "s3:object-lock-mode": Field("x-amz-object-lock-mode", _NEW_OBJECT),
+    "s3:object-lock-mode": Field(
+        _LOCK_MODE, _NEW_OBJECT, taken=frozenset({"GOVERNANCE", "COMPLIANCE"}), partner=_LOCK_UNTIL
+    ),
     "s3:object-lock-remaining-retention-days": Field(
-        "x-amz-object-lock-retain-until-date", _NEW_OBJECT, removable=False, written=_in_days
+        _LOCK_UNTIL, _NEW_OBJECT, removable=False, written=_in_days, partner=_LOCK_MODE
     ),
-    "s3:object-lock-legal-hold": Field("x-amz-object-lock-legal-hold", _NEW_OBJECT),
+    "s3:object-lock-legal-hold": Field("x-amz-object-lock-legal-hold", _NEW_OBJECT, taken=frozenset({"ON", "OFF"})),
     "s3:if-none-match": Field("if-none-match", frozenset({"PutObject", "CompleteMultipartUpload"}), ("*",)),
     "aws:referer": Field("referer", frozenset()),
-    "s3express:sessionmode": Field("x-amz-create-session-mode", frozenset({"CreateSession"}), removable=False),
+    "s3express:sessionmode": Field(
+        "x-amz-create-session-mode",
+        frozenset({"CreateSession"}),
+        removable=False,
+        taken=frozenset({"ReadOnly", "ReadWrite"}),
+    ),
     # Another prefix asks for other keys; an empty one for the same as none.
     "s3:prefix": Field("prefix", _LISTINGS, ("",), query=True, removable=False, only=frozenset({""})),
     "s3:delimiter": Field("delimiter", _LISTINGS, ("/",), query=True, removable=False),
@@ -86,6 +139,7 @@ FIELDS: Mapping[str, Field] = {
 """Condition key (lower case) -> the field."""
 
 REQUEST_TAG = "s3:requestobjecttag/"
+TAG_KEYS = "s3:requestobjecttagkeys"
 TAGGING = Field("x-amz-tagging", _NEW_OBJECT)
 
 

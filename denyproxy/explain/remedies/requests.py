@@ -12,18 +12,20 @@ from denyproxy.explain.prose.remedies import caller_in_words, label
 from denyproxy.explain.prose.request_remedies import (
     CONFIGURED,
     PATTERN,
+    VALUE,
     either,
     field_changes,
     field_pattern,
     surroundings_change,
+    with_partner,
 )
 from denyproxy.explain.prose.state_remedies import SIGN, SIGNER, UNSIGNED, leave_out
-from denyproxy.explain.remedies.fields import REQUEST_TAG, TAGGING, Field, field_of
+from denyproxy.explain.remedies.fields import REQUEST_TAG, TAG_KEYS, TAGGING, Field, field_of
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import endpoint_of
 from denyproxy.explain.remedies.sending import OF_SSE_C, SSE, SSE_C, SSE_KEY, Sent, is_presigned, sending
 from denyproxy.explain.remedies.surroundings import WITHOUT_ENDPOINT, Surrounding, can_be, surrounding
-from denyproxy.explain.remedies.turning import accepted, conditions, turning_values
+from denyproxy.explain.remedies.turning import accepted, conditions, turning_values, with_values
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.principal import Principal, PrincipalType, is_service_linked
 from denyproxy.iam.statement import Statement
@@ -143,6 +145,8 @@ def _turn(change: _Change, condition: Condition, finding: Finding, case: Case) -
     wanted = field_of(key, case.request.operation)
     if wanted is not None:
         return _turn_field(change, wanted, condition, finding, case)
+    if key == TAG_KEYS and case.request.operation in TAGGING.operations:
+        return _turn_tag_keys(change, condition, finding, case)
     row = surrounding(key)
     if row is None or (row.operations and case.request.operation not in row.operations):
         return False
@@ -168,37 +172,73 @@ def _turn_field(change: _Change, wanted: Field, condition: Condition, finding: F
     drawn = wanted.written is not None
     if drawn and case.request.header(wanted.name) is None:
         return False
-    for value in turning_values(finding, condition, wanted.values, absent=wanted.removable, rough=drawn):
+    others = wanted.values or (_own_key(case) if wanted.name == SSE_KEY else ())
+    for value in turning_values(finding, condition, others, absent=wanted.removable, rough=drawn):
         if wanted.written is not None and value is not None:
             value = wanted.written(value, case.request)
             if value is None:
                 continue
-        if wanted.only is not None and value is not None and value not in wanted.only:
+        if value is not None and not _is_taken(wanted, value):
             continue
         if condition.lower_key.startswith(REQUEST_TAG):
             value = _with_tag(case.request, condition.key.partition("/")[2], value)
         change.fields[wanted.name] = (wanted, value)
+        if value is None and case.request.header(wanted.partner) is not None:
+            change.fields[wanted.partner] = (Field(wanted.partner, wanted.operations), None)
         if wanted.name == SSE_KEY and value is not None and case.request.header(SSE) is None:
             change.fields[SSE] = (Field(SSE, wanted.operations), "aws:kms")
         elif wanted.name == SSE and value is not None and value.startswith("aws:kms"):
             key = _key_to_name(finding, case, value)
             change.fields |= {} if key is None else {SSE_KEY: (Field(SSE_KEY, wanted.operations), key)}
         return True
-    if wanted.only is None and not drawn and condition.values and condition.operator is not None:
+    if wanted.only is None and not drawn and condition.values and _has_fitting(wanted, condition, finding):
         change.patterns.append((wanted, condition))
         return True
     return False
+
+
+def _has_fitting(wanted: Field, condition: Condition, finding: Finding) -> bool:
+    """Is there a value that S3 takes and the condition asks for, though none can be named?"""
+    assert finding.authorization is not None
+    if condition.operator is None:  # Null: any value will do where there is none
+        context = finding.authorization.evaluation.request.context
+        return condition.name is not None and context.lookup(condition.lower_key) is None
+    return wanted.taken is None or any(
+        value in wanted.taken for value in turning_values(finding, condition, wanted.taken, absent=False)
+    )
+
+
+def _is_taken(wanted: Field, value: str) -> bool:
+    return all(values is None or value in values for values in (wanted.only, wanted.taken))
+
+
+def _turn_tag_keys(change: _Change, condition: Condition, finding: Finding, case: Case) -> bool:
+    """Of the tags that are sent, those stay that the condition has nothing against."""
+    assert finding.authorization is not None
+    context = finding.authorization.evaluation.request.context
+    wanted = Truth.NO if finding.effect == "explicit" else Truth.YES
+    sent = parse_query(case.request.header(TAGGING.name) or "")
+    kept = [tag for tag in sent if condition.test(with_values(context, {TAG_KEYS: tag[0]})) is wanted]
+    without = condition.test(with_values(context, {TAG_KEYS: None})) is wanted
+    if len(kept) == len(sent) or not (kept or without):
+        return False
+    change.fields[TAGGING.name] = (TAGGING, urlencode(kept, quote_via=quote) or None)
+    return True
 
 
 def _key_to_name(finding: Finding, case: Case, algorithm: str) -> str | None:
     """The KMS key that goes with the algorithm: one that the policy demands, else the bucket's own, which a request
     that names the algorithm no longer has by default.
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html"""
-    default = case.snapshot.bucket(case.request.bucket or "").default_kms_key
-    own = (default,) if isinstance(default, str) else ()
     if case.request.header(SSE_KEY) is not None:
         return None
-    return next(iter(accepted(finding, f"s3:{SSE_KEY}", {f"s3:{SSE}": algorithm}, own)), None)
+    return next(iter(accepted(finding, f"s3:{SSE_KEY}", {f"s3:{SSE}": algorithm}, _own_key(case))), None)
+
+
+def _own_key(case: Case) -> tuple[str, ...]:
+    """The KMS key that the bucket has by default."""
+    default = case.snapshot.bucket(case.request.bucket or "").default_kms_key
+    return (default,) if isinstance(default, str) else ()
 
 
 def _with_tag(request: S3Request, tag: str, value: str | None) -> str | None:
@@ -213,7 +253,8 @@ def _with_tag(request: S3Request, tag: str, value: str | None) -> str | None:
 def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None:
     if change.patterns:
         named, condition = change.patterns[0]
-        words = field_pattern(named.name, condition, label(finding), denies=finding.effect == "explicit")
+        tag = condition.key.partition("/")[2] if condition.lower_key.startswith(REQUEST_TAG) else ""
+        words = field_pattern(named.name, tag, condition, label(finding), denies=finding.effect == "explicit")
         part = Part("caller", "the request", words, open=PATTERN)
         return Compliance(part, within_reach=True)
     if not change.fields and not change.around:
@@ -222,6 +263,8 @@ def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None
     query = frozenset(wanted.name for wanted, _ in change.fields.values() if wanted.query)
     assumed: dict[str, str | None] = {}
     words_of = [_field_words(fields, query, case)] if fields else []
+    alone = _without_partner(change, case)
+    words_of[:1] = [with_partner(words_of[0], alone)] if alone else words_of[:1]
     context = finding.authorization.evaluation.request.context if finding.authorization is not None else None
     for item in change.around:
         assumed |= {**item.row.also, item.condition.lower_key: item.value}
@@ -243,15 +286,21 @@ def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None
         owner=owner,
         target="the request" if owner == "caller" else "tags",
         words=words,
-        edit=sending(fields, case.request, query=query) if fields else None,
+        edit=sending(fields, case.request, query=query) if fields and not alone else None,
         exact=not attests,
         assumed=assumed,
         sends=fields,
-        open=next((row.open for row in rows if row.open), ""),
+        open=VALUE if alone else next((row.open for row in rows if row.open), ""),
     )
     reach = [change.around, *([item] for item in change.instead)]
     within_reach = any(all(item.row.within_reach for item in items) for items in reach)
     return Compliance(part, within_reach, last=attests)
+
+
+def _without_partner(change: _Change, case: Case) -> str | None:
+    """The header that would be missing: S3 takes one of the two only with the other."""
+    added = [wanted.partner for wanted, value in change.fields.values() if wanted.partner and value is not None]
+    return next((partner for partner in added if case.request.header(partner) is None), None)
 
 
 def _field_words(fields: Sent, query: frozenset[str], case: Case) -> str:
