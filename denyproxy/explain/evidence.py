@@ -12,13 +12,15 @@ from denyproxy.explain.findings import findings
 from denyproxy.iam.document import Policy
 from denyproxy.iam.layers import PolicySet
 from denyproxy.iam.truth import Truth
+from denyproxy.iam.wildcard import glob
 from denyproxy.s3.arn import Arn
 from denyproxy.s3.authorization import Authorization, authorize
 from denyproxy.s3.context import Contexts
+from denyproxy.s3.denial_message import DenialMessage
 from denyproxy.s3.gates import Refusal, refusals, wrong_sse_c_key
 from denyproxy.s3.permissions import missing_key_requirement, requirements
 from denyproxy.s3.public_access import known
-from denyproxy.s3.request import Caller, Requirement, Role, S3Request
+from denyproxy.s3.request import Caller, Requirement, Role, S3Request, is_on_unknown
 from denyproxy.s3.scene import Scene
 from denyproxy.s3.snapshot import PolicySnapshot
 
@@ -54,15 +56,19 @@ class Needs:
         caller: Caller,
         snapshot: PolicySnapshot,
         only: Collection[str] | None = None,
+        *,
+        denial: DenialMessage | None = None,
     ) -> None:
-        """`only`: the condition keys (lower case) that policies ask for, where the contexts serve for nothing else."""
+        """`only`: the condition keys (lower case) that policies ask for, where the contexts serve for nothing else.
+        `denial`: what S3's message says, which may name what is not known otherwise."""
         self._call = call
         self._request = request
         self._caller = caller
         self._snapshot = snapshot
         self._contexts = Contexts(request, caller, call, snapshot, only)
         self._by_key: dict[str | None, list[tuple[int, Requirement]]] = {}
-        for order, requirement in enumerate(_requirements(call, request, caller, snapshot)):
+        needed = tuple(_requirements(call, request, caller, snapshot))
+        for order, requirement in enumerate(_as_named(needed, denial)):
             self._by_key.setdefault(requirement.key, []).append((order, requirement))
         self._refusals = () if call.declared.action is not None else refusals(request, caller, snapshot)
 
@@ -140,6 +146,24 @@ def _requirements(
     for requirement in islice(requirements(request, snapshot, caller), MAX_REQUIREMENTS):
         if requirement.role is not Role.FILTER and requirement.needed is not Truth.NO:
             yield requirement
+
+
+def _as_named(needed: tuple[Requirement, ...], denial: DenialMessage | None) -> tuple[Requirement, ...]:
+    """On the resource that S3 names (a KMS key, an access point), where it is not known which it is."""
+    named = denial.resource if denial is not None else None
+    if denial is None or named is None:
+        return needed
+    fitting = [
+        item for item in needed if item.action == denial.action and is_on_unknown(item) and glob(item.resource, named)
+    ]
+    if len(fitting) != 1:
+        return needed
+    known = fitting[0]._replace(resource=named, needed=Truth.YES, facts=())
+    if known.role is Role.KMS:
+        known = known._replace(kms_key=named)
+    elif known.via_access_point is not None:
+        known = known._replace(via_access_point=named.partition("/object/")[0])
+    return tuple(known if item is fitting[0] else item for item in needed)
 
 
 def _listing_for_missing_key(

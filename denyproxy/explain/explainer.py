@@ -94,7 +94,8 @@ class Explainer:
             return None
         whole = errors[0] if errors[0] is not None and errors[0].key is None else None
         caller = identify_caller(call, snapshot, whole, credential)
-        needs = Needs(call, request, caller, snapshot)
+        denial = parse_denial_message(whole.message) if whole is not None else None
+        needs = Needs(call, request, caller, snapshot, denial=denial)
         answers: list[_Answer] = []
         denied_keys = DeniedKeys()
         for error in errors[:most_keys]:

@@ -14,7 +14,7 @@ from denyproxy.explain.finding import Finding
 from denyproxy.explain.model import Fix
 from denyproxy.explain.patches import Draft
 from denyproxy.explain.prose import remedies as say
-from denyproxy.explain.prose.state_remedies import MANAGED_KEY, MISSING_KEY_PUBLIC, STAYS_MISSING
+from denyproxy.explain.prose.state_remedies import MANAGED_KEY, MISSING_KEY_PUBLIC, NOT_KNOWN_WHICH, STAYS_MISSING
 from denyproxy.explain.remedies.exemptions import exemptions
 from denyproxy.explain.remedies.grants import grants
 from denyproxy.explain.remedies.part import Part
@@ -25,6 +25,7 @@ from denyproxy.explain.trial import Trial
 from denyproxy.explain.verdict import Judgement
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.s3.kms_keys import AWS_MANAGED_KEY
+from denyproxy.s3.request import is_on_unknown
 
 MOST_FIXES = 3
 MOST_REASONS = 10
@@ -79,6 +80,16 @@ def _options(group: Sequence[Finding], judgement: Judgement, case: Case) -> list
         return [Part("caller", "the request", MISSING_KEY_PUBLIC, open=STAYS_MISSING)]
     if finding.layer not in PLACES:
         return []
+    parts = _of_policies(group, judgement, case)
+    if finding.authorization is not None and is_on_unknown(finding.authorization.requirement):
+        # No statement can be written for it yet.
+        return [replace(part, edit=None, open=NOT_KNOWN_WHICH) for part in parts]
+    return parts
+
+
+def _of_policies(group: Sequence[Finding], judgement: Judgement, case: Case) -> list[Part]:
+    """The same, of what a policy denies or does not allow."""
+    finding = group[0]
     if _is_managed_key(finding):
         return [Part("bucket owner", "encryption of the object", MANAGED_KEY)]
     complied = compliance(finding, case)
@@ -88,7 +99,7 @@ def _options(group: Sequence[Finding], judgement: Judgement, case: Case) -> list
     if finding.effect == "explicit":
         others = [*signing(finding, case), *exemptions(group, case)]
     else:
-        others = grants(group, case, missing_key=missing_key)
+        others = grants(group, case, missing_key=judgement.missing_key and finding is judgement.cause)
     if complied is not None and complied.last:
         return [*others[: MOST_FIXES - 1], complied.part]
     return [*parts, *others]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from denyproxy.iam.principal import Principal
 from denyproxy.iam.truth import Truth
+from denyproxy.s3.arn import Arn
 
 
 class KnownBy(StrEnum):
@@ -136,3 +137,9 @@ class Requirement(NamedTuple):
     """Across accounts only the caller's own side has to allow it; a Deny counts on both."""
     facts: tuple[str, ...] = ()
     """The facts that would tell whether it is needed, where that is UNKNOWN; empty: they have no name."""
+
+
+def is_on_unknown(requirement: Requirement) -> bool:
+    """Is it not known which resource it is on (a KMS key, an access point)? Its ARN then says no more than the kind."""
+    arn = Arn.parse(requirement.resource)
+    return arn is not None and arn.account == "*"

@@ -293,3 +293,48 @@ def test_no_level_of_an_organization_that_is_not_loaded_is_to_be_changed() -> No
     explanation = told(call(**said(not_allowed_by("service control policy"))), iam__a=ana(ALL), buckets__b=BUCKET)
     assert explanation.verdict == "policies-missing"
     assert not explanation.fixes
+
+
+def kms_denied(where: str, why: str) -> Any:
+    return {"message": f"User: {ANA} is not authorized to perform: kms:Decrypt on {where} {why}", "declared": OPEN}
+
+
+NO_IDENTITY = not_allowed_by("identity-based policy", "kms:Decrypt")
+OTHER_KEY = KEY.replace("k1", "k2")
+
+
+def test_the_key_that_s3_names_is_known() -> None:
+    identity = ana(document("S3", "s3:*"), document("K", "kms:Decrypt", Resource=KEY))
+    explanation = told(call(**kms_denied(f"resource: {OTHER_KEY}", NO_IDENTITY)), iam__a=identity, buckets__b=BUCKET)
+    assert explanation.verdict == "implicit-deny"
+    assert explanation.cause is not None
+    assert (explanation.cause.resource, explanation.cause.statement) == (OTHER_KEY, "K")
+    assert explanation.fixes[0].summary == f"Add {OTHER_KEY} to the Resource of statement K in policy own."
+    contradicted = told(call(**kms_denied(f"resource: {KEY}", NO_IDENTITY)), iam__a=identity, buckets__b=BUCKET)
+    assert contradicted.verdict == "stale-policies"
+
+
+@pytest.mark.parametrize(
+    ("effect", "why"), [("Allow", NO_IDENTITY), ("Deny", "with an explicit deny in an identity-based policy")]
+)
+def test_no_statement_is_written_for_a_key_that_is_not_known(effect: str, why: str) -> None:
+    identity = ana(
+        document("S3", "s3:*"), document("K", "kms:Decrypt", effect, Resource=KEY if effect == "Allow" else "*")
+    )
+    denied = call(**kms_denied("the resource associated with this ciphertext", why))
+    (fix,) = told(denied, iam__a=identity, buckets__b=BUCKET).fixes
+    assert "${" not in fix.summary
+    assert not fix.patch
+    assert fix.still_blocking[0] == "which resource it is, is not known"
+
+
+def test_the_access_point_that_s3_names_is_known_though_its_alias_is_not() -> None:
+    request = RequestHead(
+        "GET", "/k", (("Host", "ap-abc-s3alias.s3.us-east-1.amazonaws.com"), ("Authorization", AUTHORIZATION))
+    )
+    resource = f"{POINT}/object/k"
+    denied = call(request, **said(not_allowed_by("identity-based policy"), resource=resource))
+    explanation = told(denied, iam__a=ana(READ))
+    assert explanation.cause is not None
+    assert (explanation.cause.layer, explanation.cause.resource) == ("identity", resource)
+    assert explanation.fixes[0].summary.startswith(f"Add {resource} to the Resource")

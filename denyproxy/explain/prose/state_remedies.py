@@ -149,6 +149,7 @@ MISSING_KEY_PUBLIC = (
 )
 STAYS_MISSING = "the key is missing, so that there is nothing to allow"
 UNSIGNED = "send the request unsigned (--no-sign-request): the object is public, for anonymous callers"
+NOT_KNOWN_WHICH = "which resource it is, is not known"
 MANAGED_KEY = (
     "encrypt the object with a customer managed key, and allow the other account in its key policy: nobody can allow "
     "another account the AWS managed key aws/s3"

@@ -49,6 +49,7 @@ from denyproxy.iam.principal import PrincipalType
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.gates import block_public_access
 from denyproxy.s3.public_access import effective
+from denyproxy.s3.request import is_on_unknown
 
 NEW_POLICY = "additional-permissions"
 """What a policy is called that a fix adds."""
@@ -180,6 +181,8 @@ def _add_policy(draft: Draft, listing: Path, statement: Json) -> None:
 def _extension(finding: Finding, case: Case) -> Part | None:
     path, evidence = document_path(finding), finding.evidence
     if path is None or evidence is None or is_aws_managed(finding.policy) or is_shared(finding):
+        return None
+    if finding.authorization is not None and is_on_unknown(finding.authorization.requirement):
         return None
     if not of_the_service(finding, case.caller.principal).is_empty or not of_the_access_point(finding).is_empty:
         return None
