@@ -18,6 +18,7 @@ from denyproxy.iam.truth import Truth
 from denyproxy.s3.authorization import Authorization
 from denyproxy.s3.denial_message import DenialMessage
 from denyproxy.s3.gates import REQUEST_GATES, STATE_GATES
+from denyproxy.s3.request import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,8 @@ class Judgement:
     """The cause was found by elimination: nothing else can account for the 403."""
     differs: tuple[str, ...] = field(default=())
     """What S3's message says that the snapshot does not bear out."""
+    overtaken: tuple[Finding, ...] = ()
+    """What policies at hand deny, though S3's answer shows that policies let the call through."""
     doubts: tuple[Doubt, ...] = ()
     """Of what is allowed: the rules in doubt that it rests on."""
 
@@ -129,10 +132,17 @@ def _not_policy(said: Finding, found: tuple[Finding, ...]) -> Judgement:
     own = next((finding for finding in found if finding.layer == said.layer and finding.truth is Truth.YES), None)
     if own is not None and (said.element is None or own.element == said.element):
         said = own._replace(by_proxy=said.by_proxy)
-    others: tuple[Finding, ...] = ()
+    others = tuple(item for item in found if item.truth is Truth.YES and item.layer != said.layer)
     if said.layer not in STATE_GATES:
-        others = tuple(item for item in found if item.truth is Truth.YES and item.layer != said.layer)
-    return Judgement(Verdict.NOT_POLICY, certain=True, cause=said, also_blocking=others, agrees=True)
+        return Judgement(Verdict.NOT_POLICY, certain=True, cause=said, also_blocking=others, agrees=True)
+    # KMS is asked later still.
+    overtaken = (item for item in others if item.effect != "not-policy")
+    before = tuple(item for item in overtaken if not _is_on_key(item))
+    return Judgement(Verdict.NOT_POLICY, certain=True, cause=said, agrees=True, overtaken=before)
+
+
+def _is_on_key(finding: Finding) -> bool:
+    return finding.authorization is not None and finding.authorization.requirement.role is Role.KMS
 
 
 def _consistent(finding: Finding, said: Said) -> bool:

@@ -338,3 +338,15 @@ def test_the_access_point_that_s3_names_is_known_though_its_alias_is_not() -> No
     assert explanation.cause is not None
     assert (explanation.cause.layer, explanation.cause.resource) == ("identity", resource)
     assert explanation.fixes[0].summary.startswith(f"Add {resource} to the Resource")
+
+
+LOCKED: Any = {"message": "Access Denied because object protected by object lock.", "declared": OPEN}
+
+
+@pytest.mark.parametrize(("own", "stale"), [(ALL, False), (READ, True)])
+def test_an_answer_that_comes_after_policies_shows_that_those_at_hand_are_stale(own: Any, stale: bool) -> None:
+    denied = call(head("DELETE", "/b/k?versionId=v1"), **LOCKED)
+    explanation = told(denied, iam__a=ana(own), buckets__b=BUCKET)
+    assert explanation.cause is not None
+    assert explanation.cause.layer == "object-lock"
+    assert any("stale" in note and "s3:DeleteObjectVersion" in note for note in explanation.notes) is stale

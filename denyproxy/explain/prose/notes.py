@@ -9,6 +9,7 @@ from denyproxy.explain.addresses import is_private, sees_private
 from denyproxy.explain.dialects import Difference
 from denyproxy.explain.finding import Finding, fact_of
 from denyproxy.explain.model import Cause
+from denyproxy.explain.prose.causes import sentence
 from denyproxy.explain.prose.near_misses import role_of
 from denyproxy.explain.prose.remedies import listed
 from denyproxy.explain.verdict import Judgement, doubts_of_deny
@@ -57,6 +58,7 @@ def notes(
             f"denyproxy verified the signature of {client} and signed with credentials of its own: S3 saw "
             f"{caller.principal.arn or 'those'}, and all that is said here is about them."
         )
+    remarks.extend(map(_on_overtaken, judgement.overtaken[:1]))
     remarks.extend(map(_on_doubt, judgement.doubts))
     if judgement.cause is not None:
         remarks.extend(_on_cause(judgement.cause, caller))
@@ -114,6 +116,13 @@ def _is_another(named: str, stated: Principal) -> bool:
     if stated.arn is None or role is None or ":role/" not in stated.arn:
         return named != stated.arn
     return parse_principal(named).account != stated.account or role != stated.arn.rpartition("/")[2]
+
+
+def _on_overtaken(finding: Finding) -> str:
+    return (
+        "The policies at hand are stale or incomplete: S3 looks at this only once policies allow the request, and by "
+        f"them it is denied. {sentence(finding)}"
+    )
 
 
 def _on_doubt(doubt: Doubt) -> str:
