@@ -328,6 +328,18 @@ def test_a_bucket_may_be_created_in_another_region(
     )
 
 
+def test_us_east_1_is_no_location_constraint() -> None:
+    regions = {"StringNotLike": {"s3:LocationConstraint": ["us-east-1", "us-west-2"]}}
+    deny = {"Sid": "Ours", "Effect": "Deny", "Action": "s3:CreateBucket", "Resource": "*", "Condition": regions}
+    case = scenario(
+        request={"operation": "CreateBucket", "method": "PUT", "key": None, "region": "us-east-1"},
+        policies={"identity": EVERYTHING, "scp": [[{"name": "p", "document": document({**ALL, "Action": "*"}, deny)}]]},
+        response={"status": 403, "code": "AccessDenied", "message": "Access Denied"},
+    )
+    (fix,) = fixes_of(case)
+    assert fix.summary.endswith("such as us-west-2.")
+
+
 def test_a_bucket_that_is_there_stays_in_its_region() -> None:
     (fix,) = fixes_of(SCENARIOS["scp-01"])
     assert fix.owner == "organization admin"

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-ke
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from denyproxy.explain.addresses import is_source
 from denyproxy.explain.prose.request_remedies import ACCESS_POINT, ATTESTED
@@ -57,6 +57,8 @@ _CREATED_IN = Surrounding(
     operations=frozenset({"CreateBucket"}),
     equal=("aws:requestedregion", "s3:locationconstraint"),
 )
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html: us-east-1 is no valid value.
+_CONSTRAINED_TO = replace(_CREATED_IN, can_be=lambda value, _: value != "us-east-1")
 
 SURROUNDINGS: Mapping[str, Surrounding] = {
     "aws:securetransport": Surrounding(values=("true",), only=frozenset({"true"})),
@@ -78,7 +80,7 @@ SURROUNDINGS: Mapping[str, Surrounding] = {
     "s3:dataaccesspointaccount": _ACCESS_POINT,
     "s3:accesspointnetworkorigin": _ACCESS_POINT,
     "aws:requestedregion": _CREATED_IN,
-    "s3:locationconstraint": _CREATED_IN,
+    "s3:locationconstraint": _CONSTRAINED_TO,
     "aws:principaltag": Surrounding("identity admin", within_reach=False, open=ATTESTED, attests=True),
     "s3:existingobjecttag": _TAGS_OF_RESOURCE,
     "s3:buckettag": _TAGS_OF_RESOURCE,
