@@ -544,6 +544,20 @@ def test_an_anonymous_caller_is_first_told_to_sign() -> None:
     assert public.summary.startswith("Only if the object is meant to be public")
 
 
+def test_an_endpoint_that_is_for_other_buckets_lets_nobody_through_who_signs() -> None:
+    (fix,) = fixes_of(SCENARIOS["vpe-e04"])
+    assert (fix.owner, fix.verified, fix.least_privilege) == ("network admin", True, False)
+    assert fix.summary.startswith("Allow s3:GetObject on arn:aws:s3:::al2023-repos-us-east-1-de612dc2/core/")
+    assert fix.summary.endswith(" to everyone in the VPC endpoint policy.")
+
+
+def test_an_endpoint_for_an_organization_lets_its_callers_through_who_sign() -> None:
+    sign, allow = fixes_of(SCENARIOS["vpe-e02"])
+    assert (sign.owner, sign.verified) == ("caller", False)
+    assert (allow.owner, allow.verified) == ("network admin", True)
+    assert allow.summary.startswith("Allow s3:GetObject")
+
+
 def test_a_missing_key_of_a_public_bucket_has_no_patch() -> None:
     (fix,) = fixes_of(SCENARIOS["miss-03"])
     assert (fix.owner, fix.patch, fix.verified) == ("caller", (), False)

@@ -39,7 +39,7 @@ from denyproxy.explain.remedies.places import (
     written,
 )
 from denyproxy.explain.remedies.repairs import repairs
-from denyproxy.explain.remedies.requests import unsigned, without_headers
+from denyproxy.explain.remedies.requests import signing_may_do, unsigned, without_headers
 from denyproxy.explain.remedies.scopes import principal_element, resource_of, says_only, scope_of
 from denyproxy.explain.remedies.statements import Json, allow, merged
 from denyproxy.explain.verdict import is_unloaded
@@ -67,7 +67,7 @@ def grants(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> lis
         return repaired
     extended = _extension(finding, case) if single else None
     added = extended or _addition(findings, case, missing_key=missing_key)
-    parts = [Part("caller", "the request", SIGN, open=SIGNER)] if anonymous else []
+    parts = [Part("caller", "the request", SIGN, open=SIGNER)] if anonymous and signing_may_do(finding) else []
     parts += [added] if added is not None else []
     return [*parts, *repaired, *unsigned(finding, case), *without_headers(finding, case)]
 
@@ -104,7 +104,7 @@ def _addition(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> 
     words += _wider(finding, policy_in_words(finding, case) if new else None) if len(findings) == 1 else ""
     if missing_key:
         words = missing_key_grant(words)
-    elif anonymous:
+    elif anonymous and finding.layer != "vpc-endpoint-policy":  # which opens a network's way, and makes nothing public
         words = public_grant(words)
     where = target(finding, case) if not new else f"{NEW_POLICY} of {holder(finding, case)}"
     exact = exact and carried.complete and sourced.complete

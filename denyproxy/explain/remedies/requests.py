@@ -27,6 +27,7 @@ from denyproxy.explain.remedies.sending import OF_SSE_C, SSE, SSE_C, SSE_KEY, Se
 from denyproxy.explain.remedies.surroundings import WITHOUT_ENDPOINT, Surrounding, can_be, surrounding
 from denyproxy.explain.remedies.turning import accepted, conditions, turning_values, with_values
 from denyproxy.iam.condition import Condition
+from denyproxy.iam.evidence import ElementEvidence
 from denyproxy.iam.principal import Principal, PrincipalType, is_service_linked
 from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import Truth
@@ -322,6 +323,18 @@ def signing(finding: Finding, case: Case) -> list[Part]:
         return []
     signed = _asks_who(evidence.statement) or evidence.statement.not_principal
     return [Part("caller", "the request", SIGN, open=SIGNER)] if signed else []
+
+
+def signing_may_do(finding: Finding) -> bool:
+    """For a missing Allow: may another policy, or this one, allow it to someone who signs? What an endpoint's policy
+    lets nobody do, no identity policy adds to it."""
+    if finding.layer != "vpc-endpoint-policy":
+        return True
+    return any(all(map(_is_of_the_caller, evidence.failing)) for evidence in finding.near_misses)
+
+
+def _is_of_the_caller(tested: ElementEvidence) -> bool:
+    return tested.part == "principal" or (tested.key or "").lower().startswith(_OF_PRINCIPALS)
 
 
 def unsigned(finding: Finding, case: Case) -> list[Part]:
