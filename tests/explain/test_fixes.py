@@ -722,6 +722,12 @@ def test_listing_has_to_be_allowed_in_all_layers_before_a_missing_key_is_a_404()
     }
 
 
+def test_a_quarantine_is_not_to_be_got_round() -> None:
+    (fix,) = fixes_of(SCENARIOS["act-e07"])
+    assert (fix.owner, fix.patch, fix.verified) == ("identity admin", (), False)
+    assert fix.summary.startswith("Replace the caller's access keys and see what was done with them: AWS attaches ")
+
+
 def test_a_boundary_of_awss_own_can_only_be_exchanged() -> None:
     listing = {"Effect": "Allow", "Action": "s3:List*", "Resource": "*"}
     boundary = {"name": "Edge", "arn": "arn:aws:iam::aws:policy/Edge", "document": document(listing)}

@@ -176,6 +176,14 @@ def other_policy(policy: str, what: str) -> str:
     return f"{policy} is managed by AWS and cannot be changed: attach another one that {what}"
 
 
+def quarantined(policy: str) -> str:
+    """AWS's own description of it: do not remove it, follow the support case."""
+    return (
+        f"replace the caller's access keys and see what was done with them: AWS attaches {policy} where credentials "
+        "have been exposed, and asks to keep it until its support case is settled"
+    )
+
+
 # Whole fixes
 
 

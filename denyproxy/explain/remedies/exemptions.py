@@ -18,6 +18,7 @@ from denyproxy.explain.prose.remedies import (
     named_today,
     only_if_present,
     other_policy,
+    quarantined,
     root_may,
     source_condition,
 )
@@ -29,6 +30,7 @@ from denyproxy.explain.remedies.places import (
     document_path,
     endpoint_of,
     is_aws_managed,
+    is_quarantine,
     naming_of,
     policy_in_words,
     replacing_statement,
@@ -59,7 +61,8 @@ def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
         return []
     owner, policy = PLACES[finding.layer].owner, policy_in_words(finding, case)
     if is_aws_managed(finding.policy):
-        return [Part(owner, target(finding, case), other_policy(policy, "does not deny it"))]
+        words = quarantined(policy) if is_quarantine(finding.policy) else other_policy(policy, "does not deny it")
+        return [Part(owner, target(finding, case), words)]
     scope, exact = scope_of(findings, case)
     statement = written(finding)
     if scope.principal is not None and says_only(finding.evidence.statement, "principal", scope):

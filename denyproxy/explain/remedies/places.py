@@ -52,6 +52,14 @@ def is_aws_managed(policy: Policy | None) -> bool:
     return len(parts) > 4 and parts[4] == "aws"
 
 
+def is_quarantine(policy: Policy | None) -> bool:
+    """Is it the one that AWS attaches to users whose credentials were exposed?
+
+    https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSCompromisedKeyQuarantineV3.html"""
+    name = (policy.arn or "").rpartition("/")[2] if policy is not None else ""
+    return is_aws_managed(policy) and name.startswith("AWSCompromisedKeyQuarantine")
+
+
 def is_shared(finding: Finding) -> bool:
     """Is the policy on the caller's side one that others have too: a group's, or a managed one?"""
     return finding.layer in ("identity", "session-policy") and finding.policy is not None and bool(finding.policy.arn)
