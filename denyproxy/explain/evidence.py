@@ -149,21 +149,28 @@ def _requirements(
 
 
 def _as_named(needed: tuple[Requirement, ...], denial: DenialMessage | None) -> tuple[Requirement, ...]:
-    """On the resource that S3 names (a KMS key, an access point), where it is not known which it is."""
-    named = denial.resource if denial is not None else None
-    if denial is None or named is None:
+    """What S3 names was needed: of the resource's side too, where it says that none there allows it, and on the
+    resource that it names (a KMS key, an access point), where it is not known which it is."""
+    if denial is None or denial.resource is None:
         return needed
-    fitting = [
-        item for item in needed if item.action == denial.action and is_on_unknown(item) and glob(item.resource, named)
+    of_action = [item for item in needed if item.action.lower() == denial.action.lower()]
+    fitting = [item for item in of_action if item.resource == denial.resource] or [
+        item for item in of_action if is_on_unknown(item) and glob(item.resource, denial.resource)
     ]
     if len(fitting) != 1:
         return needed
-    known = fitting[0]._replace(resource=named, needed=Truth.YES, facts=())
-    if known.role is Role.KMS:
-        known = known._replace(kms_key=named)
-    elif known.via_access_point is not None:
-        known = known._replace(via_access_point=named.partition("/object/")[0])
-    return tuple(known if item is fitting[0] else item for item in needed)
+    return tuple(_as_asked(item, denial, denial.resource) if item is fitting[0] else item for item in needed)
+
+
+def _as_asked(requirement: Requirement, denial: DenialMessage, resource: str) -> Requirement:
+    owner_asked = denial.effect == "implicit" and "bucket-policy" in denial.layers
+    caller_only = requirement.caller_only and not owner_asked
+    asked = requirement._replace(resource=resource, needed=Truth.YES, facts=(), caller_only=caller_only)
+    if asked.role is Role.KMS:
+        return asked._replace(kms_key=resource)
+    if asked.via_access_point is not None:
+        return asked._replace(via_access_point=resource.partition("/object/")[0])
+    return asked
 
 
 def _listing_for_missing_key(

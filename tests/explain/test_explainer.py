@@ -199,6 +199,32 @@ def test_a_message_that_the_policies_do_not_bear_out_makes_them_stale() -> None:
     assert explanation.upstream.agrees is False
 
 
+PUT_FULL_CONTROL = head("PUT", "/b/k", ("x-amz-acl", "bucket-owner-full-control"))
+PUT_ONLY = {"Sid": "Put", "Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}
+NO_GRANTS = {("b", "k"): replace(PLAIN, grants=())}
+
+
+def test_what_the_message_names_was_needed() -> None:
+    facts = world(policies(PUT_ONLY), replace(BUCKET, object_ownership="BucketOwnerPreferred"), objects=NO_GRANTS)
+    message = long("because no identity-based policy allows the s3:PutObjectAcl action", "s3:PutObjectAcl")
+    explanation = explain(call(PUT_FULL_CONTROL, message=message), facts)
+    assert explanation.cause is not None
+    assert (explanation.cause.layer, explanation.cause.action) == ("identity", "s3:PutObjectAcl")
+    assert explanation.certain
+    assert not explain(call(PUT_FULL_CONTROL), facts).certain
+
+
+def test_a_message_may_say_that_the_owner_of_the_bucket_was_asked_too() -> None:
+    granted = policies({**PUT_ONLY, "Principal": {"AWS": ALICE}}, name="bucket policy")
+    bucket = replace(BUCKET, account="444455556666", object_ownership="BucketOwnerPreferred", policy=granted)
+    message = long("because no resource-based policy allows the s3:PutObjectAcl action", "s3:PutObjectAcl")
+    facts = world(policies(ALLOW_ALL), bucket, objects=NO_GRANTS)
+    explanation = explain(call(PUT_FULL_CONTROL, message=message), facts)
+    assert explanation.cause is not None
+    assert (explanation.cause.layer, explanation.cause.statement) == ("bucket-policy", "Put")
+    assert explanation.certain
+
+
 def test_a_message_that_names_a_layer_that_is_not_loaded() -> None:
     message = long("with an explicit deny in a service control policy: arn:aws:organizations::1:policy/o-1/x/p-1")
     facts = world(policies(ALLOW_ALL), accounts={"111122223333": AccountFacts("111122223333")})
