@@ -166,6 +166,8 @@ def _as_asked(requirement: Requirement, denial: DenialMessage, resource: str) ->
     owner_asked = denial.effect == "implicit" and "bucket-policy" in denial.layers
     caller_only = requirement.caller_only and not owner_asked
     asked = requirement._replace(resource=resource, needed=Truth.YES, facts=(), caller_only=caller_only)
+    if requirement.resource == resource:
+        return asked
     if asked.role is Role.KMS:
         return asked._replace(kms_key=resource)
     if asked.via_access_point is not None:
@@ -179,7 +181,7 @@ def _listing_for_missing_key(
     """The permission to list that decides between 404 and 403, if the key may be missing and its read is allowed."""
     if _exists(request, snapshot) is Truth.YES or not authorizations:
         return None
-    if any(item.allowed is Truth.NO for item in authorizations):
+    if any(item.allowed is Truth.NO and item.requirement.needed is Truth.YES for item in authorizations):
         return None
     return missing_key_requirement(request, snapshot)
 

@@ -127,6 +127,17 @@ def _implicit(authorization: Authorization, objection: Objection) -> Iterator[Fi
     """A finding for the layer that does not allow, with the statement that was meant to."""
     policies, resource = layer_policies(authorization.policies, objection.layer, objection.level)
     request = authorization.evaluation.request
+    if any(entry.deny_only for entry in authorization.policies.resource if entry.layer == objection.layer):
+        yield Finding(
+            layer=objection.layer,
+            effect="implicit",
+            truth=objection.truth,
+            stage=_IMPLICIT,
+            authorization=authorization,
+            element="principal",
+            actual=request.principal.arn or "anonymous",
+        )
+        return
     if not policies.complete and objection.truth is Truth.UNKNOWN:
         yield _unknown_layer(authorization, objection, "implicit", _IMPLICIT)
         if not policies.policies:

@@ -14,7 +14,13 @@ from denyproxy.explain.finding import Finding
 from denyproxy.explain.model import Fix
 from denyproxy.explain.patches import Draft
 from denyproxy.explain.prose import remedies as say
-from denyproxy.explain.prose.state_remedies import MANAGED_KEY, MISSING_KEY_PUBLIC, NOT_KNOWN_WHICH, STAYS_MISSING
+from denyproxy.explain.prose.state_remedies import (
+    MANAGED_KEY,
+    MISSING_KEY_PUBLIC,
+    NO_KEY,
+    NOT_KNOWN_WHICH,
+    STAYS_MISSING,
+)
 from denyproxy.explain.remedies.exemptions import exemptions
 from denyproxy.explain.remedies.grants import grants
 from denyproxy.explain.remedies.part import Part
@@ -24,6 +30,7 @@ from denyproxy.explain.remedies.states import state_remedies
 from denyproxy.explain.trial import Trial
 from denyproxy.explain.verdict import Judgement
 from denyproxy.iam.principal import PrincipalType
+from denyproxy.s3.caller_side import uses_kms
 from denyproxy.s3.kms_keys import AWS_MANAGED_KEY
 from denyproxy.s3.request import is_on_unknown
 
@@ -92,6 +99,8 @@ def _of_policies(group: Sequence[Finding], judgement: Judgement, case: Case) -> 
     finding = group[0]
     if _is_managed_key(finding):
         return [Part("bucket owner", "encryption of the object", MANAGED_KEY)]
+    if finding.layer == "kms-key-policy" and not uses_kms(case.caller.principal) and finding.effect == "implicit":
+        return [Part("bucket owner", "encryption of the object", NO_KEY)]
     complied = compliance(finding, case)
     parts = [complied.part] if complied is not None else []
     if complied is not None and complied.within_reach and (finding.effect == "explicit" or not complied.part.open):

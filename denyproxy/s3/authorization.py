@@ -15,7 +15,7 @@ from denyproxy.iam.layers import AuthorizationRequest, Decision, Grant, PolicySe
 from denyproxy.iam.truth import UNKNOWN, Truth
 from denyproxy.s3.arn import Arn
 from denyproxy.s3.bucket_side import ALL_OFF, BucketSide, Switches
-from denyproxy.s3.caller_side import CallerSide, caller_side
+from denyproxy.s3.caller_side import CallerSide, caller_side, uses_kms
 from denyproxy.s3.gates import Refusal, same_account
 from denyproxy.s3.kms_keys import AWS_MANAGED_KEY
 from denyproxy.s3.open_facts import owned_thing
@@ -166,7 +166,8 @@ def _kms(
         policies, other, rcp = PolicyList(), Grant(direct=own), None
     elif declared.closed and not policies.policies and policies.complete:
         other = Grant(account=Truth.YES)
-    layer = ResourceLayer("kms-key-policy", policies, other_grant=other)
+    usable = uses_kms(caller.principal)
+    layer = ResourceLayer("kms-key-policy", policies, deny_only=not usable, other_grant=other if usable else Grant())
     return PolicySet(own, *side, rcp=rcp, resource=(layer,), resource_must_delegate=True)
 
 

@@ -46,3 +46,10 @@ def is_of_account(principal: Principal) -> bool:
     """Is there an account of a customer behind a caller? Not behind nobody, a service of AWS, or CloudFront."""
     outside = principal.type in (PrincipalType.ANONYMOUS, PrincipalType.SERVICE)
     return not outside and principal.account != _CLOUDFRONT
+
+
+def uses_kms(principal: Principal) -> bool:
+    """Can a key's policy allow it anything? KMS knows no unsigned requests, nor CloudFront's origin access identities.
+
+    https://repost.aws/knowledge-center/s3-website-cloudfront-error-403"""
+    return principal.type is not PrincipalType.ANONYMOUS and principal.account != _CLOUDFRONT

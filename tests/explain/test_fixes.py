@@ -558,6 +558,13 @@ def test_an_endpoint_for_an_organization_lets_its_callers_through_who_sign() -> 
     assert allow.summary.startswith("Allow s3:GetObject")
 
 
+@pytest.mark.parametrize("name", ["kms-e04", "kms-e05"])
+def test_no_key_policy_is_opened_to_those_whom_kms_does_not_serve(name: str) -> None:
+    (fix,) = fixes_of(SCENARIOS[name])
+    assert (fix.owner, fix.patch, fix.verified) == ("bucket owner", (), False)
+    assert fix.summary.startswith("Encrypt the object with SSE-S3")
+
+
 def test_a_missing_key_of_a_public_bucket_has_no_patch() -> None:
     (fix,) = fixes_of(SCENARIOS["miss-03"])
     assert (fix.owner, fix.patch, fix.verified) == ("caller", (), False)

@@ -108,6 +108,9 @@ def _implicit(finding: Finding, what: str) -> str:
     policy_type = POLICY_TYPES[finding.layer]
     head = f"No {policy_type} allows {what}"
     if finding.evidence is None:
+        if finding.element == "principal":
+            whom = "unsigned requests" if finding.actual == "anonymous" else "origin access identities"
+            return f"{head}: KMS does not serve {whom}, whatever the key's policy says."
         if finding.unknowns == (finding.layer,):
             return f"{head}, as far as is known: policies of this layer are not loaded."
         return f"{head}{'' if finding.policy is None else f' ({finding.policy.name} has no Allow for it)'}."

@@ -154,3 +154,7 @@ MANAGED_KEY = (
     "encrypt the object with a customer managed key, and allow the other account in its key policy: nobody can allow "
     "another account the AWS managed key aws/s3"
 )
+NO_KEY = (
+    "encrypt the object with SSE-S3 (AES256), or have the request signed by someone who may use the key (CloudFront: "
+    "by an origin access control): no key policy lets in unsigned requests or origin access identities"
+)
