@@ -214,6 +214,14 @@ def test_what_the_message_names_was_needed() -> None:
     assert not explain(call(PUT_FULL_CONTROL), facts).certain
 
 
+def test_a_deny_of_what_s3_may_not_ask_for_is_a_candidate_for_that_reason() -> None:
+    no_acls = {"Sid": "NoAcls", "Effect": "Deny", "Action": "s3:PutObjectAcl", "Resource": "*"}
+    bucket = replace(BUCKET, object_ownership="BucketOwnerPreferred")
+    (candidate, *_) = explain(call(PUT_FULL_CONTROL), world(policies(ALLOW_ALL, no_acls), bucket)).candidates
+    assert (candidate.statement, candidate.unknowns) == ("NoAcls", ())
+    assert candidate.why == "a Deny at hand applies, should S3 ask for it"
+
+
 def test_a_message_may_say_that_the_owner_of_the_bucket_was_asked_too() -> None:
     granted = policies({**PUT_ONLY, "Principal": {"AWS": ALICE}}, name="bucket policy")
     bucket = replace(BUCKET, account="444455556666", object_ownership="BucketOwnerPreferred", policy=granted)

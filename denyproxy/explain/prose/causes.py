@@ -309,7 +309,7 @@ def rank_reason(finding: Finding) -> str:
     """Why a candidate stands where it does."""
     facts = ", ".join(finding.unknowns)
     if finding.evidence is not None and finding.effect == "explicit":
-        return f"a Deny at hand applies, depending on {facts}"
+        return "a Deny at hand applies, " + (f"depending on {facts}" if facts else "should S3 ask for it")
     if finding.evidence is not None and finding.truth is Truth.UNKNOWN:
         return f"an Allow at hand may not apply, depending on {facts}" if facts else "an Allow at hand may not apply"
     if finding.evidence is not None or finding.truth is Truth.YES:
