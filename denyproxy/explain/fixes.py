@@ -25,7 +25,8 @@ from denyproxy.explain.remedies.exemptions import exemptions
 from denyproxy.explain.remedies.grants import grants
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import PLACES
-from denyproxy.explain.remedies.requests import compliance, signing
+from denyproxy.explain.remedies.requests import compliance
+from denyproxy.explain.remedies.signing import signing
 from denyproxy.explain.remedies.states import state_remedies
 from denyproxy.explain.trial import Trial
 from denyproxy.explain.verdict import Judgement

@@ -682,3 +682,10 @@ def test_of_two_policies_the_one_that_is_public_is_named(name: str, policy: str)
     assert explanation.summary.startswith(f"The {policy} is public, and the RestrictPublicBuckets setting")
     assert explanation.fixes[0].target == policy
     assert f"of the {policy} that allows everyone, name account 444455556666" in explanation.fixes[0].summary
+
+
+@pytest.mark.parametrize(("code", "is_told"), [("AccessDenied", True), ("RequestTimeTooSkewed", False)])
+def test_what_a_tool_asks_for_unseen_is_told_where_permission_is_the_matter(code: str, is_told: bool) -> None:
+    request = {"operation": "ListObjectsV2", "key": None, "query": {"list-type": "2"}}
+    notes = explain(case(request=request, response={"status": 403, "code": code, "message": ""})).notes
+    assert any(note.startswith("Tools list the bucket") for note in notes) is is_told

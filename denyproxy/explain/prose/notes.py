@@ -66,7 +66,7 @@ def notes(
         if judgement.cause.layer == "signature-mismatch" and judgement.cause.element is None and call.mode == "forward":
             remarks.append(_COLLAPSED)
     hidden = _HIDDEN_CALLS.get(request.operation or "")
-    if hidden is not None:
+    if hidden is not None and (judgement.cause is None or judgement.cause.effect != "not-policy"):
         remarks.append(hidden)
     if snapshot.problems:
         first = snapshot.problems[0]

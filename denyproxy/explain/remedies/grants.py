@@ -39,8 +39,9 @@ from denyproxy.explain.remedies.places import (
     written,
 )
 from denyproxy.explain.remedies.repairs import repairs
-from denyproxy.explain.remedies.requests import signing_may_do, unsigned, without_headers
+from denyproxy.explain.remedies.requests import without_headers
 from denyproxy.explain.remedies.scopes import principal_element, resource_of, says_only, scope_of
+from denyproxy.explain.remedies.signing import signing_may_do, unsigned
 from denyproxy.explain.remedies.statements import Json, allow, merged
 from denyproxy.explain.verdict import is_unloaded
 from denyproxy.iam.mismatch import Mismatch

@@ -7,7 +7,6 @@ from urllib.parse import quote, urlencode
 
 from denyproxy.explain.case import Case
 from denyproxy.explain.finding import Finding
-from denyproxy.explain.patches import Draft
 from denyproxy.explain.prose.remedies import caller_in_words, label
 from denyproxy.explain.prose.request_remedies import (
     CONFIGURED,
@@ -19,7 +18,7 @@ from denyproxy.explain.prose.request_remedies import (
     surroundings_change,
     with_partner,
 )
-from denyproxy.explain.prose.state_remedies import SIGN, SIGNER, UNSIGNED, leave_out
+from denyproxy.explain.prose.state_remedies import leave_out
 from denyproxy.explain.remedies.fields import REQUEST_TAG, TAG_KEYS, TAGGING, Field, field_of
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import endpoint_of
@@ -27,9 +26,7 @@ from denyproxy.explain.remedies.sending import OF_SSE_C, SSE, SSE_C, SSE_KEY, Se
 from denyproxy.explain.remedies.surroundings import WITHOUT_ENDPOINT, Surrounding, can_be, surrounding
 from denyproxy.explain.remedies.turning import accepted, conditions, turning_values, with_values
 from denyproxy.iam.condition import Condition
-from denyproxy.iam.evidence import ElementEvidence
 from denyproxy.iam.principal import Principal, PrincipalType, is_service_linked
-from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.caller_side import is_of_account
 from denyproxy.s3.condition_keys import keys_of_action
@@ -42,9 +39,6 @@ _NEEDING = {
     "s3:putobjecttagging": ("x-amz-tagging",),
 }
 """Action (lower case) -> headers on account of which a new object needs it."""
-
-
-_OF_PRINCIPALS = ("aws:principal", "aws:userid", "aws:username")
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,11 +260,12 @@ def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None
     words_of = [_field_words(fields, query, case)] if fields else []
     alone = _without_partner(change, case)
     words_of[:1] = [with_partner(words_of[0], alone)] if alone else words_of[:1]
-    context = finding.authorization.evaluation.request.context if finding.authorization is not None else None
+    assert finding.authorization is not None
+    context = finding.authorization.evaluation.request.context
     for item in change.around:
         assumed |= {**item.row.also, item.condition.lower_key: item.value}
         assumed |= dict.fromkeys(item.row.equal, item.value)
-    endpoint = endpoint_of(context) if context is not None and "aws:sourceip" in assumed else None
+    endpoint = endpoint_of(context) if "aws:sourceip" in assumed else None
     if endpoint is not None and assumed["aws:sourceip"] is not None:
         assumed |= WITHOUT_ENDPOINT
     else:
@@ -314,58 +309,6 @@ def _field_words(fields: Sent, query: frozenset[str], case: Case) -> str:
 
 def _around_words(item: _Around, statement: str, endpoint: str | None) -> str:
     return surroundings_change(item.condition, item.value, statement, endpoint)
-
-
-def signing(finding: Finding, case: Case) -> list[Part]:
-    """For a Deny that spares some of those who sign: an unsigned request may be signed."""
-    evidence = finding.evidence
-    if evidence is None or case.caller.principal.type is not PrincipalType.ANONYMOUS:
-        return []
-    signed = _asks_who(evidence.statement) or evidence.statement.not_principal
-    return [Part("caller", "the request", SIGN, open=SIGNER)] if signed else []
-
-
-def signing_may_do(finding: Finding) -> bool:
-    """For a missing Allow: may another policy, or this one, allow it to someone who signs? What an endpoint's policy
-    lets nobody do, no identity policy adds to it."""
-    if finding.layer != "vpc-endpoint-policy":
-        return True
-    return any(all(map(_is_of_the_caller, evidence.failing)) for evidence in finding.near_misses)
-
-
-def _is_of_the_caller(tested: ElementEvidence) -> bool:
-    return tested.part == "principal" or (tested.key or "").lower().startswith(_OF_PRINCIPALS)
-
-
-def unsigned(finding: Finding, case: Case) -> list[Part]:
-    """Of another account, what is public for anonymous callers needs an identity policy for all others."""
-    assert finding.authorization is not None
-    layers = finding.authorization.evaluation.layers
-    granted = layers["bucket-policy"].grant if "bucket-policy" in layers else None
-    foreign = finding.authorization.policies.same_account is Truth.NO
-    if finding.layer != "identity" or not foreign or granted is None or granted.direct is not Truth.YES:
-        return []
-    statements = layers["bucket-policy"].statements
-    public = any(truth is Truth.YES and _is_public(statement) for _, statement, truth in statements)
-    return [Part("caller", "the request", UNSIGNED, _without_credentials)] if public else []
-
-
-def _is_public(statement: Statement) -> bool:
-    element = statement.principal
-    everyone = element is not None and any(entry.kind == "everyone" for entry in element.entries)
-    return statement.effect == "Allow" and not statement.not_principal and everyone and not _asks_who(statement)
-
-
-def _asks_who(statement: Statement) -> bool:
-    """Has it conditions on the caller, of which an unsigned request tells nothing?"""
-    return any(condition.lower_key.startswith(_OF_PRINCIPALS) for condition in statement.conditions)
-
-
-def _without_credentials(draft: Draft) -> None:
-    draft.put("anonymous", "request", "principal")
-    for member in ("principal_role", "principal_account"):
-        if draft.get("request", member) is not None:
-            draft.put(None, "request", member)
 
 
 def without_headers(finding: Finding, case: Case) -> list[Part]:
