@@ -41,7 +41,9 @@ def _values(fields: Sequence[bytes]) -> tuple[str, ...]:
 
 def _lower(value: str) -> str:
     """Of ASCII alone: there are letters elsewhere whose lower case is ASCII."""
-    return value.lower() if value.isascii() else value
+    if value.isascii():
+        return value.lower()
+    return value.encode("utf-8", "surrogateescape").lower().decode("utf-8", "surrogateescape")
 
 
 class _Received:

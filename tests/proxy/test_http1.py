@@ -50,6 +50,7 @@ def test_a_response_head() -> None:
         (b"HTTP/1.1 200 OK", True),
         (b"HTTP/1.1 200 OK\r\nConnection: close", False),
         (b"HTTP/1.0 200 OK\r\nConnection: \xe2\x84\xaaeep-alive", False),
+        (b"HTTP/1.1 200 OK\r\nConnection: Close, \xe9\xc3\xa9", False),
         (b"HTTP/1.1 200 OK\r\nConnection: Keep-Alive, CLOSE", False),
         (b"HTTP/1.0 200 OK", False),
         (b"HTTP/1.0 200 OK\r\nConnection: keep-alive", True),
