@@ -350,3 +350,16 @@ def test_an_answer_that_comes_after_policies_shows_that_those_at_hand_are_stale(
     assert explanation.cause is not None
     assert explanation.cause.layer == "object-lock"
     assert any("stale" in note and "s3:DeleteObjectVersion" in note for note in explanation.notes) is stale
+
+
+def test_a_role_that_is_not_loaded_was_not_meant_as_its_session() -> None:
+    """A statement that lists the id of a deleted role is not to list a session of the new one instead."""
+    session = "arn:aws:sts::444455556666:assumed-role/reader/s1"
+    policy = document("Read", Resource="arn:aws:s3:::b/*", Principal={"AWS": "AROAEXAMPLEDELETED1"})
+    denied = call(**said(not_allowed_by("resource-based policy"), session))
+    explanation = told(denied, session, buckets__b={**BUCKET, "Policy": policy})
+    assert explanation.cause is not None
+    assert (explanation.cause.layer, explanation.cause.statement) == ("bucket-policy", "Read")
+    assert [fix.summary for fix in explanation.fixes] == [
+        "Allow s3:GetObject on arn:aws:s3:::b/k to role reader in the bucket policy."
+    ]

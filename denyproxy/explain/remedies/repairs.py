@@ -121,13 +121,19 @@ def _principal(item: ElementEvidence, finding: Finding, case: Case) -> str | Non
     return arn if isinstance(arn, str) else None
 
 
+def _made_again(item: ElementEvidence, finding: Finding, case: Case) -> str | None:
+    """Not the session, which is all that is known of a role whose path is not: a role was meant."""
+    arn = _principal(item, finding, case)
+    return None if arn is None or ":assumed-role/" in arn else arn
+
+
 _CORRECTED: dict[Mismatch, _Correction] = {
     Mismatch.TRAILING_SLASH: _slash,
     Mismatch.CASE_DIFFERS: _case,
     Mismatch.COLON_FOR_SLASH: _colon,
     Mismatch.OTHER_PARTITION: _partition,
     Mismatch.API_NAME_INSTEAD_OF_ACTION: _action,
-    Mismatch.DELETED_PRINCIPAL: _principal,
+    Mismatch.DELETED_PRINCIPAL: _made_again,
     Mismatch.SESSION_NAME_DIFFERS: _principal,
     Mismatch.ROLE_NOT_SESSION: _principal,
     Mismatch.PATH_DIFFERS: _principal,
