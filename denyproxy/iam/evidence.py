@@ -35,6 +35,8 @@ class ElementEvidence(NamedTuple):
     """NotAction, NotResource, NotPrincipal, or a negated operator."""
     values: tuple[str, ...] = ()
     """Of conditions: `expected` value by value."""
+    put_in: str | None = None
+    """Of a variable that has a value: that value."""
 
 
 class StatementEvidence(NamedTuple):

@@ -89,8 +89,22 @@ def _resource(statement: Statement, resource: str, context: RequestContext) -> E
     else:
         element, expected, reason, key = _resource_miss(statement, resource, matches, context, best)
     return ElementEvidence(
-        element, truth, expected, resource, reason, flags=flags, part="resource", key=key, negated=negated
+        element,
+        truth,
+        expected,
+        resource,
+        reason,
+        flags=flags,
+        part="resource",
+        key=key,
+        negated=negated,
+        put_in=_put_in(key, context) if reason is Mismatch.VALUE_DIFFERS else None,
     )
+
+
+def _put_in(key: str | None, context: RequestContext) -> str | None:
+    values = context.lookup(key) if key is not None else None
+    return values[0] if isinstance(values, tuple) and len(values) == 1 else None
 
 
 def _resource_miss(

@@ -106,7 +106,7 @@ def by_bucket(document: dict[str, Any], principal: str, **policies: Any) -> Expl
         ),
         (
             {"Resource": "arn:aws:s3:::b/${aws:username}/*"},
-            "with the caller's aws:username in its place, arn:aws:s3:::b/${aws:username}/* does not match "
+            "with the caller's aws:username (alice) in its place, arn:aws:s3:::b/${aws:username}/* does not match "
             "arn:aws:s3:::b/a/k.txt",
         ),
         (

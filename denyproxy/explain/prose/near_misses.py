@@ -169,7 +169,8 @@ def _absent(item: ElementEvidence, action: str) -> str:
 
 def _differs(item: ElementEvidence) -> str:
     if item.element.startswith("variable:"):
-        return f"with the caller's {item.key} in its place, {short(item.expected)} does not match {item.actual}"
+        value = f" ({short(item.put_in)})" if item.put_in is not None else ""
+        return f"with the caller's {item.key}{value} in its place, {short(item.expected)} does not match {item.actual}"
     return _DEFAULTS[kind_of(item.element)](item)
 
 
