@@ -573,3 +573,12 @@ def test_tags_that_are_denied_are_left_out(operator: str, sent: str, kept: Docum
     fix = first(case)
     assert told(fix) == ("caller", True, True)
     assert patched(case, fix)["request"]["headers"] == kept
+
+
+def test_tags_that_several_conditions_ask_for_are_sent_together() -> None:
+    tags = {"s3:RequestObjectTag/a": "x", "s3:RequestObjectTag/b": "y"}
+    allow = {"Effect": "Allow", "Action": "*", "Resource": "*", "Condition": {"StringEquals": tags}}
+    request = {"operation": "PutObject", "method": "PUT", "headers": {"x-amz-tagging": "c=z"}}
+    (fix,) = fixes_of(scenario(request=request, policies={"identity": [{"name": "p", "document": document(allow)}]}))
+    assert told(fix) == ("caller", True, True)
+    assert fix.summary == "Send x-amz-tagging: c=z&a=x&b=y."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlencode
 
@@ -30,7 +31,6 @@ from denyproxy.iam.principal import Principal, PrincipalType, is_service_linked
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.caller_side import is_of_account
 from denyproxy.s3.condition_keys import keys_of_action
-from denyproxy.s3.request import S3Request
 from denyproxy.sigv4.wire import parse_query
 
 _GRANTS = ("read", "write", "read-acp", "write-acp", "full-control")
@@ -176,7 +176,7 @@ def _turn_field(change: _Change, wanted: Field, condition: Condition, finding: F
         if value is not None and not _is_taken(wanted, value):
             continue
         if condition.lower_key.startswith(REQUEST_TAG):
-            value = _with_tag(case.request, condition.key.partition("/")[2], value)
+            value = _with_tag(_tags(change, case), condition.key.partition("/")[2], value)
         change.fields[wanted.name] = (wanted, value)
         if value is None and case.request.header(wanted.partner) is not None:
             change.fields[wanted.partner] = (Field(wanted.partner, wanted.operations), None)
@@ -212,7 +212,7 @@ def _turn_tag_keys(change: _Change, condition: Condition, finding: Finding, case
     assert finding.authorization is not None
     context = finding.authorization.evaluation.request.context
     wanted = Truth.NO if finding.effect == "explicit" else Truth.YES
-    sent = parse_query(case.request.header(TAGGING.name) or "")
+    sent = _tags(change, case)
     kept = [tag for tag in sent if condition.test(with_values(context, {TAG_KEYS: tag[0]})) is wanted]
     without = condition.test(with_values(context, {TAG_KEYS: None})) is wanted
     if len(kept) == len(sent) or not (kept or without):
@@ -236,9 +236,15 @@ def _own_key(case: Case) -> tuple[str, ...]:
     return (default,) if isinstance(default, str) else ()
 
 
-def _with_tag(request: S3Request, tag: str, value: str | None) -> str | None:
+def _tags(change: _Change, case: Case) -> tuple[tuple[str, str], ...]:
+    """The tags that are sent, with what is changed of them already."""
+    sent = case.request.header(TAGGING.name)
+    return parse_query(change.fields.get(TAGGING.name, (TAGGING, sent))[1] or "")
+
+
+def _with_tag(sent: Sequence[tuple[str, str]], tag: str, value: str | None) -> str | None:
     """x-amz-tagging with one tag set, or taken out."""
-    tags = dict(parse_query(request.header(TAGGING.name) or ""))
+    tags = dict(sent)
     tags.pop(tag, None)
     if value is not None:
         tags[tag] = value
