@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache
+from time import time
 from typing import NamedTuple
 
 from denyproxy.exchange import RequestHead, Resigned
@@ -101,6 +102,12 @@ class ResignedRequest(UpstreamRequest):
         return Resigned(call.signer.principal, call.client.principal, key_id)
 
 
+@lru_cache(maxsize=1)
+def _moment(second: int) -> datetime:
+    """Many requests share a second."""
+    return datetime.fromtimestamp(second, UTC)
+
+
 class Resign:
     """Verifies with a table of access keys and signs again."""
 
@@ -116,7 +123,7 @@ class Resign:
         *,
         options: ResignOptions = ResignOptions(),
         otherwise: UpstreamMode | None = None,
-        clock: Callable[[], datetime] = partial(datetime.now, UTC),  # noqa: B008
+        clock: Callable[[], datetime] = lambda: _moment(int(time())),
     ) -> None:
         """`otherwise`: the mode of requests that are not signed with a key of the table; None: those that are signed
         are refused."""

@@ -10,7 +10,7 @@ import hmac
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -155,7 +155,7 @@ def sign_fields(
 
     `start`: `request_start`. `now`: aware UTC. `payload`: the value of x-amz-content-sha256. `host`: the upstream's,
     if it is another."""
-    timestamp = _written(int(now.timestamp()))
+    timestamp = written(now)
     plan = _plans[fields.names.written]
     values = [*fields.values, timestamp, payload]
     if host is not None and plan.host is not None:
@@ -234,15 +234,10 @@ def _plan(written: tuple[str, ...]) -> Plan:
 _plans = Remembered(_plan, size=1024)
 
 
-def written(moment: datetime) -> str:
-    """As in X-Amz-Date."""
-    return moment.strftime("%Y%m%dT%H%M%SZ")
-
-
 @lru_cache(maxsize=16)
-def _written(second: int) -> str:
-    """Many requests share a second."""
-    return written(datetime.fromtimestamp(second, UTC))
+def written(moment: datetime) -> str:
+    """As in X-Amz-Date. `moment`: aware UTC."""
+    return moment.strftime("%Y%m%dT%H%M%SZ")
 
 
 def _not_sent(moved: Headers, headers: Headers) -> Headers:
