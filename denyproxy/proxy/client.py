@@ -214,7 +214,7 @@ class ClientConnection(Outgoing, asyncio.Protocol):
                 return
             head = parse_request(data[:end], self._expected)
             self._expected = head.names if head.names.short else None
-            if len(head.values) > self._server.fields or head.names.hosts > 1:
+            if len(head.names.starts) > self._server.fields or head.names.hosts > 1:
                 raise NotHTTP("too many header fields")
             self._held = data[end + 4 :]
             if head.chunked or head.length:

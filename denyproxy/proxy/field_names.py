@@ -17,8 +17,17 @@ KEPT_NAMES = 1024
 """Bytes of names that are kept."""
 _OFTEN = 16
 """As many heads with the same names are worth a pattern, which takes longer to compile than they to read."""
-_PLAIN_VALUE = r" (?! )([ -~]*[!-~])"
-"""Printable ASCII, with one space before it and none after."""
+LONGEST_LENGTH = 18
+"""Digits of a Content-Length."""
+_PLAIN_VALUE = r" (?![ \t])(.*)(?<![ \t])"
+"""With one space before it and none after."""
+_FRAMING = {
+    Role.CONTENT_LENGTH: rf" ([0-9]{{1,{LONGEST_LENGTH}}})",
+    Role.TRANSFER_ENCODING: r" ((?i:chunked))",
+    Role.EXPECT: r" ((?i:100-continue))",
+    Role.CONNECTION: r" ((?i:keep-alive))",
+}
+"""What these say in plain heads."""
 
 
 @dataclass(slots=True)
@@ -50,17 +59,22 @@ class FieldNames:
     """Messages that had these names, until there is a pattern."""
     pattern: re.Pattern[str] | None = None
     """What a plain head with these names matches as a whole: its groups are parts of the first line, then values."""
+    first: int = 0
+    """The group of the first value."""
 
     def match(self, head: bytes) -> re.Match[str] | None:
-        """Is it a plain head with these names?"""
-        return None if self.pattern is None else self.pattern.fullmatch(head.decode("latin-1"))
+        """Is it a plain head with these names? ASCII, in lines that end by CRLF, of HTTP/1.1; each value has one space
+        before it, and those that frame the message are the common ones: its connection goes on."""
+        if self.pattern is None or not head.isascii() or head.count(13) != len(self.starts) or 0 in head:
+            return None
+        return self.pattern.fullmatch(head.decode("ascii"))
 
     def travelling(self, head: bytes, match: re.Match[str]) -> bytes:
         """A plain head without the fields that stay behind."""
-        kept, start, first = b"", 0, match.re.groups - len(self.starts)
+        kept, start, first = b"", 0, self.first
         for place in self.dropped:
-            kept += head[start : match.end(first + place)]
-            start = match.end(first + place + 1)
+            kept += head[start : match.end(first + place - 1)]
+            start = match.end(first + place)
         return kept + head[start:] if start else head
 
     def mentions_dropped(self, head: bytes) -> bool:
@@ -72,9 +86,12 @@ class FieldNames:
     def note(self, first_line: str) -> None:
         """A message had these names. `first_line`: the pattern of its first line."""
         self.seen += 1
-        if self.seen == _OFTEN:
-            lines = (re.escape(start.decode("ascii")) + _PLAIN_VALUE for start in self.starts)
+        if self.seen == _OFTEN and (self.length is None or self.coding is None):
+            lines = (
+                re.escape(start.decode("ascii")) + _FRAMING.get(roles[start], _PLAIN_VALUE) for start in self.starts
+            )
             self.pattern = re.compile("\r\n".join((first_line, *lines)))
+            self.first = self.pattern.groups - len(self.starts) + 1
 
 
 def read_names(starts: tuple[bytes, ...]) -> FieldNames:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from denyproxy.exchange import RequestHead
-from denyproxy.proxy.field_names import KEPT_NAMES, FieldNames, read_names, starts_of
+from denyproxy.proxy.field_names import KEPT_NAMES, LONGEST_LENGTH, FieldNames, read_names, starts_of
 from denyproxy.proxy.heads import (
     FieldLines,
     NotHTTP,
@@ -24,11 +24,9 @@ from denyproxy.proxy.heads import (
 from denyproxy.remembered import Remembered
 from denyproxy.sigv4.fields import Fields, fields_of
 
-_LONGEST_LENGTH = 18
-"""Digits."""
 _STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9][0-9])(?: (.*))?")
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([^\x00-\x20\x7f]+) HTTP/1\.([01])")
-_PLAIN_STATUS_LINE = r"HTTP/1\.1 ([1-9][0-9][0-9]) ([ -~]*)"
+_PLAIN_STATUS_LINE = r"HTTP/1\.1 ([1-9][0-9][0-9]) (.*)"
 _PLAIN_REQUEST_LINE = r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) ([!-~]+) (HTTP/1\.1)"
 """The last group ends with the line."""
 _names_in_requests = Remembered(read_names, size=KEPT_NAMES)
@@ -51,26 +49,36 @@ class _Received:
 
     __slots__ = (
         "_altered",
+        "_match",
         "_received",
         "_travels",
+        "_values",
         "chunked",
         "expects_continue",
         "http11",
         "keep_alive",
         "length",
         "names",
-        "values",
     )
 
-    def __init__(self, received: bytes, travels: bytes, names: FieldNames, values: Sequence[str], http11: bool) -> None:
-        """`received`: without the empty line at its end. `travels`: the same without what stays behind."""
+    def __init__(
+        self,
+        received: bytes,
+        names: FieldNames,
+        match: re.Match[str] | None,
+        travels: bytes = b"",
+        values: Sequence[str] = (),
+        http11: bool = True,
+    ) -> None:
+        """`received`: without the empty line at its end. `match`: of the pattern of a plain head; if it is none, then
+        `travels` is the same without what stays behind, and `values` are those of all fields."""
         self._received = received
+        self._match = match
         self._travels = travels
+        self._values = values
         self._altered = False
         """Is it not by their names alone that fields travel or stay?"""
         self.names = names
-        self.values = values
-        """Of all fields, without white space around them; bytes that are not UTF-8 survive as surrogates."""
         self.http11 = http11
         self.length: int | None = None
         """Of the body, if there is a Content-Length."""
@@ -78,8 +86,25 @@ class _Received:
         self.keep_alive = http11
         self.expects_continue = False
         """Other expectations travel on like any field: S3 ignores them. HTTP/1.0 has none."""
-        if not names.says_nothing:
+        if names.says_nothing:
+            return
+        if match is None:
             self._heed(names, values)
+        else:
+            if names.length is not None:
+                self.length = int(match[names.first + names.length])
+            self.chunked = names.coding is not None
+            self.expects_continue = names.expect is not None
+
+    @property
+    def plain(self) -> bool:
+        """Is each field that travels on one line, `Name: value`, in ASCII?"""
+        return self._match is not None and not self._altered
+
+    @property
+    def values(self) -> Sequence[str]:
+        """Of all fields, without white space around them; bytes that are not UTF-8 survive as surrogates."""
+        return self._values if self._match is None else self._match.groups()[self.names.first - 1 :]
 
     @property
     def fields(self) -> FieldLines:
@@ -89,17 +114,23 @@ class _Received:
     @property
     def relayed(self) -> FieldLines:
         """Those that travel on."""
-        return self._travels.split(b"\r\n")[1:]
+        return self._travelling().split(b"\r\n")[1:]
 
     @relayed.setter
     def relayed(self, fields: FieldLines) -> None:
-        self._travels = b"\r\n".join((self._travels.partition(b"\r\n")[0], *fields))
+        self._travels = b"\r\n".join((self._travelling().partition(b"\r\n")[0], *fields))
         self._altered = True
+
+    def _travelling(self) -> bytes:
+        """All that travels on."""
+        if not self._travels and self._match is not None:
+            self._travels = self.names.travelling(self._received, self._match)
+        return self._travels
 
     def _heed(self, names: FieldNames, values: Sequence[str]) -> None:
         if names.length is not None:
             value = values[names.length]
-            if not (value.isdigit() and value.isascii()) or len(value) > _LONGEST_LENGTH:
+            if not (value.isdigit() and value.isascii()) or len(value) > LONGEST_LENGTH:
                 raise NotHTTP("a Content-Length that is no number")
             self.length = int(value)
         if names.coding is not None:
@@ -122,7 +153,7 @@ class _Received:
 
     def write(self) -> bytes:
         """As it travels on."""
-        return self._travels + b"\r\n\r\n"
+        return self._travelling() + b"\r\n\r\n"
 
 
 class ReceivedResponse(_Received):
@@ -131,10 +162,17 @@ class ReceivedResponse(_Received):
     __slots__ = ("status",)
 
     def __init__(
-        self, status: int, received: bytes, travels: bytes, names: FieldNames, values: Sequence[str], http11: bool
+        self,
+        status: int,
+        received: bytes,
+        names: FieldNames,
+        match: re.Match[str] | None,
+        travels: bytes = b"",
+        values: Sequence[str] = (),
+        http11: bool = True,
     ) -> None:
         self.status = status
-        super().__init__(received, travels, names, values, http11)
+        super().__init__(received, names, match, travels, values, http11)
 
     @property
     def reason(self) -> bytes:
@@ -152,22 +190,23 @@ class ReceivedRequest(_Received):
         method: str,
         target: str,
         received: bytes,
-        travels: bytes,
         names: FieldNames,
-        values: Sequence[str],
-        http11: bool,
+        match: re.Match[str] | None,
+        travels: bytes = b"",
+        values: Sequence[str] = (),
+        http11: bool = True,
     ) -> None:
         self.method = method
         self.target = target
         self._head: RequestHead | None = None
-        super().__init__(received, travels, names, values, http11)
+        super().__init__(received, names, match, travels, values, http11)
         if self._altered or (names.dropped and names.mentions_dropped(received)):
             self.relayed = with_signed(method, target, self.fields, self.relayed)
 
     @property
     def line(self) -> bytes:
         """The request line as it travels on."""
-        return self._travels.partition(b"\r\n")[0]
+        return self._travelling().partition(b"\r\n")[0]
 
     @property
     def head(self) -> RequestHead:
@@ -198,21 +237,19 @@ _status_lines = Remembered(_status_line)
 def parse_response(head: bytes, expected: FieldNames | None = None) -> ReceivedResponse:
     """A head without the empty line at its end. `expected`: names that its fields may well have. Raises NotHTTP."""
     if expected is not None and (match := expected.match(head)) is not None:
-        said, travels = match.groups(), expected.travelling(head, match)
-        return ReceivedResponse(int(said[0]), head, travels, expected, said[2:], http11=True)
+        return ReceivedResponse(int(match[1]), head, expected, match)
     line, *fields = _lines(head)
     http11, number, reason = _status_lines[line]
     names = _names_in_responses[starts_of(fields)]
     names.note(_PLAIN_STATUS_LINE)
     travels = b"\r\n".join((b"HTTP/1.1 %d %b" % (number, reason), *names.kept(fields)))
-    return ReceivedResponse(number, head, travels, names, _values(fields), http11=http11)
+    return ReceivedResponse(number, head, names, None, travels, _values(fields), http11)
 
 
 def parse_request(head: bytes, expected: FieldNames | None = None) -> ReceivedRequest:
     """A head without the empty line at its end. `expected`: names that its fields may well have. Raises NotHTTP."""
     if expected is not None and (match := expected.match(head)) is not None:
-        said, travels = match.groups(), expected.travelling(head, match)
-        return ReceivedRequest(said[0], said[1], head, travels, expected, said[3:], http11=True)
+        return ReceivedRequest(match[1], match[2], head, expected, match)
     line, *fields = _lines(head)
     found = _REQUEST_LINE.fullmatch(line)
     if found is None:
@@ -221,7 +258,7 @@ def parse_request(head: bytes, expected: FieldNames | None = None) -> ReceivedRe
     names = _names_in_requests[starts_of(fields)]
     names.note(_PLAIN_REQUEST_LINE)
     travels = b"\r\n".join((request_line(method, target), *names.kept(fields)))
-    return ReceivedRequest(method, target, head, travels, names, _values(fields), http11=found[3] == b"1")
+    return ReceivedRequest(method, target, head, names, None, travels, _values(fields), found[3] == b"1")
 
 
 def _lines(head: bytes) -> list[bytes]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from denyproxy.exchange import HOP_BY_HOP, Headers, RequestHead
 from denyproxy.proxy.aws_hosts import LONGEST_HOST
 from denyproxy.proxy.endpoints import Endpoint
-from denyproxy.proxy.heads import request_line, unbroken
+from denyproxy.proxy.heads import field_lines, request_line, unbroken, write_head
 from denyproxy.proxy.http1 import ReceivedRequest, SignedRequest
 from denyproxy.remembered import Remembered
 from denyproxy.sigv4.canonical import request_start
@@ -44,15 +44,20 @@ def signed_again(
             host=host,
         )
         return made.head, made
-    method, line, start = request.method, request.line, verified.start
+    method, start = request.method, verified.start
     if target != request.target:
-        line = unbroken(request_line(method, target))
+        unbroken(target.encode("utf-8", "surrogateescape"))
         start = request_start(method, target, path_as_sent=as_sent)
     signed = sign_fields(start, fields, credentials, region, service, now, payload, host)
-    lines = list(signed.plan.kept(request.relayed))
-    for place in signed.plan.hosts:
-        lines[place] = lines[place][: len("Host:")] + _host_values[host]
-    head = b"\r\n".join((line, *lines, signed.write(), b"\r\n"))
+    own_host = _host_values[host]
+    lines = signed.whole() if request.plain else None
+    if lines is not None:
+        head = f"{method} {target} HTTP/1.1\r\n{lines}\r\n\r\n".encode("utf-8", "surrogateescape")
+    else:
+        kept = list(signed.plan.kept(request.relayed))
+        for place in signed.plan.hosts:
+            kept[place] = kept[place][: len("Host:")] + own_host
+        head = write_head(request_line(method, target), (*kept, *field_lines(signed.added)))
     return SignedRequest(request, target, head), signed
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -104,14 +104,11 @@ class SignedFields:
     """What signing makes of header fields, and what the signatures of chunks go on from."""
 
     plan: Plan
-    payload: str
-    """X-Amz-Content-SHA256."""
-    token: str | None
-    """X-Amz-Security-Token."""
-    authorization: str
+    layout: Layout
+    values: Sequence[str]
+    """As laid out."""
     signature: str
     timestamp: str
-    """X-Amz-Date."""
     key: SigningKey
 
     def __repr__(self) -> str:
@@ -120,25 +117,20 @@ class SignedFields:
     @property
     def added(self) -> Headers:
         """The fields that are added."""
-        token: Headers = () if self.token is None else (("X-Amz-Security-Token", self.token),)
-        return (
-            ("X-Amz-Date", self.timestamp),
-            ("X-Amz-Content-SHA256", self.payload),
-            *token,
-            ("Authorization", self.authorization),
-        )
+        names = self.layout.added
+        return tuple(zip(names, self.values[-len(names) :], strict=True))
 
-    def write(self) -> bytes:
-        """Them as lines. Raises ValueError where a line break would forge a field."""
-        token = "" if self.token is None else f"X-Amz-Security-Token: {self.token}\r\n"
-        text = (
-            f"X-Amz-Date: {self.timestamp}\r\nX-Amz-Content-SHA256: {self.payload}\r\n{token}"
-            f"Authorization: {self.authorization}"
-        ).encode("utf-8", "surrogateescape")
-        breaks = 3 if token else 2
-        if text.count(b"\n") != breaks or text.count(b"\r") != breaks:
-            raise ValueError("a line break inside a header field")
-        return text
+    def whole(self) -> str | None:
+        """All fields as lines; None: a name is there more than once, and values do not tell its lines apart.
+
+        Raises ValueError where a line break in what is added would forge a field."""
+        layout, values = self.layout, self.values
+        if layout.form is None:
+            return None
+        for value in values[-len(layout.added) :]:
+            if "\n" in value or "\r" in value:
+                raise ValueError("a line break inside a header field")
+        return layout.form % layout.pick(values)
 
 
 def sign_fields(
@@ -160,16 +152,17 @@ def sign_fields(
     values = [*fields.values, timestamp, payload]
     if host is not None and plan.host is not None:
         values[plan.host] = host
-    token, covered = credentials.session_token, plan.covered
+    token, layout = credentials.session_token, plan.layout
     if token is not None:
         values.append(token)
-        covered = plan.covered_with_token
+        layout = plan.layout_with_token
     key = signing_key(credentials, timestamp[:8], region, service)
+    covered = layout.covered
     seed = key.signature(key.string_to_sign(timestamp, f"{start}{covered.lines(values)}{payload}"))
-    authorization = (
+    values.append(
         f"{SIGV4} Credential={credentials.access_key_id}/{key.scope}, SignedHeaders={covered.listed}, Signature={seed}"
     )
-    return SignedFields(plan, payload, token, authorization, seed, timestamp, key)
+    return SignedFields(plan, layout, values, seed, timestamp, key)
 
 
 def sign(
@@ -205,6 +198,19 @@ def sign(
     return SignedHead(made, signed.signature, signed.timestamp, signed.key)
 
 
+class Layout(NamedTuple):
+    """How the values of signed fields are laid out: of each name that was there, then of those that are added."""
+
+    added: Sequence[str]
+    """Names, Authorization last."""
+    covered: Covered
+    """By the signature."""
+    form: str | None
+    """Lines of all fields, with %s in the place of their values; None: a name is there more than once."""
+    pick: Pick
+    """The values that these lines show."""
+
+
 class Plan(NamedTuple):
     """What becomes of header fields with certain names."""
 
@@ -214,21 +220,31 @@ class Plan(NamedTuple):
     """The places of Host among those."""
     host: int | None
     """The place of its value."""
-    covered: Covered
-    """By the signature, whose values end with X-Amz-Date and X-Amz-Content-SHA256."""
-    covered_with_token: Covered
-    """The same where X-Amz-Security-Token comes after these."""
+    layout: Layout
+    layout_with_token: Layout
+
+
+_ADDED = ("X-Amz-Date", "X-Amz-Content-SHA256", "Authorization")
+_ADDED_WITH_TOKEN = ("X-Amz-Date", "X-Amz-Content-SHA256", "X-Amz-Security-Token", "Authorization")
 
 
 def _plan(written: tuple[str, ...]) -> Plan:
     places = Names(written).places
     kept = [place for place, name in enumerate(written) if name.lower() not in _LEFT]
-    sent = [written[place].lower() for place in kept]
-    hosts = [place for place, name in enumerate(sent) if name == "host"]
-    added = ["x-amz-date", "x-amz-content-sha256", "x-amz-security-token"]
-    places = {**places, **{name: len(places) + number for number, name in enumerate(added)}}
-    covered, with_token = (sorted({*sent, *names}.difference(_NOT_SIGNED)) for names in (added[:2], added))
-    return Plan(picker(kept), hosts, places.get("host"), Covered(covered, places), Covered(with_token, places))
+    sent = [written[place] for place in kept]
+    hosts = [place for place, name in enumerate(sent) if name.lower() == "host"]
+    layouts = (_layout(sent, places, added) for added in (_ADDED, _ADDED_WITH_TOKEN))
+    return Plan(picker(kept), hosts, places.get("host"), *layouts)
+
+
+def _layout(kept: Sequence[str], places: Mapping[str, int], added: Sequence[str]) -> Layout:
+    """`kept`: names that stay. `places`: of the values of those that were there."""
+    places = {**places, **{name.lower(): len(places) + number for number, name in enumerate(added)}}
+    lower = [name.lower() for name in (*kept, *added)]
+    covered = Covered(sorted({*lower[:-1]}.difference(_NOT_SIGNED)), places)
+    lines = "\r\n".join([f"{name.replace('%', '%%')}: %s" for name in (*kept, *added)])
+    once = len(set(lower)) == len(lower)
+    return Layout(added, covered, lines if once else None, picker([places[name] for name in lower]))
 
 
 _plans = Remembered(_plan, size=1024)
