@@ -68,7 +68,14 @@ def _warn_if_open(path: Path) -> None:
 
 
 def _client_key(key_id: str, key: KeySettings, place: str) -> ClientKey:
-    return ClientKey(Credentials(key_id, _secret(key, f"{place}.{key_id}")), key.principal)
+    return ClientKey(_credentials(key_id, key, f"{place}.{key_id}"), key.principal)
+
+
+def _credentials(key_id: str, key: KeySettings, place: str, token: str | None = None) -> Credentials:
+    try:
+        return Credentials(key_id, _secret(key, place), token)
+    except ValueError as error:
+        raise SettingsError(f"{place}: {error}") from None
 
 
 def _secret(key: KeySettings, place: str) -> str:
@@ -94,7 +101,7 @@ def upstream_signers(settings: Settings) -> Signers:
     if resign.key is not None:
         key = resign.key
         token = key.session_token.get_secret_value() if key.session_token is not None else None
-        credentials = Credentials(key.access_key_id, _secret(key, "resign.key"), token)
+        credentials = _credentials(key.access_key_id, key, "resign.key", token)
         return OnePair(Signer(credentials, key.principal or resign.principal))
     if resign.upstream is not None and resign.sign_with == "chain":
         from denyproxy.upstream_credentials import RefreshedSigner, botocore_chain, sts_identity

@@ -139,7 +139,7 @@ class ResignSettings(_Table):
     """`aws`, or the URL of a server. Not set: the mode is off."""
     kind: Kind | None = None
     """Whose dialect a server speaks. Not set: guessed from the host."""
-    region: str | None = None
+    region: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
     """AWS: where requests go first whose bucket's region is not known. Else: the region to sign for. Not set: the
     region that the client signed for."""
     dualstack: bool = False

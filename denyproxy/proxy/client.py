@@ -271,10 +271,11 @@ class ClientConnection(Outgoing, asyncio.Protocol):
             if len(self._held) > _HELD_BYTES:
                 self.pause_reading()
             return
-        if not self._held:
-            self.idle_since = self._loop.time()
-        self._held = self._held + data if self._held else data
+        begun = bool(self._held)
+        self._held = self._held + data if begun else data
         self._received()
+        if not begun and self._held and self.idle_since is not None:
+            self.idle_since = self._loop.time()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """The client has gone: nobody needs what is under way."""

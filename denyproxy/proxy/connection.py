@@ -204,8 +204,6 @@ class UpstreamConnection(asyncio.BufferedProtocol):
             self.abort()
             return
         self.answered = True
-        if self.quiet_since is not None:
-            self.quiet_since = self._loop.time()
         view, body = self._scratch.view[:nbytes], self.body
         try:
             data: Data
@@ -219,6 +217,8 @@ class UpstreamConnection(asyncio.BufferedProtocol):
                     raise NotHTTP("more than a response")
                 if body.complete:
                     self.quiet_since = None
+            if self.quiet_since is not None:
+                self.quiet_since = self._loop.time()
         except NotHTTP as error:
             self.fail(error)
 

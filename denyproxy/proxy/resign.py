@@ -148,11 +148,12 @@ class Resign:
         """The request with another signature. Raises Refused, TryAgain."""
         named = request.named()
         fields: Fields | None = named
-        direct, in_host = self._named[named.get("host") or ""]
+        host, authorization = named.said[:2]
+        direct, in_host = self._named[host or ""]
         target = request.target
         address = addressed(target, in_host) if direct is None else Addressed(None, "", target)
         now, found = self._clock(), None
-        if "authorization" in named.names.places:
+        if authorization is not None:
             found = verify_header(request.method, target, named, self._credentials, now)
         elif not is_signed(request):
             return await self._unsigned(request, body, _Call(request, body, direct, address))

@@ -13,7 +13,7 @@ from denyproxy.picking import picker
 from denyproxy.remembered import Remembered
 from denyproxy.sigv4.canonical import collapsed
 
-_SAID = ("authorization", "x-amz-date", "date", "x-amz-content-sha256", "x-amz-security-token")
+_SAID = ("host", "authorization", "x-amz-date", "date", "x-amz-content-sha256", "x-amz-security-token")
 
 
 class Names:
@@ -32,11 +32,12 @@ class Names:
     def fields(self, sent: Sequence[str]) -> Fields:
         """These names with their values, as sent: those of repeated names get commas between them."""
         if len(self.places) == len(sent):
-            return Fields(self, sent)
+            return Fields(self, sent, self.said((*sent, None)))
         values: list[list[str]] = [[] for _ in self.places]
         for place, value in zip(self._every, sent, strict=True):
             values[place].append(value)
-        return Fields(self, [",".join(parts) for parts in values])
+        joined = [",".join(parts) for parts in values]
+        return Fields(self, joined, self.said((*joined, None)))
 
 
 class Fields(NamedTuple):
@@ -44,15 +45,14 @@ class Fields(NamedTuple):
 
     names: Names
     values: Sequence[str]
+    said: Sequence[str | None]
+    """The values of Host, Authorization, X-Amz-Date, Date, X-Amz-Content-SHA256 and X-Amz-Security-Token; None: it is
+    not there."""
 
     def get(self, name: str) -> str | None:
         """The value of a field (lower case), if it is there."""
         place = self.names.places.get(name)
         return None if place is None else self.values[place]
-
-    def said(self) -> tuple[str | None, ...]:
-        """The values of the fields that a signature is verified with, in the order of _SAID; None: it is not there."""
-        return self.names.said((*self.values, None))
 
     def by_name(self) -> dict[str, str]:
         """Lower-case name -> value."""

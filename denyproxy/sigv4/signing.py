@@ -46,7 +46,8 @@ _SIGV2_PARAMETERS = frozenset({"AWSAccessKeyId", "Expires", "Signature"})
 
 
 class SigningKey:
-    """The key of a secret for a day, a region and a service, and its scope."""
+    """The key of a secret for a day, a region and a service, and its scope. Raises ValueError where a line break in it
+    would forge a header field."""
 
     __slots__ = ("_inside", "_outside", "derived", "region", "scope", "service")
 
@@ -55,6 +56,8 @@ class SigningKey:
         self.region = region
         self.service = service
         self.scope = f"{date}/{region}/{service}/aws4_request"
+        if not self.scope.isprintable():
+            raise ValueError("a line break or another control character in a region or a service")
         # The two hashes of an HMAC once they have taken the key, which is half of their work.
         # https://www.rfc-editor.org/rfc/rfc2104
         block = derived.ljust(64, b"\0")
@@ -121,16 +124,9 @@ class SignedFields:
         return tuple(zip(names, self.values[-len(names) :], strict=True))
 
     def whole(self) -> str | None:
-        """All fields as lines; None: a name is there more than once, and values do not tell its lines apart.
-
-        Raises ValueError where a line break in what is added would forge a field."""
-        layout, values = self.layout, self.values
-        if layout.form is None:
-            return None
-        for value in values[-len(layout.added) :]:
-            if "\n" in value or "\r" in value:
-                raise ValueError("a line break inside a header field")
-        return layout.form % layout.pick(values)
+        """All fields as lines; None: a name is there more than once, and values do not tell its lines apart."""
+        layout = self.layout
+        return None if layout.form is None else layout.form % layout.pick(self.values)
 
 
 def sign_fields(

@@ -86,7 +86,7 @@ def verify(head: RequestHead, lookup: Lookup, now: datetime, bucket_in_host: str
 def verify_header(method: str, target: str, fields: Fields, lookup: Lookup, now: datetime) -> Verified | Refusal | None:
     """The same of a request whose Authorization header is of Version 4. None: it has none such, and may be signed in
     another way."""
-    authorization, date, other_date, payload, token = fields.said()
+    _, authorization, date, other_date, payload, token = fields.said
     path, _, query = target.partition("?")
     parameters = parse_query(query) if query else ()
     if parameters:

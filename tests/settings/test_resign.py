@@ -136,6 +136,29 @@ def test_what_signs_for_the_upstream(tmp_path: Path) -> None:
         chain.signer(ClientKey(Credentials("A", "s")))
 
 
+@pytest.mark.parametrize(
+    ("key", "place"),
+    [
+        (
+            '{access_key_id = "A", secret = "topsecret", session_token = "topsecret\\n"}',
+            "resign.key: the session token",
+        ),
+        ('{access_key_id = "A\\r", secret = "topsecret"}', "resign.key: the access key id"),
+    ],
+)
+def test_a_line_break_in_a_key_of_the_upstream_is_told(tmp_path: Path, key: str, place: str) -> None:
+    """With it every request would forge a header field."""
+    with pytest.raises(SettingsError) as error:
+        upstream_signers(settings(tmp_path, f'resign.upstream = "aws"\nresign.key = {key}\n'))
+    assert place in str(error.value)
+    assert "topsecret" not in str(error.value)
+
+
+def test_a_region_is_a_name(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"resign\.region"):
+        settings(tmp_path, 'resign.upstream = "aws"\nresign.region = "eu west"\n')
+
+
 async def _send(request: UpstreamRequest) -> UpstreamResponse:
     raise AssertionError(request)
 

@@ -26,16 +26,17 @@ def test_a_field_is_found_by_its_name_in_lower_case() -> None:
 
 
 def test_what_a_signature_is_verified_with() -> None:
-    assert fields_of(HEADERS).said() == ("a", None, "d", None, None)
-    every = ("x-amz-security-token", "x-amz-content-sha256", "date", "x-amz-date", "authorization")
-    assert fields_of(tuple((name, f"of {name}") for name in every)).said() == (
+    assert fields_of(HEADERS).said == ("h", "a", None, "d", None, None)
+    every = ("x-amz-security-token", "x-amz-content-sha256", "date", "x-amz-date", "authorization", "host")
+    assert fields_of(tuple((name, f"of {name}") for name in every)).said == (
+        "of host",
         "of authorization",
         "of x-amz-date",
         "of date",
         "of x-amz-content-sha256",
         "of x-amz-security-token",
     )
-    assert fields_of(()).said() == (None, None, None, None, None)
+    assert fields_of(()).said == (None,) * 6
 
 
 def test_the_lines_of_a_canonical_request() -> None:

@@ -42,6 +42,16 @@ def test_the_key_of_the_documentation() -> None:
     )
 
 
+@pytest.mark.parametrize("broken", ["a\r\nX-Amz-Acl: public-read", "a\n", "a\r", "\0"])
+def test_a_line_break_in_what_signs_forges_no_field(broken: str) -> None:
+    with pytest.raises(ValueError, match="line break"):
+        Credentials(broken, "s")
+    with pytest.raises(ValueError, match="line break"):
+        Credentials("A", "s", broken)
+    with pytest.raises(ValueError, match="line break"):
+        signing_key(KEY, "20130524", broken, "s3")
+
+
 def test_the_old_signature_goes_and_all_else_stays() -> None:
     fields: Headers = (*GET.headers, ("User-Agent", "x"), ("X-Amz-Meta-A", "  a  b "), ("x-amz-meta-a", "c"))
     head = RequestHead("GET", "/a//b/../%2f+'?x=%2F&list-type=2&X=+", (*fields, ("X-Amz-Security-Token", "old")))
