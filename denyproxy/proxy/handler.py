@@ -202,8 +202,7 @@ class Relay:
         body: ResponseBody = response.body
         if is_denial(seen.status) or request.head.method in _FAIL_INSIDE:
             head, start, body = await self._looked_into(request, mode, outgoing, response, start)
-        keep_alive = self._goes_on(request, outgoing.body)
-        reply = Reply(request, head, keep_alive=keep_alive, sized=seen.length is not None, chunked=seen.chunked)
+        reply = Reply(request, head, self._goes_on(request, outgoing.body), seen)
         if reply.bodiless:
             return await reply.finish()
         start = start or body.ready()
@@ -285,7 +284,7 @@ class Relay:
         unread = request.body is not None and not request.body.complete
         keep_alive = keep_alive and self._goes_on(request, None) and not unread and not request.head.expects_continue
         made = MadeResponse(head.status, head.reason.encode(), fields)
-        reply = Reply(request, made, keep_alive=keep_alive)
+        reply = Reply(request, made, keep_alive)
         try:
             return await reply.finish(b"" if reply.bodiless else body)
         except ConnectionError:

@@ -17,25 +17,24 @@ class Reply:
         self,
         request: ClientRequest,
         head: ReceivedResponse | MadeResponse,
-        *,
         keep_alive: bool,
-        sized: bool = True,
-        chunked: bool = False,
+        framed: ReceivedResponse | None = None,
     ) -> None:
-        """`sized`: there is a Content-Length. `chunked`: the body came in chunks. Raises ValueError where a line break
-        would forge a field."""
+        """`framed`: whose body it is; None: our own, with a Content-Length. Raises ValueError where a line break would
+        forge a field."""
         self._connection = request.connection
         status, http11 = head.status, request.head.http11
+        sized = framed is None or framed.length is not None
         self.bodiless = request.head.method == "HEAD" or status in BODILESS
         self._chunk = http11 and not (sized or self.bodiless)
         self._keep_alive = keep_alive and (sized or self.bodiless or self._chunk)
         if http11 and self._keep_alive and not self._chunk:
             self._head = head.write()
         else:
-            fields = self._for_this_connection(head.relayed, chunked=chunked, http11=http11)
+            fields = self._for_this_connection(head.relayed, framed is not None and framed.chunked, http11)
             self._head = MadeResponse(status, head.reason, fields).write()
 
-    def _for_this_connection(self, fields: FieldLines, *, chunked: bool, http11: bool) -> FieldLines:
+    def _for_this_connection(self, fields: FieldLines, chunked: bool, http11: bool) -> FieldLines:
         if chunked and not http11:
             fields = [line for line in fields if name_of(line) != b"transfer-encoding"]
         elif self._chunk and not chunked:

@@ -29,27 +29,25 @@ def signed_again(
     """The head signed again for an endpoint, and what the signatures of chunks go on from.
 
     `fields`: None if it was not signed in an Authorization field of Version 4. `target`: at the endpoint."""
-    host, region, service = endpoint.host, endpoint.region, endpoint.service
-    payload, as_sent = verified.payload, verified.path_as_sent
+    host = endpoint.host
     if fields is None:
         made = sign(
             request.head,
             credentials,
-            region=region,
-            service=service,
+            region=endpoint.region,
+            service=endpoint.service,
             now=now,
-            payload=payload,
-            path_as_sent=as_sent,
+            payload=verified.payload,
+            path_as_sent=verified.path_as_sent,
             target=target,
             host=host,
         )
         return made.head, made
-    method, start = request.method, verified.start
+    method, start, own_host = request.method, verified.start, _host_values[host]
     if target != request.target:
         unbroken(target.encode("utf-8", "surrogateescape"))
-        start = request_start(method, target, path_as_sent=as_sent)
-    signed = sign_fields(start, fields, credentials, region, service, now, payload, host)
-    own_host = _host_values[host]
+        start = request_start(method, target, path_as_sent=verified.path_as_sent)
+    signed = sign_fields(start, fields, credentials, endpoint.region, endpoint.service, now, verified.payload, host)
     lines = signed.whole() if request.plain else None
     if lines is not None:
         head = f"{method} {target} HTTP/1.1\r\n{lines}\r\n\r\n".encode("utf-8", "surrogateescape")
