@@ -9,12 +9,14 @@ from itertools import islice
 from denyproxy.exchange import Declared, DeniedCall
 from denyproxy.explain.finding import Finding
 from denyproxy.explain.findings import findings
+from denyproxy.iam.context import RequestContext
 from denyproxy.iam.document import Policy
 from denyproxy.iam.layers import PolicySet
-from denyproxy.iam.truth import Truth
+from denyproxy.iam.truth import UNKNOWN, Truth
 from denyproxy.iam.wildcard import glob
 from denyproxy.s3.arn import Arn
 from denyproxy.s3.authorization import Authorization, authorize
+from denyproxy.s3.condition_values import SESSION_MODE, SESSION_MODES
 from denyproxy.s3.context import Contexts
 from denyproxy.s3.denial_message import DenialMessage
 from denyproxy.s3.gates import Refusal, refusals, wrong_sse_c_key
@@ -105,6 +107,15 @@ class Needs:
 
     def _decide(self, requirement: Requirement) -> Authorization:
         context = self._contexts.of(requirement)
+        if requirement.action != "s3express:CreateSession" or context.lookup(SESSION_MODE) is not UNKNOWN:
+            return self._decide_in(requirement, context)
+        # Allowed in either mode is enough; the one that S3 tries last is denied last.
+        modes = (
+            self._decide_in(requirement, context.with_values({SESSION_MODE: mode})) for mode in SESSION_MODES[::-1]
+        )
+        return max(modes, key=lambda each: each.allowed)
+
+    def _decide_in(self, requirement: Requirement, context: RequestContext) -> Authorization:
         return authorize(requirement, context, self._caller, self._snapshot, self._call.declared)
 
 

@@ -11,7 +11,6 @@ from denyproxy.explain.findings import findings
 from denyproxy.explain.patches import Draft, Operation
 from denyproxy.explain.prose.causes import possibility
 from denyproxy.explain.prose.remedies import not_known
-from denyproxy.explain.remedies.turning import with_values
 from denyproxy.explain.scenario import Scenario, ScenarioError
 from denyproxy.explain.verdict import is_unloaded
 from denyproxy.iam.context import RequestContext
@@ -66,7 +65,7 @@ def _keeps_the_request(patch: Iterable[Operation]) -> bool:
 
 
 def _assuming(context: RequestContext, assumed: Surroundings) -> RequestContext:
-    return with_values(context, assumed) if assumed else context
+    return context.with_values(assumed) if assumed else context
 
 
 def _gates(case: Case, snapshot: PolicySnapshot) -> tuple[Refusal, ...]:

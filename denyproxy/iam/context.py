@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from denyproxy.iam.truth import UNKNOWN, Unknown
 
@@ -51,3 +51,16 @@ class RequestContext:
             if family + "/*" in self.absent:
                 return None
         return UNKNOWN if self.open_world else None
+
+    def with_values(self, values: Mapping[str, str | None]) -> RequestContext:
+        """The same, were these keys (lower case) to have these values; None: absent."""
+        present = {key: value for key, value in self.present.items() if key not in values}
+        present |= {key: (value,) for key, value in values.items() if value is not None}
+        gone = frozenset(key for key, value in values.items() if value is None)
+        return replace(
+            self,
+            present=present,
+            unknown=self.unknown - values.keys(),
+            absent=(self.absent | gone) - (values.keys() - gone),
+            margin={key: width for key, width in self.margin.items() if key not in values},
+        )

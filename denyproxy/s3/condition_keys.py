@@ -182,7 +182,7 @@ KEYS: tuple[Key, ...] = (
 )
 
 EXPRESS_KEYS: tuple[Key, ...] = (
-    Key("s3express:sessionmode", _actions("CreateSession"), value.of_session(value.session_mode)),
+    Key("s3express:sessionmode", _actions("CreateSession"), value.session_mode),
     Key("s3express:authtype", None, value.of_session(value.auth_type)),
     Key("s3express:signatureversion", None, value.of_session(value.signature_version)),
     Key("s3express:signatureage", None, value.of_session(value.signature_age)),

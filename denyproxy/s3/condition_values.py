@@ -227,10 +227,31 @@ def access_point_origin(view: View) -> Value:
     return ("Internet" if point.vpc is None else "VPC",)
 
 
+SESSION_MODE = "s3express:sessionmode"
+SESSION_MODES = ("ReadWrite", "ReadOnly")
+"""Where no mode is asked for, S3 tries the one and then the other."""
+_WITHIN_READ_ONLY = frozenset(
+    {
+        "GetObject",
+        "GetObjectAttributes",
+        "HeadBucket",
+        "HeadObject",
+        "ListMultipartUploads",
+        "ListObjects",
+        "ListObjectsV2",
+        "ListParts",
+    }
+)
+
+
 def session_mode(view: View) -> Value:
-    """Of a session for a directory bucket. Where none is asked for, S3 tries ReadWrite and then ReadOnly.
+    """Of a session for a directory bucket: the one that is asked for, or that the operation has to be in. UNKNOWN:
+    either will do.
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateSession.html"""
-    return one(view.request.header("x-amz-create-session-mode") or UNKNOWN)
+    if view.request.operation == "CreateSession":
+        return one(view.request.header("x-amz-create-session-mode") or UNKNOWN)
+    reads = view.requirement.source or view.request.operation in _WITHIN_READ_ONLY
+    return UNKNOWN if reads else (SESSION_MODES[0],)
 
 
 def of_session(derive: Callable[[View], Value]) -> Callable[[View], Value]:

@@ -893,21 +893,27 @@ EXPRESS = "logs--use1-az4--x-s3"
 
 
 @pytest.mark.parametrize(
-    ("target", "headers", "mode"),
+    ("method", "target", "headers", "mode"),
     [
-        ("?session", {"x-amz-create-session-mode": "ReadOnly"}, ("ReadOnly",)),
-        ("?session", {"x-amz-create-session-mode": "ReadWrite"}, ("ReadWrite",)),
-        ("?session", {}, UNKNOWN),
-        ("/k", {}, UNKNOWN),
+        ("GET", "?session", {"x-amz-create-session-mode": "ReadOnly"}, ("ReadOnly",)),
+        ("GET", "?session", {"x-amz-create-session-mode": "ReadWrite"}, ("ReadWrite",)),
+        ("GET", "?session", {}, UNKNOWN),
+        ("GET", "/k", {}, UNKNOWN),
+        ("HEAD", "/k", {}, UNKNOWN),
+        ("GET", "?list-type=2", {}, UNKNOWN),
+        ("PUT", "/k", {}, ("ReadWrite",)),
+        ("DELETE", "/k", {}, ("ReadWrite",)),
+        ("POST", "/k?uploads", {}, ("ReadWrite",)),
     ],
 )
-def test_without_a_mode_s3_tries_both_and_other_calls_were_preceded_by_a_session(
-    target: str, headers: dict[str, str], mode: Any
+def test_the_mode_of_a_session_for_a_directory_bucket(
+    method: str, target: str, headers: dict[str, str], mode: Any
 ) -> None:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateSession.html"""
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateSession.html: the six operations of a ReadOnly session;
+    without a mode S3 tries both."""
     action = "s3express:CreateSession"
     for declared in (None, CLOSED):
-        head = long_term("GET", f"/{EXPRESS}{target}", headers)
+        head = long_term(method, f"/{EXPRESS}{target}", headers)
         assert lookup(head, "s3express:SessionMode", action=action, declared=declared) == mode
 
 

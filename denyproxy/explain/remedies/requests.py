@@ -25,7 +25,7 @@ from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import endpoint_of
 from denyproxy.explain.remedies.sending import OF_SSE_C, SSE, SSE_C, SSE_KEY, Sent, is_presigned, sending
 from denyproxy.explain.remedies.surroundings import WITHOUT_ENDPOINT, Surrounding, can_be, surrounding
-from denyproxy.explain.remedies.turning import accepted, conditions, turning_values, with_values
+from denyproxy.explain.remedies.turning import accepted, conditions, turning_values
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.principal import Principal, PrincipalType, is_service_linked
 from denyproxy.iam.truth import Truth
@@ -213,8 +213,8 @@ def _turn_tag_keys(change: _Change, condition: Condition, finding: Finding, case
     context = finding.authorization.evaluation.request.context
     wanted = Truth.NO if finding.effect == "explicit" else Truth.YES
     sent = _tags(change, case)
-    kept = [tag for tag in sent if condition.test(with_values(context, {TAG_KEYS: tag[0]})) is wanted]
-    without = condition.test(with_values(context, {TAG_KEYS: None})) is wanted
+    kept = [tag for tag in sent if condition.test(context.with_values({TAG_KEYS: tag[0]})) is wanted]
+    without = condition.test(context.with_values({TAG_KEYS: None})) is wanted
     if len(kept) == len(sent) or not (kept or without):
         return False
     change.fields[TAGGING.name] = (TAGGING, urlencode(kept, quote_via=quote) or None)

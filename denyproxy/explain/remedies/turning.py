@@ -23,20 +23,6 @@ def conditions(evidence: StatementEvidence) -> Iterator[tuple[Condition, Element
     return zip(evidence.statement.conditions, tested, strict=True)
 
 
-def with_values(context: RequestContext, values: Mapping[str, str | None]) -> RequestContext:
-    """The context, were these keys (lower case) to have these values; None: absent."""
-    present = {key: value for key, value in context.present.items() if key not in values}
-    present |= {key: (value,) for key, value in values.items() if value is not None}
-    gone = frozenset(key for key, value in values.items() if value is None)
-    return replace(
-        context,
-        present=present,
-        unknown=context.unknown - values.keys(),
-        absent=(context.absent | gone) - (values.keys() - gone),
-        margin={key: width for key, width in context.margin.items() if key not in values},
-    )
-
-
 def turning_values(
     finding: Finding, condition: Condition, others: Iterable[str] = (), *, absent: bool = True, rough: bool = False
 ) -> Iterator[str | None]:
@@ -58,7 +44,7 @@ def turning_values(
         if value in tried:
             continue
         tried.add(value)
-        context = with_values(request.context, {key: value})
+        context = request.context.with_values({key: value})
         if rough:
             context = replace(context, margin=request.context.margin)
         if condition.test(context) is wanted and not _denied(finding, key, context):
@@ -72,7 +58,7 @@ def accepted(finding: Finding, key: str, along: Mapping[str, str], others: Itera
     context = finding.authorization.evaluation.request.context
     named = (value for other in _same_key(finding, key) for value in _named(other, context))
     for value in (*named, *others):
-        changed = with_values(context, {**along, key: value})
+        changed = context.with_values({**along, key: value})
         if not _denied(finding, key, changed):
             yield value
 
