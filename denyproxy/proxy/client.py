@@ -212,11 +212,12 @@ class ClientConnection(Outgoing, asyncio.Protocol):
                     raise NotHTTP("a line that ends by LF alone")
                 self._held = data
                 return
-            head = parse_request(data[:end], self._expected)
-            self._expected = head.names if head.names.short else None
-            if len(head.names.starts) > self._server.fields or head.names.hosts > 1:
-                raise NotHTTP("too many header fields")
-            self._held = data[end + 4 :]
+            head, self._held = parse_request(data[:end], self._expected), data[end + 4 :]
+            names = head.names
+            if names is not self._expected:
+                if len(names.starts) > self._server.fields or names.hosts > 1:
+                    raise NotHTTP("too many header fields")
+                self._expected = names if names.short else None
             if head.chunked or head.length:
                 self._body = self._body_of(head)
             self._next = ClientRequest(self, head, self._body)

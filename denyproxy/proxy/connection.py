@@ -236,9 +236,9 @@ class UpstreamConnection(asyncio.BufferedProtocol):
                     raise NotHTTP("a line that ends by LF alone")
                 self._head = data
                 return b""
-            head = parse_response(data[:end], self._expected)
-            self._expected = head.names if head.names.short else None
-            data = data[end + 4 :]
+            head, data = parse_response(data[:end], self._expected), data[end + 4 :]
+            if head.names is not self._expected:
+                self._expected = head.names if head.names.short else None
             if head.status >= 200:
                 break
             if head.status == 101:
