@@ -98,8 +98,8 @@ class _Received:
 
     @property
     def plain(self) -> bool:
-        """Is each field that travels on one line, `Name: value`, in ASCII?"""
-        return self._match is not None and not self._altered
+        """Is each field a line `Name: value`, in ASCII?"""
+        return self._match is not None
 
     @property
     def values(self) -> Sequence[str]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from denyproxy.proxy.field_names import FieldNames
+from denyproxy.proxy.field_names import FieldNames, read_names
 from denyproxy.proxy.framing import Chunked, Framing, Sized, UntilClose
 from denyproxy.proxy.heads import NotHTTP, header_fields
 from denyproxy.proxy.http1 import ReceivedRequest, ReceivedResponse, parse_request, parse_response
@@ -232,12 +232,27 @@ def often(head: bytes, parse: Callable[[bytes], ReceivedRequest | ReceivedRespon
     return names
 
 
-CASES = st.sampled_from([b"a", b"A", b"ab", b"Content-Length", b"content-length", b"Connection", b"Host", b"te"])
+ORDINARY = {b"transfer-encoding": b" chunked", b"connection": b" keep-alive", b"expect": b" 100-continue"}
+CASES = st.sampled_from(
+    [
+        b"a",
+        b"A",
+        b"ab",
+        b"Content-Length",
+        b"content-length",
+        b"Host",
+        b"te",
+        b"Transfer-Encoding",
+        b"Connection",
+        b"Expect",
+    ]
+)
 SAID = st.sampled_from(
     [
         b" 1",
         b"1",
         b" close",
+        b" keep-alive",
         b"a: 1",
         b"",
         b" ",
@@ -269,10 +284,13 @@ def test_the_names_of_the_head_before_change_nothing(
         except NotHTTP as error:
             return str(error)
         said = read.method, read.target, read.http11, read.length, read.names.hosts, read.keep_alive
-        return said, read.head, read.names.starts, read.named(), list(read.fields), list(read.relayed), read.write()
+        written = list(read.fields), list(read.relayed), read.write()
+        return said, read.head, read.names.starts, read.named(), list(read.values), written
 
     try:
-        expected = often(b"\r\n".join((b"GET / HTTP/1.1", *[name + b": 1" for name in before])))
+        expected = often(
+            b"\r\n".join((b"GET / HTTP/1.1", *[name + b":" + ORDINARY.get(name.lower(), b" 1") for name in before]))
+        )
     except NotHTTP:
         return
     assert found(expected) == found(None)
@@ -295,6 +313,59 @@ def test_values_of_heads_seen_often(said: bytes) -> None:
     read = parse_request(b"GET / HTTP/1.1\r\nA:%b\r\nB: 2" % said, names)
     assert read.named().by_name() == {"a": said.strip(b" \t").decode("utf-8", "surrogateescape"), "b": "2"}
     assert read.write() == b"GET / HTTP/1.1\r\nA:%b\r\nB: 2\r\n\r\n" % said
+
+
+@pytest.mark.parametrize(
+    ("field", "framing"),
+    [
+        (b"Transfer-Encoding: chunked", (None, True, True, False)),
+        (b"Transfer-Encoding: Chunked", (None, True, True, False)),
+        (b"Expect: 100-continue", (None, False, True, True)),
+        (b"Expect: 100-Continue", (None, False, True, True)),
+        (b"Expect: 200-ok", (None, False, True, False)),
+        (b"Content-Length: 18", (18, False, True, False)),
+        (b"Connection: Keep-Alive", (None, False, True, False)),
+        (b"Connection: close", (None, False, False, False)),
+        (b"Connection: close, TE", (None, False, False, False)),
+    ],
+)
+def test_what_frames_a_head_seen_often(field: bytes, framing: tuple[int | None, bool, bool, bool]) -> None:
+    name = field.partition(b":")[0]
+    common = {b"Transfer-Encoding": b"chunked", b"Expect": b"100-continue", b"Connection": b"keep-alive"}.get(
+        name, b"1"
+    )
+    names = often(b"PUT / HTTP/1.1\r\nHost: a\r\n%b: %b" % (name, common))
+    read = parse_request(b"PUT / HTTP/1.1\r\nHost: a\r\n" + field, names)
+    assert (read.length, read.chunked, read.keep_alive, read.expects_continue) == framing
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        b"Transfer-Encoding: gzip",
+        b"Transfer-Encoding: gzip, chunked",
+        b"Content-Length: 5a",
+        b"Content-Length: +5",
+        b"Content-Length: 1234567890123456789",
+        b"A: x\rB: y",
+        b"A: x\nB: y",
+        b"A: x\0",
+    ],
+)
+def test_what_no_head_may_say_none_seen_often_may(field: bytes) -> None:
+    name = field.partition(b":")[0]
+    names = often(b"PUT / HTTP/1.1\r\nHost: a\r\n%b: %b" % (name, b"chunked" if name[:1] == b"T" else b"1"))
+    with pytest.raises(NotHTTP):
+        parse_request(b"PUT / HTTP/1.1\r\nHost: a\r\n" + field, names)
+
+
+def test_two_ways_to_frame_a_body_are_never_ordinary() -> None:
+    head = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked"
+    names = read_names((b"Host:", b"Content-Length:", b"Transfer-Encoding:"))
+    for _ in range(20):
+        names.note("(.*) (.*) (HTTP/1.1)")
+        with pytest.raises(NotHTTP):
+            parse_request(head, names)
 
 
 def test_names_that_are_not_short_are_not_kept() -> None:

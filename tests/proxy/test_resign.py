@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import hmac
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,7 +22,7 @@ from denyproxy.exchange import Answer, Resigned
 from denyproxy.proxy.bodies import RequestBody
 from denyproxy.proxy.endpoints import Endpoint, one_server
 from denyproxy.proxy.errors import NoCredentials, Refused
-from denyproxy.proxy.http1 import parse_request
+from denyproxy.proxy.http1 import SignedRequest, parse_request
 from denyproxy.proxy.modes import Passthrough, UpstreamMode
 from denyproxy.proxy.received import WholeBody
 from denyproxy.proxy.resign import Resign, ResignedRequest, ResignOptions
@@ -635,6 +635,41 @@ async def test_nor_does_one_in_an_endpoint(host: str, prefix: str) -> None:
     mode = Resign(TABLE, OWN, lambda *_: endpoint, Late(), options=options)
     with pytest.raises(ValueError, match="line break"):
         await mode.prepare(parse_request(ask("GET", "/k").removesuffix(b"\r\n\r\n")), None)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (),
+        ("A:  x",),
+        ("A:x",),
+        ("A: x  y",),
+        ("A: caf\u00e9",),
+        ("A%s: %d",),
+        ("A: 1", "a: 2"),
+        ("Connection: keep-alive",),
+        ("TE: trailers", "A: 1"),
+        ("Connection: A", "A: 1"),
+    ],
+)
+async def test_heads_seen_often_are_written_like_any_other(lines: Sequence[str]) -> None:
+    server = one_server(Origin("http", "127.0.0.1", 9000))
+    now = datetime.now(UTC)
+    mode = Resign(TABLE, OWN, server, Late(), options=ResignOptions(aws=False), clock=lambda: now)
+    raw = ask("GET").removesuffix(b"\r\n\r\n") + "".join(f"\r\n{line}" for line in lines).encode()
+    names_of = [line.partition(":")[0] for line in lines]
+    plain = ask("GET").removesuffix(b"\r\n\r\n") + "".join(f"\r\n{name}: 1" for name in names_of).encode()
+    for _ in range(16):
+        names = parse_request(plain).names
+    written = []
+    for expected in (None, names):
+        outgoing = await mode.prepare(parse_request(raw, expected), None)
+        assert isinstance(outgoing.head, SignedRequest)
+        written.append(outgoing.head.write())
+    assert written[0] == written[1]
+    stay = ("Connection", "TE") if lines[:1] != ("Connection: A",) else ("Connection", "TE", "A")
+    for line in lines:
+        assert (f"\r\n{line}\r\n".encode() in written[0]) is not line.startswith(stay), line
 
 
 async def test_the_region_of_a_host_of_aws_is_not_asked_for() -> None:
