@@ -14,6 +14,7 @@ from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.actions import mistaken_for
+from denyproxy.s3.arn import container
 
 NO, YES = Truth.NO, Truth.YES
 
@@ -34,9 +35,15 @@ _SAME_NAME = frozenset(
 """Reasons for which a principal that does not match was still meant."""
 
 
-Rank = tuple[int, int, int, int, int]
-"""How many elements fail, which, whether for want of being an AWS service, in how many conditions, and whether the
-statement is about another service altogether: lower is nearer."""
+_JUST_ANOTHER = frozenset(
+    {Mismatch.ACTION_NOT_LISTED, Mismatch.ACTION_EXCLUDED, Mismatch.RESOURCE_NOT_LISTED, Mismatch.RESOURCE_EXCLUDED}
+)
+"""Reasons that are no slip, so that the statement may have been meant for something else."""
+_FAR = 2
+
+Rank = tuple[int, int, int, int, int, int]
+"""How many elements fail, how far off they are, which, whether for want of being an AWS service, in how many
+conditions, and whether the statement is about another service altogether: lower is nearer."""
 
 
 class NearMisses:
@@ -116,7 +123,8 @@ def _by_nearness(
                 continue
             # What does not apply fails in the resource, or a condition, or both.
             failing, preference = _AT_LEAST[covers, truth is not NO, naming is not NO]
-            rows.append(((failing, preference, 0, failing, 0 if of_service else 1), len(rows), policy, statement))
+            apart, other_service = (0, 0) if of_service else (_FAR, 1)
+            rows.append(((failing, apart, preference, 0, failing, other_service), len(rows), policy, statement))
     # No two are of the same order, so that statements are never compared.
     rows.sort()
     return rows
@@ -130,7 +138,21 @@ def _rank(evidence: StatementEvidence, action: str) -> Rank:
         if item.key is not None and item.key.lower().startswith(_EXEMPTIONS):
             for_services = 1
     other_service = 0 if evidence.statement.is_of_service(action) else 1
-    return len(parts), _preference(parts), for_services, len(failing), other_service
+    apart = sum([_apart(item, evidence.statement) for item in failing])
+    if other_service:
+        apart = max(apart, _FAR)
+    return len(parts), apart, _preference(parts), for_services, len(failing), other_service
+
+
+def _apart(item: ElementEvidence, statement: Statement) -> int:
+    """How far off is an element? A slip, or a condition that does not hold, is less so than another folder of the
+    bucket, and that less than another action, bucket or caller."""
+    if item.part == "principal":
+        return _FAR
+    if item.reason is Mismatch.RESOURCE_NOT_LISTED:
+        bucket = container(item.actual or "") + "/"
+        return 1 if any(pattern.text.startswith(bucket) for pattern in statement.wording.resources) else _FAR
+    return _FAR if item.reason in _JUST_ANOTHER else 0
 
 
 def _preference(parts: Iterable[str]) -> int:

@@ -79,3 +79,8 @@ def access_point_arn(partition: str, region: str | None, account: str, name: str
 def access_point_object_arn(access_point: str, key: str) -> str:
     """ARN of an object reached through an access point."""
     return f"{access_point}/object/{key}"
+
+
+def container(arn: str) -> str:
+    """ARN of the bucket or access point of an object, or of what is one itself."""
+    return arn.partition("/object/" if ":accesspoint/" in arn else "/")[0]

@@ -24,7 +24,9 @@ STATEMENTS = st.fixed_dictionaries(
     {
         "Effect": st.sampled_from(["Allow", "Allow", "Allow", "Deny"]),
         "Action": st.sampled_from(["s3:GetObject", "s3:Get*", "s3:PutObject", "sqs:*", "*", "s3:getobjects"]),
-        "Resource": st.sampled_from(["*", "arn:aws:s3:::b", "arn:aws:s3:::b/*", "arn:aws:s3:::c/${aws:username}/*"]),
+        "Resource": st.sampled_from(
+            ["*", "arn:aws:s3:::b", "arn:aws:s3:::b/*", "arn:aws:s3:::b/x/*", "arn:aws:s3:::c/${aws:username}/*"]
+        ),
         "Principal": st.sampled_from(["*", {"AWS": "111122223333"}, {"AWS": "arn:aws:iam::444455556666:user/bob"}]),
     },
     optional={
@@ -83,3 +85,32 @@ def test_a_statement_for_services_is_not_the_one_that_was_meant_for_others() -> 
     each = {"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}
     nearest = NearMisses(REQUEST, policies([each | statement for statement in written])).take()
     assert [miss.statement.label for miss in nearest] == ["Own", "Services"]
+
+
+@pytest.mark.parametrize(
+    ("farther", "nearer"),
+    [
+        ({"Resource": "arn:aws:s3:::other/*"}, {"Resource": "arn:aws:s3:::b"}),
+        ({"Resource": "arn:aws:s3:::other/*"}, {"Resource": ["arn:aws:s3:::other/*", "arn:aws:s3:::b/public/*"]}),
+        ({"Resource": "arn:aws:s3:::b-2/*"}, {"Resource": "arn:aws:s3:::b/public/*"}),
+        ({"Resource": "arn:aws:s3:::b/public/*"}, {"Resource": "arn:aws:s3:::b/K"}),
+        ({"Resource": "arn:aws:s3:::other/*"}, {"Action": "s3:HeadObject"}),
+        ({"Action": "s3:PutObject"}, {"Action": "s3:HeadObject"}),
+        ({"Action": "s3:PutObject"}, {"Resource": "arn:aws:s3:::other/*"}),
+        ({"Principal": {"AWS": "444455556666"}}, {"Action": "s3:PutObject"}),
+        ({"Resource": "arn:aws:s3:::b"}, {"Condition": {"StringEquals": {"s3:prefix": "x"}}}),
+    ],
+)
+def test_of_those_that_miss_alike_the_least_far_off_was_meant(farther: dict[str, Any], nearer: dict[str, Any]) -> None:
+    every = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}
+    nearest = NearMisses(REQUEST, policies([every | farther, every | nearer])).take()
+    assert [miss.statement.index for miss in nearest] == [1, 0]
+
+
+def test_an_access_point_is_told_from_another() -> None:
+    points = "arn:aws:s3:us-east-1:111122223333:accesspoint"
+    written = [f"{points}/other/object/k", f"{points}/mine/object/public/*"]
+    every = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject"}
+    request = replace(REQUEST, resource=f"{points}/mine/object/k")
+    nearest = NearMisses(request, policies([every | {"Resource": each} for each in written])).take()
+    assert [miss.statement.index for miss in nearest] == [1, 0]
