@@ -93,6 +93,12 @@ _SLIPS: Mapping[str, tuple[str, ...]] = {
     "getobjects": ("s3:GetObject",),
     "putobjects": ("s3:PutObject",),
     "getbucket": ("s3:ListBucket",),
+    # What takes a setting of a bucket away is the action that sets it.
+    **{
+        action.lower().replace("s3:put", "delete"): (action,)
+        for action, kind in ACTIONS.items()
+        if kind == "bucket" and action.startswith("s3:Put")
+    },
 }
 """Names of no API that stand in policies all the same."""
 

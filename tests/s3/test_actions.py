@@ -78,6 +78,8 @@ def test_resource_types(action: str, kind: str | None) -> None:
         ("s3:PutPublicAccessBlock", ("s3:PutBucketPublicAccessBlock",)),
         ("s3:GetObjectLockConfiguration", ("s3:GetBucketObjectLockConfiguration",)),
         ("s3:PutBucketNotificationConfiguration", ("s3:PutBucketNotification",)),
+        ("s3:DeleteLifecycleConfiguration", ("s3:PutLifecycleConfiguration",)),
+        ("s3:DeleteBucketPolicy", ()),
         ("s3:ListObject", ("s3:ListBucket",)),
         ("s3:GetObject", ()),
         ("s3:getobject", ()),
