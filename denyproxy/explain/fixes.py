@@ -16,6 +16,7 @@ from denyproxy.explain.patches import Draft
 from denyproxy.explain.prose import remedies as say
 from denyproxy.explain.prose.state_remedies import (
     MANAGED_KEY,
+    MISSING_KEY,
     MISSING_KEY_PUBLIC,
     NO_KEY,
     NOT_KNOWN_WHICH,
@@ -89,6 +90,9 @@ def _options(group: Sequence[Finding], judgement: Judgement, case: Case) -> list
     if finding.layer not in PLACES:
         return []
     parts = _of_policies(group, judgement, case)
+    if missing_key and finding.effect == "explicit":
+        # No Deny is to be weakened for the sake of a 404.
+        parts = [Part("caller", "the request", MISSING_KEY, open=STAYS_MISSING), *parts]
     if finding.authorization is not None and is_on_unknown(finding.authorization.requirement):
         # No statement can be written for it yet.
         return [replace(part, edit=None, open=NOT_KNOWN_WHICH) for part in parts]

@@ -571,6 +571,13 @@ def test_a_missing_key_of_a_public_bucket_has_no_patch() -> None:
     assert "404" in fix.summary
 
 
+def test_no_deny_is_weakened_for_a_404() -> None:
+    best, exempt = fixes_of(SCENARIOS["miss-h01"])
+    assert (best.owner, best.patch) == ("caller", ())
+    assert best.summary.startswith("Take the 403 for a 404")
+    assert exempt.owner == "organization admin"
+
+
 def test_a_missing_key_of_a_known_caller_grants_listing() -> None:
     fix = fixes_of(SCENARIOS["miss-01"])[0]
     assert only_value(fix) == {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::my-bucket"}

@@ -143,10 +143,8 @@ def from_vpc(vpc: str | None) -> str:
     return f"send the request from VPC {vpc}, or through an access point of network origin Internet"
 
 
-MISSING_KEY_PUBLIC = (
-    "take the 403 for a 404, or send the right key: the key is missing, and reading what exists is allowed; do not "
-    "make the listing of the bucket public"
-)
+MISSING_KEY = "take the 403 for a 404, or send the right key: the key is missing, and reading what exists is allowed"
+MISSING_KEY_PUBLIC = f"{MISSING_KEY}; do not make the listing of the bucket public"
 STAYS_MISSING = "the key is missing, so that there is nothing to allow"
 UNSIGNED = "send the request unsigned (--no-sign-request): the object is public, for anonymous callers"
 NOT_KNOWN_WHICH = "which resource it is, is not known"
