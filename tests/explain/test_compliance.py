@@ -485,6 +485,20 @@ def test_what_is_public_for_an_organization_is_not_public_for_the_unsigned() -> 
     assert told(fix) == ("identity admin", True, True)
 
 
+def test_what_a_bucket_leaves_to_its_access_points_is_not_public_for_that() -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-policies.html#access-points-delegating-control"""
+    (fix,) = fixes_of(SCENARIOS["ap-h01"])
+    assert told(fix) == ("identity admin", True, True)
+
+
+def test_a_session_of_a_role_gets_mfa_with_the_role() -> None:
+    """https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html: not with a role's credentials."""
+    assert fixes_of(SCENARIOS["mfa-h01"])[0].summary == (
+        "Assume the role with MFA (aws sts assume-role --serial-number ... --token-code ...)."
+    )
+    assert "aws sts get-session-token" in fixes_of(SCENARIOS["mfa-f06"])[0].summary
+
+
 def test_a_fix_that_is_not_verified_names_what_is_needed_only_perhaps() -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html"""
     boundary = document({"Effect": "Allow", "Action": "*", "Resource": "*"})

@@ -138,7 +138,7 @@ def by_bucket(document: dict[str, Any], principal: str, **policies: Any) -> Expl
         (
             {"Condition": {"Bool": {"aws:MultiFactorAuthPresent": "true"}}},
             'its condition (Bool aws:MultiFactorAuthPresent "true") needs aws:MultiFactorAuthPresent, which requests '
-            "signed with long-term access keys never have",
+            "signed with long-term access keys never have, and those of sessions may lack",
         ),
         (
             {"Condition": {"StringEquals": {"s3:ExistingObjectTag/team": "blue"}}},

@@ -52,7 +52,7 @@ _WHO_HAS_IT = (
     ("aws:sourcearn", "only requests by AWS services have"),
     ("aws:sourceaccount", "only requests by AWS services have"),
     ("aws:sourceorg", "only requests by AWS services have"),
-    ("aws:multifactorauth", "requests signed with long-term access keys never have"),
+    ("aws:multifactorauth", "requests signed with long-term access keys never have, and those of sessions may lack"),
     ("aws:sourcevpc", "only requests through a VPC endpoint have"),
     ("aws:vpc", "only requests through a VPC endpoint have"),
     ("aws:sourceip", "requests through a VPC endpoint never have"),

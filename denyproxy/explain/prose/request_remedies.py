@@ -78,17 +78,27 @@ _SURROUNDINGS: Mapping[str, str] = {
 }
 """Condition key or family (lower case) -> what gives it another value."""
 
+_ASSUME = "(aws sts assume-role --serial-number ... --token-code ...)"
+_OF_ROLES: Mapping[str, str] = {
+    "aws:multifactorauthpresent": f"assume the role with MFA {_ASSUME}",
+    "aws:multifactorauthage": f"assume the role with MFA again {_ASSUME}",
+}
+"""The same, for sessions of roles: with their credentials nobody can get a session token."""
+
 _AUTH = {
     "REST-HEADER": "an Authorization header instead of a presigned URL",
     "REST-QUERY-STRING": "a presigned URL instead of an Authorization header",
 }
 
 
-def surroundings_change(condition: Condition, value: str | None, statement: str, endpoint: str | None = None) -> str:
-    """What gives a condition key another value. `endpoint`: the VPC endpoint that then must not be used."""
+def surroundings_change(
+    condition: Condition, value: str | None, statement: str, endpoint: str | None = None, *, of_role: bool = False
+) -> str:
+    """What gives a condition key another value. `endpoint`: the VPC endpoint that then must not be used. `of_role`: the
+    caller is a role's session."""
     key = condition.lower_key
     family, _, member = condition.key.partition("/")
-    template = _SURROUNDINGS.get(key) or _SURROUNDINGS[family.lower()]
+    template = (_OF_ROLES.get(key) if of_role else None) or _SURROUNDINGS.get(key) or _SURROUNDINGS[family.lower()]
     listed_there = _is_listed(condition, value)
     named = condition.values
     if key == "aws:sourceip" and listed_there and not is_private(value or ""):

@@ -276,13 +276,13 @@ def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None
         assumed |= WITHOUT_ENDPOINT
     else:
         endpoint = None
-    choices = [_around_words(item, label(finding), endpoint) for item in change.around]
+    choices = [_around_words(item, finding, case, endpoint) for item in change.around]
     words_of += [" and ".join(choices)] if choices else []
     rows = [item.row for item in change.around]
     owner = "caller" if fields else rows[0].owner
     words = " and ".join(words_of)
     if change.instead:
-        words = either([words, *(_around_words(item, label(finding), endpoint) for item in change.instead)])
+        words = either([words, *(_around_words(item, finding, case, endpoint) for item in change.instead)])
     attests = any(row.attests for row in rows)
     part = Part(
         owner=owner,
@@ -313,8 +313,9 @@ def _field_words(fields: Sent, query: frozenset[str], case: Case) -> str:
     return field_changes(changes, presigned=is_presigned(case.request))
 
 
-def _around_words(item: _Around, statement: str, endpoint: str | None) -> str:
-    return surroundings_change(item.condition, item.value, statement, endpoint)
+def _around_words(item: _Around, finding: Finding, case: Case, endpoint: str | None) -> str:
+    of_role = case.caller.principal.type is PrincipalType.ROLE_SESSION
+    return surroundings_change(item.condition, item.value, label(finding), endpoint, of_role=of_role)
 
 
 def without_headers(finding: Finding, case: Case) -> list[Part]:

@@ -8,6 +8,7 @@ from denyproxy.explain.patches import Draft
 from denyproxy.explain.prose.state_remedies import SIGN, SIGNER, UNSIGNED
 from denyproxy.explain.remedies.part import Part
 from denyproxy.iam.evidence import ElementEvidence
+from denyproxy.iam.layers import LayerEvaluation
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import Truth
@@ -44,12 +45,16 @@ def unsigned(finding: Finding, case: Case) -> list[Part]:
     foreign = finding.authorization.policies.same_account is Truth.NO
     if finding.layer != "identity" or not foreign or granted is None or granted.direct is not Truth.YES:
         return []
-    statements = layers["bucket-policy"].statements
-    public = any(truth is Truth.YES and _is_public(statement) for _, statement, truth in statements)
+    # A bucket that leaves it to its access points is only as public as their policies.
+    public = all(_is_public(layers[name]) for name in ("bucket-policy", "access-point-policy") if name in layers)
     return [Part("caller", "the request", UNSIGNED, _without_credentials)] if public else []
 
 
-def _is_public(statement: Statement) -> bool:
+def _is_public(layer: LayerEvaluation) -> bool:
+    return any(truth is Truth.YES and _is_for_everyone(statement) for _, statement, truth in layer.statements)
+
+
+def _is_for_everyone(statement: Statement) -> bool:
     element = statement.principal
     everyone = element is not None and any(entry.kind == "everyone" for entry in element.entries)
     return statement.effect == "Allow" and not statement.not_principal and everyone and not _asks_who(statement)
