@@ -125,13 +125,19 @@ def _segments(text: str) -> list[str] | None:
     return parts if len(parts) > SEPARATORS and parts[0] == "arn" else None
 
 
+def _is_container(arn: str) -> bool:
+    """Is it the ARN of a bucket or an access point, or a pattern of such?"""
+    parts = _segments(arn)
+    return parts is not None and "/" not in parts[-1].removeprefix("accesspoint/")
+
+
 def _container_named(pattern: str) -> Predicate:
-    parts = _segments(pattern)
-    return nothing if parts is None or "/" in parts[-1] else _glob(pattern + "/*")
+    return _glob(pattern + "/*") if _is_container(pattern) else nothing
 
 
 def _content_named(pattern: str) -> Predicate:
-    return _glob(*(pattern[:cut] for cut, character in enumerate(pattern) if character == "/"))
+    containers = _glob(*(pattern[:cut] for cut, character in enumerate(pattern) if character == "/"))
+    return nothing if containers is nothing else lambda actual: _is_container(actual) and containers(actual)
 
 
 def _colon_for_slash(pattern: str) -> Predicate:
@@ -164,6 +170,11 @@ def _not_an_arn(pattern: str) -> Predicate:
 
 def _prefix(pattern: str) -> Predicate:
     return _glob(pattern + "*") if pattern else nothing
+
+
+def _prefix_of_resource(pattern: str) -> Predicate:
+    """Nothing is missing from the whole name of a bucket: what begins alike is another one."""
+    return nothing if _is_container(pattern) and pattern[-1:].isalnum() else _prefix(pattern)
 
 
 def _name_alone(pattern: str) -> Predicate:
@@ -199,7 +210,7 @@ RESOURCE_RULES: tuple[Rule, ...] = (
     (Mismatch.OTHER_PARTITION, _other_segment(1)),
     (Mismatch.OTHER_REGION, _other_segment(3)),
     (Mismatch.OTHER_ACCOUNT, _other_segment(4)),
-    (Mismatch.PREFIX_LACKS_WILDCARD, _prefix),
+    (Mismatch.PREFIX_LACKS_WILDCARD, _prefix_of_resource),
     (Mismatch.NOT_AN_ARN, _not_an_arn),
 )
 

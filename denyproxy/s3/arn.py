@@ -83,4 +83,14 @@ def access_point_object_arn(access_point: str, key: str) -> str:
 
 def container(arn: str) -> str:
     """ARN of the bucket or access point of an object, or of what is one itself."""
-    return arn.partition("/object/" if ":accesspoint/" in arn else "/")[0]
+    return arn.partition("/object/" if is_of_access_point(arn) else "/")[0]
+
+
+def objects_of(container: str) -> str:
+    """The pattern of all objects of a bucket or an access point."""
+    return f"{container}/object/*" if is_of_access_point(container) else f"{container}/*"
+
+
+def is_of_access_point(arn: str) -> bool:
+    """Is it the ARN of an access point, or of an object reached through one?"""
+    return ":accesspoint/" in arn

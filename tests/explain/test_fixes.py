@@ -571,6 +571,12 @@ def test_a_missing_key_of_a_public_bucket_has_no_patch() -> None:
     assert "404" in fix.summary
 
 
+def test_buckets_whose_names_begin_alike_are_not_let_in() -> None:
+    (fix,) = fixes_of(SCENARIOS["arn-h03"])
+    assert "app*" not in fix.summary
+    assert fix.least_privilege
+
+
 def test_no_deny_is_weakened_for_a_404() -> None:
     best, exempt = fixes_of(SCENARIOS["miss-h01"])
     assert (best.owner, best.patch) == ("caller", ())

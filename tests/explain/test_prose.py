@@ -689,3 +689,10 @@ def test_what_a_tool_asks_for_unseen_is_told_where_permission_is_the_matter(code
     request = {"operation": "ListObjectsV2", "key": None, "query": {"list-type": "2"}}
     notes = explain(case(request=request, response={"status": 403, "code": code, "message": ""})).notes
     assert any(note.startswith("Tools list the bucket") for note in notes) is is_told
+
+
+def test_an_access_point_is_called_one() -> None:
+    assert explain(SCENARIOS["ap-h02"]).summary.endswith(
+        "its Resource lists arn:aws:s3:us-east-1:111122223333:accesspoint/ro/*, the objects; this action is authorized "
+        "on the access point, arn:aws:s3:us-east-1:111122223333:accesspoint/ro."
+    )

@@ -179,6 +179,13 @@ def test_not_action() -> None:
             "arn:aws:s3:eu-west-1:1:accesspoint/a",
             Mismatch.OBJECT_ARN_INSTEAD_OF_BUCKET,
         ),
+        ("arn:aws:s3:::b/*/data/*", "arn:aws:s3:::b/data/x", Mismatch.RESOURCE_NOT_LISTED),
+        ("arn:aws:s3:::b*/data/*", "arn:aws:s3:::b/raw/x", Mismatch.RESOURCE_NOT_LISTED),
+        (
+            "arn:aws:s3:eu-west-1:1:accesspoint/a",
+            "arn:aws:s3:eu-west-1:1:accesspoint/a/object/k",
+            Mismatch.BUCKET_ARN_INSTEAD_OF_OBJECT,
+        ),
         ("arn:aws:s3:::b:data/*", "arn:aws:s3:::b/data/x", Mismatch.COLON_FOR_SLASH),
         ("arn:aws-cn:s3:::b/*", "arn:aws:s3:::b/k", Mismatch.OTHER_PARTITION),
         (
@@ -193,6 +200,14 @@ def test_not_action() -> None:
         ),
         ("arn:aws:s3:::b/data", "arn:aws:s3:::b/data/x", Mismatch.PREFIX_LACKS_WILDCARD),
         ("arn:aws:s3:::b/", "arn:aws:s3:::b/k", Mismatch.PREFIX_LACKS_WILDCARD),
+        ("arn:aws:s3:::dev-", "arn:aws:s3:::dev-b/k", Mismatch.PREFIX_LACKS_WILDCARD),
+        ("arn:aws:s3:::dev", "arn:aws:s3:::dev-b", Mismatch.RESOURCE_NOT_LISTED),
+        ("arn:aws:s3:::dev", "arn:aws:s3:::dev-b/k", Mismatch.RESOURCE_NOT_LISTED),
+        (
+            "arn:aws:s3:eu-west-1:1:accesspoint/a",
+            "arn:aws:s3:eu-west-1:1:accesspoint/ab/object/k",
+            Mismatch.RESOURCE_NOT_LISTED,
+        ),
         ("b/*", "arn:aws:s3:::b/k", Mismatch.NOT_AN_ARN),
         ("arn:aws:s3:::other/*", "arn:aws:s3:::b/k", Mismatch.RESOURCE_NOT_LISTED),
         ("arn:aws:s3:::b/*", "arn:aws:s3:eu-west-1:1:accesspoint/a/object/k", Mismatch.RESOURCE_NOT_LISTED),

@@ -8,6 +8,7 @@ from denyproxy.explain.near_misses import kind_of
 from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.truth import Truth
+from denyproxy.s3.arn import is_of_access_point, objects_of
 from denyproxy.s3.condition_keys import is_never_set
 from denyproxy.s3.spelling import condition_key_problem
 
@@ -138,8 +139,8 @@ def _name(item: ElementEvidence) -> str:
     return item.key or "value" if item.part == "condition" else item.part.capitalize()
 
 
-def _bucket(pattern: str) -> str:
-    return pattern.split(", ")[0].rstrip("/")
+def _container(item: ElementEvidence) -> str:
+    return "access point" if is_of_access_point(item.expected) else "bucket"
 
 
 def _wildcard_needed(item: ElementEvidence) -> str:
@@ -208,10 +209,10 @@ _PHRASES: Mapping[Mismatch, Phrase] = {
         f"its Action ({short(item.expected)}) lacks the service; the action is {item.actual}"
     ),
     Mismatch.BUCKET_ARN_INSTEAD_OF_OBJECT: lambda item: (
-        f"its Resource lists {short(item.expected)}, the bucket; objects are {_bucket(item.expected)}/*"
+        f"its Resource lists {short(item.expected)}, the {_container(item)}; objects are {objects_of(item.expected)}"
     ),
     Mismatch.OBJECT_ARN_INSTEAD_OF_BUCKET: lambda item: (
-        f"its Resource lists {short(item.expected)}, the objects; this action is authorized on the bucket, "
+        f"its Resource lists {short(item.expected)}, the objects; this action is authorized on the {_container(item)}, "
         f"{item.actual}"
     ),
     Mismatch.TRAILING_SLASH: lambda item: (

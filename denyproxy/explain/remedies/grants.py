@@ -48,6 +48,7 @@ from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.parsing import SUBSTITUTING_VERSION
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.iam.truth import Truth
+from denyproxy.s3.arn import objects_of
 from denyproxy.s3.gates import block_public_access
 from denyproxy.s3.public_access import effective
 from denyproxy.s3.request import is_on_unknown
@@ -231,7 +232,7 @@ def _wider(finding: Finding, policy: str | None) -> str:
     if item.part == "action" and not item.negated:
         return wider("Action", finding.authorization.requirement.action, label, policy)
     if item.reason is Mismatch.BUCKET_ARN_INSTEAD_OF_OBJECT:
-        return wider("Resource", f"{first.rstrip('/')}/*", label, policy)
+        return wider("Resource", objects_of(first), label, policy)
     if item.part == "resource" and item.reason is Mismatch.PREFIX_LACKS_WILDCARD:
         return wider("Resource", f"{first}*", label, policy)
     return ""
