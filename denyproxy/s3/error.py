@@ -240,6 +240,7 @@ _RULES: tuple[tuple[str, str | None, Kind, _Details | None], ...] = (
         _unsigned,
     ),
     ("AccessDenied", "Query-string authentication requires the Signature", _SIGNATURE, _missing_parameter),
+    ("AccessDenied", "Request is not yet valid", Kind(Family.CLOCK_SKEW, "date", actual="X-Amz-Date"), _skew),
     ("AccessDenied", "AWS authentication requires a valid Date", Kind(Family.CLOCK_SKEW, "date"), None),
     ("AccessDenied", _POST_POLICY, Kind(Family.POST_POLICY), _condition),
     (

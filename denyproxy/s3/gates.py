@@ -88,11 +88,15 @@ def open_settings(
 
 
 def clock_skew(request: S3Request, caller: Caller, snapshot: PolicySnapshot) -> Iterator[Refusal]:
-    """S3 accepts a signing time at most 15 minutes from its own."""
-    if request.time is None or request.signed_time is None or caller.auth_type != "REST-HEADER":
+    """S3 accepts a signing time at most 15 minutes from its own; of a presigned URL, at most as much ahead of it."""
+    if request.time is None or request.signed_time is None:
         return
-    skew = request.signed_time - request.time
-    if abs(skew) > MAX_CLOCK_SKEW:
+    ahead = request.signed_time - request.time
+    if caller.auth_type == "REST-HEADER":
+        refused = abs(ahead) > MAX_CLOCK_SKEW
+    else:
+        refused = request.parameter("X-Amz-Date") is not None and ahead > MAX_CLOCK_SKEW
+    if refused:
         yield Refusal("clock-skew", "date", Truth.YES, utc_text(request.time), utc_text(request.signed_time))
 
 

@@ -168,6 +168,7 @@ DENIED = 'User: arn:aws:iam::1:user/u is not authorized to perform: s3:PutObject
             Family.SIGNATURE_MISMATCH,
             "query:Signature",
         ),
+        ("AccessDenied", "Request is not yet valid", Family.CLOCK_SKEW, "date"),
         ("AccessDenied", "AWS authentication requires a valid Date or x-amz-date header", Family.CLOCK_SKEW, "date"),
         ("AccessDenied", "Invalid according to Policy: Policy expired.", Family.POST_POLICY, "Policy expired."),
         (

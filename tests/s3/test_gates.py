@@ -62,6 +62,15 @@ def test_the_clock_may_differ_by_fifteen_minutes(minutes: int, refused: bool) ->
     assert held(request) == ([("clock-skew", "date", Truth.YES)] if refused else [])
 
 
+@pytest.mark.parametrize(("minutes", "refused"), [(15, False), (16, True), (-16, False)])
+def test_a_presigned_url_is_not_valid_before_its_date(minutes: int, refused: bool) -> None:
+    """https://github.com/minio/minio/issues/2638 has S3's answer."""
+    query = (("X-Amz-Date", "20260101T120000Z"), ("X-Amz-Expires", "3600"))
+    request = get(query=query, signed_time=NOW + timedelta(minutes=minutes))
+    who = replace(caller(), auth_type="REST-QUERY-STRING")
+    assert held(request, who) == ([("clock-skew", "date", Truth.YES)] if refused else [])
+
+
 @pytest.mark.parametrize(("age", "refused"), [(59, False), (60, False), (61, True)])
 def test_a_presigned_url_lives_for_its_seconds(age: int, refused: bool) -> None:
     request = get(query=(("X-Amz-Expires", "60"),), signed_time=NOW - timedelta(seconds=age))
