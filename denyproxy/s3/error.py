@@ -179,7 +179,12 @@ _ALWAYS_SIGNED = frozenset({"x-amz-content-sha256", "x-amz-date", "x-amz-securit
 
 def _storage_class(case: _Case, kind: Kind) -> Kind:
     elements = case.error.elements
-    return replace(kind, actual=elements.get("StorageClass") or elements.get("AccessTier"))
+    wanted = TO_RESTORE if case.request.operation == "RestoreObject" else None
+    return replace(kind, expected=wanted, actual=elements.get("StorageClass") or elements.get("AccessTier"))
+
+
+TO_RESTORE = "an archived object"
+"""What a restore is refused for want of."""
 
 
 def _named(case: _Case, kind: Kind) -> Kind:

@@ -696,3 +696,19 @@ def test_an_access_point_is_called_one() -> None:
         "its Resource lists arn:aws:s3:us-east-1:111122223333:accesspoint/ro/*, the objects; this action is authorized "
         "on the access point, arn:aws:s3:us-east-1:111122223333:accesspoint/ro."
     )
+
+
+def test_a_restore_is_refused_for_what_is_not_archived() -> None:
+    """https://github.com/getmoto/moto/pull/4670 has S3's answer."""
+    explanation = explain(SCENARIOS["arc-h01"])
+    assert explanation.summary == (
+        "Restore is not allowed for the object's current storage class: the object is not archived, so that there is "
+        "nothing to restore; policies allow the request."
+    )
+    assert explanation.fixes[0].summary == "Read the object as it is: only what is archived is restored."
+
+
+def test_a_form_whose_policy_has_expired_needs_a_new_one() -> None:
+    assert explain(SCENARIOS["exp-h02"]).fixes[0].summary == (
+        "Sign a new policy for the form, with a later expiration: this one has expired."
+    )

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from denyproxy.explain.finding import Finding
 from denyproxy.explain.prose.near_misses import short
 from denyproxy.iam.truth import Truth
+from denyproxy.s3.error import TO_RESTORE
 
 _BEFORE_POLICIES = "; no policy was evaluated"
 _NO_POLICY = "; no policy is the reason"
@@ -147,6 +148,11 @@ def _form(finding: Finding) -> str:
 
 def _archived(finding: Finding) -> str:
     storage = f" ({finding.actual})" if finding.actual else ""
+    if finding.expected == TO_RESTORE:
+        return (
+            f"Restore is not allowed for the object's current storage class{storage}: the object is not archived, so "
+            "that there is nothing to restore; policies allow the request"
+        )
     return (
         f"The operation is not valid for the object's storage class{storage}: the object is archived and must be "
         "restored before it can be read; policies allow the read"

@@ -33,12 +33,14 @@ NAMED_BY_S3: Mapping[str, str] = {
 https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html"""
 CORS = "allow this origin, method and headers in the bucket's CORS configuration"
 POST_POLICY = "send form fields that meet the form's own policy, or sign a policy that allows them"
+POST_EXPIRED = "sign a new policy for the form, with a later expiration: this one has expired"
 REQUESTER_PAYS = "send x-amz-request-payer: requester, and so agree to pay for the request"
 REQUESTER_PAYS_PRESIGNED = (
     "sign a new URL with x-amz-request-payer=requester in its query, and so agree to pay for the request"
 )
 REQUESTER_PAYS_ANONYMOUS = "sign the request, and send x-amz-request-payer: requester: nobody pays for anonymous ones"
 ARCHIVED = "restore the object (RestoreObject, s3:RestoreObject) and read it once the copy is there"
+NOT_ARCHIVED = "read the object as it is: only what is archived is restored"
 LEGAL_HOLD = "lift the legal hold of the version (PutObjectLegalHold, s3:PutObjectLegalHold), if it is no longer needed"
 GOVERNANCE = (
     "send x-amz-bypass-governance-retention: true, which needs s3:BypassGovernanceRetention, or wait until the "

@@ -16,6 +16,7 @@ from denyproxy.explain.remedies.part import Owner, Part
 from denyproxy.explain.remedies.sending import OF_SSE_C, SSE_C, Sent, is_presigned, sending
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.s3.acl import needed_permission
+from denyproxy.s3.error import TO_RESTORE
 
 _Remedy = Callable[[Finding, Case], list[Part]]
 
@@ -81,6 +82,14 @@ def _requester_pays(finding: Finding, case: Case) -> list[Part]:
         return _caller(say.REQUESTER_PAYS_ANONYMOUS)
     words = say.REQUESTER_PAYS_PRESIGNED if is_presigned(case.request) else say.REQUESTER_PAYS
     return _sending(words, {"x-amz-request-payer": "requester"}, case)
+
+
+def _post_policy(finding: Finding, case: Case) -> list[Part]:
+    return _caller(say.POST_EXPIRED if finding.element == "Policy expired." else say.POST_POLICY)
+
+
+def _archived(finding: Finding, case: Case) -> list[Part]:
+    return _caller(say.NOT_ARCHIVED if finding.expected == TO_RESTORE else say.ARCHIVED)
 
 
 def _object_lock(finding: Finding, case: Case) -> list[Part]:
@@ -188,10 +197,10 @@ _REMEDIES: Mapping[str, _Remedy] = {
     "unknown-access-key": _access_key,
     "account-problem": _named_by_s3,
     "cors": lambda finding, case: [Part("bucket owner", "CORS configuration", say.CORS)],
-    "post-policy": _in_words(say.POST_POLICY),
+    "post-policy": _post_policy,
     "expected-bucket-owner": _expected_owner,
     "requester-pays": _requester_pays,
-    "archived-object": _in_words(say.ARCHIVED),
+    "archived-object": _archived,
     "object-lock": _object_lock,
     "mfa-delete": _in_words(say.MFA_DELETE),
     "sse-c-blocked": _sse_c,
