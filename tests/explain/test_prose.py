@@ -712,3 +712,13 @@ def test_a_form_whose_policy_has_expired_needs_a_new_one() -> None:
     assert explain(SCENARIOS["exp-h02"]).fixes[0].summary == (
         "Sign a new policy for the form, with a later expiration: this one has expired."
     )
+
+
+@pytest.mark.parametrize(
+    ("sid", "told"),
+    [({}, "Statement[0]"), ({"Sid": "S"}, "statement S"), ({"Sid": "No reads"}, 'statement "No reads"')],
+)
+def test_a_fix_tells_of_a_statement_as_the_sentence_does(sid: dict[str, str], told: str) -> None:
+    deny = {**sid, "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/a/*"}
+    (fix,) = by_bucket({"Version": "2012-10-17", "Statement": [deny]}, ALICE).fixes
+    assert f" from the Deny of {told} in the bucket policy" in fix.summary

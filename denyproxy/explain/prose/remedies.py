@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from denyproxy.explain.finding import Finding
-from denyproxy.explain.prose.near_misses import short
+from denyproxy.explain.prose.near_misses import place, short
 from denyproxy.iam.principal import Principal, PrincipalType
 
 _SHOWN = 160
@@ -84,22 +84,22 @@ def public_grant(words: str) -> str:
 def wider(element: str, value: str, statement: str, policy: str | None) -> str:
     """What would do as well, and let through more. `policy`: where it is another one."""
     where = f" in {policy}" if policy is not None else ""
-    return f" (or add {shown(value)} to the {element} of statement {statement}{where}, for all that it covers)"
+    return f" (or add {shown(value)} to the {element} of {place(statement)}{where}, for all that it covers)"
 
 
 def extend(element: str, value: str, statement: str, policy: str) -> str:
     """Add a value to an element of a statement."""
-    return f"add {shown(value)} to the {element} of statement {statement} in {policy}"
+    return f"add {shown(value)} to the {element} of {place(statement)} in {policy}"
 
 
 def correct(element: str, old: str, new: str, statement: str, policy: str) -> str:
     """Write an element of a statement as it was meant."""
-    return f"in statement {statement} of {policy} write {element} {shown(new)} instead of {shown(old)}"
+    return f"in {place(statement)} of {policy} write {element} {shown(new)} instead of {shown(old)}"
 
 
 def correct_operator(key: str, old: str, new: str, statement: str, policy: str) -> str:
     """Write a condition with the operator that was meant."""
-    return f"in statement {statement} of {policy} write {new} instead of {old} for {key}"
+    return f"in {place(statement)} of {policy} write {new} instead of {old} for {key}"
 
 
 def as_meant(words: str) -> str:
@@ -123,7 +123,7 @@ def exempt(
     """Narrow a Deny. `limits`: condition keys that the requests have that are let through, with their values."""
     whom = f" by {who}" if who is not None else ""
     what = f"{listed(actions)} on {listed(resources)}{limited(limits)}"
-    return f"exempt {what}{whom} from the Deny of statement {statement} in {policy}"
+    return f"exempt {what}{whom} from the Deny of {place(statement)} in {policy}"
 
 
 _LIMITS = {
@@ -163,12 +163,12 @@ def root_may(account: str | None) -> str:
 
 def by_principal_arn(statement: str, policy: str, arns: Sequence[str]) -> str:
     """NotPrincipal, or aws:SourceArn, where aws:PrincipalArn was meant."""
-    return f"let statement {statement} of {policy} spare {listed(arns)} by ArnNotEquals aws:PrincipalArn"
+    return f"let {place(statement)} of {policy} spare {listed(arns)} by ArnNotEquals aws:PrincipalArn"
 
 
 def only_if_present(key: str, statement: str, policy: str) -> str:
     """ForAllValues is true where the key is absent."""
-    return f'add Null {key} "false" to statement {statement} of {policy}: without {key} it applies to every request'
+    return f'add Null {key} "false" to {place(statement)} of {policy}: without {key} it applies to every request'
 
 
 def other_policy(policy: str, what: str) -> str:

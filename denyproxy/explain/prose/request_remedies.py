@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from denyproxy.explain.addresses import is_private
+from denyproxy.explain.prose.near_misses import place
 from denyproxy.explain.prose.remedies import listed, shown
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.context import RequestContext
@@ -37,15 +38,13 @@ def with_partner(words: str, partner: str) -> str:
 def field_pattern(name: str, tag: str, condition: Condition, statement: str, *, denies: bool) -> str:
     """A value that the policy knows by a pattern only, or one that is to be there (Null). `tag`: of x-amz-tagging."""
     if condition.operator is None:
-        return f"send {name}{f' with the tag {tag}' if tag else ''}, which statement {statement} demands"
+        return f"send {name}{f' with the tag {tag}' if tag else ''}, which {place(statement)} demands"
     asked = f"{condition.operator_text} {shown(', '.join(condition.values))}"
     lets = f"does not deny (it denies {asked})" if denies else f"accepts ({asked})"
-    return f"send {name} with a value that statement {statement} {lets}"
+    return f"send {name} with a value that {place(statement)} {lets}"
 
 
-_CREATE_IN = (
-    "create the bucket in a region that statement {statement} lets through ({operator} {values}), such as {value}"
-)
+_CREATE_IN = "create the bucket in a region that {statement} lets through ({operator} {values}), such as {value}"
 
 _SURROUNDINGS: Mapping[str, str] = {
     "aws:securetransport": "send the request over TLS: use an https:// endpoint",
@@ -58,23 +57,22 @@ _SURROUNDINGS: Mapping[str, str] = {
     "ec2:roledelivery": "get the instance's credentials from its metadata service by IMDSv2 (with a session token)",
     "aws:sourcevpce": "send the request through the VPC endpoint {any}",
     "aws:sourcevpc": "send the request from the VPC {any}, through its endpoint for S3",
-    "aws:vpcsourceip": "send the request through a VPC endpoint, from an address that statement {statement} {lists} "
-    "({values})",
-    "aws:sourceip": "send the request from an address that statement {statement} {lists} ({values})",
+    "aws:vpcsourceip": "send the request through a VPC endpoint, from an address that {statement} {lists} ({values})",
+    "aws:sourceip": "send the request from an address that {statement} {lists} ({values})",
     "s3:authtype": "use {auth}",
     "s3:signatureversion": "sign the request with {value}",
-    "s3:signatureage": "sign the request anew: statement {statement} finds its signature too old",
-    "s3:x-amz-content-sha256": "sign the payload too: statement {statement} refuses this x-amz-content-sha256",
+    "s3:signatureage": "sign the request anew: {statement} finds its signature too old",
+    "s3:x-amz-content-sha256": "sign the payload too: {statement} refuses this x-amz-content-sha256",
     "s3:dataaccesspointarn": "send the request through the access point {any}",
     "s3:dataaccesspointaccount": "send the request through an access point of account {any}",
     "s3:accesspointnetworkorigin": "send the request through an access point with network origin {any}",
     "aws:requestedregion": _CREATE_IN,
     "s3:locationconstraint": _CREATE_IN,
-    "aws:principaltag": "only if the caller truly is {key} = {value}, tag it so, as statement {statement} demands",
-    "s3:existingobjecttag": "only if the object truly is {key} = {value}, have it tagged so, as statement {statement} "
+    "aws:principaltag": "only if the caller truly is {key} = {value}, tag it so, as {statement} demands",
+    "s3:existingobjecttag": "only if the object truly is {key} = {value}, have it tagged so, as {statement} "
     "demands, by whoever attests that",
-    "s3:buckettag": "only if the bucket truly is {key} = {value}, tag it so, as statement {statement} demands",
-    "aws:resourcetag": "only if the bucket truly is {key} = {value}, tag it so, as statement {statement} demands",
+    "s3:buckettag": "only if the bucket truly is {key} = {value}, tag it so, as {statement} demands",
+    "aws:resourcetag": "only if the bucket truly is {key} = {value}, tag it so, as {statement} demands",
 }
 """Condition key or family (lower case) -> what gives it another value."""
 
@@ -109,7 +107,7 @@ def surroundings_change(
         value=shown(value),
         any=shown(" or ".join(known)),
         values=values,
-        statement=statement,
+        statement=place(statement),
         key=member,
         lists="lists" if listed_there else "does not list",
         auth=_AUTH.get(value or "", f"s3:authType {value}"),
