@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from denyproxy.iam.layers import Decision
 from tests.explain.remedied import SCENARIOS, Document, decided, fixes_of, patched
 from tests.explain.test_fixes import ALL, document, first, identity, scenario
 
@@ -139,3 +140,54 @@ def test_other_requests_of_the_same_caller_stay_denied() -> None:
     after = patched(case, first(case))
     for action, resource in (("s3:PutObject", "arn:aws:s3:::b/k"), ("s3:GetObject", "arn:aws:s3:::b/k2")):
         assert decided(asks(case, action, resource)) == decided(asks(after, action, resource)) == "explicit-deny"
+
+
+def of_athena(deny: Document, **context: str) -> Document:
+    """A read that Athena makes for alice."""
+    via = {"aws:ViaAWSService": "true", "aws:CalledVia": "athena.amazonaws.com", **context}
+    via |= {"aws:CalledViaFirst": "athena.amazonaws.com", "aws:CalledViaLast": "athena.amazonaws.com"}
+    policies = {"identity": identity(ALL), "bucket_policy": document({"Effect": "Deny", "Principal": "*", **deny})}
+    return scenario(request={"context": via}, policies=policies)
+
+
+def test_what_a_service_sends_for_the_caller_is_not_for_the_caller_to_send_another_way() -> None:
+    case = of_athena(
+        {
+            "Sid": "Vpce",
+            "Action": "s3:GetObject",
+            "Resource": "arn:aws:s3:::b/k",
+            "Condition": {"StringNotEquals": {"aws:SourceVpce": "vpce-1"}},
+        }
+    )
+    (fix,) = fixes_of(case)
+    assert (fix.owner, fix.verified, fix.least_privilege) == ("bucket owner", True, True)
+    assert fix.summary == (
+        "Exempt s3:GetObject on arn:aws:s3:::b/k with aws:ViaAWSService true by user alice from the Deny of statement "
+        "Vpce in the bucket policy."
+    )
+    after = patched(case, fix)
+    after["request"]["context"] = {"aws:ViaAWSService": "false"}
+    assert decided(after) is Decision.EXPLICIT_DENY
+
+
+def test_credentials_are_the_callers_own_whoever_sends_the_request() -> None:
+    mfa = {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}
+    case = of_athena({"Sid": "Mfa", "Action": "s3:*", "Resource": "arn:aws:s3:::b/*", "Condition": mfa})
+    (fix,) = fixes_of(case)
+    assert (fix.owner, fix.verified) == ("caller", True)
+    assert "obtained with MFA" in fix.summary
+
+
+def test_fields_of_what_a_service_sends_for_the_caller_are_the_services() -> None:
+    case = of_athena(
+        {
+            "Sid": "Sse",
+            "Action": "s3:PutObject",
+            "Resource": "arn:aws:s3:::b/*",
+            "Condition": {"StringNotEquals": {"s3:x-amz-server-side-encryption": "aws:kms"}},
+        }
+    )
+    case["request"] |= {"operation": "PutObject", "method": "PUT"}
+    fix = fixes_of(case)[-1]
+    assert fix.summary == "Have athena.amazonaws.com send x-amz-server-side-encryption: aws:kms."
+    assert (fix.patch, fix.verified) == ((), False)

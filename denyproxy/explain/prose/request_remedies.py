@@ -125,6 +125,7 @@ def either(choices: Sequence[str]) -> str:
 
 ATTESTED = "a tag attests something: whether it would be true of this one is not known here"
 ACCESS_POINT = "whether there is such an access point, and whether its policy allows the caller, is not known"
+CALLING_SERVICE = "the service that makes the request"
 CONFIGURED = "whether the service can be configured to do so is not known"
 PATTERN = "which of the values that fit is right is not known"
 VALUE = "which value is right is not known"

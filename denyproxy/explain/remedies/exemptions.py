@@ -37,7 +37,7 @@ from denyproxy.explain.remedies.places import (
     target,
     written,
 )
-from denyproxy.explain.remedies.requests import is_possible
+from denyproxy.explain.remedies.requests import VIA_SERVICE, is_possible, via_service
 from denyproxy.explain.remedies.scopes import container_of, resource_of, says_only, scope_of
 from denyproxy.explain.remedies.slips import condition_slips
 from denyproxy.explain.remedies.statements import Condition, Json, and_also, deny_less, one_or_all, texts
@@ -100,10 +100,11 @@ def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
 
 def _limits(unless: Sequence[Condition]) -> Iterator[tuple[str, str | None]]:
     """What requests that are let through have: key, and value or None for none."""
+    others = {"true": "false", "false": "true"}
     for condition in unless:
         for operator, keys in condition.items():
             for key, value in keys.items():
-                yield key, {"Null": None, "Bool": "false"}.get(operator, value)
+                yield key, None if operator == NULL else others[value] if operator == "Bool" else value
 
 
 def _other_requests(finding: Finding) -> Iterator[Condition]:
@@ -112,6 +113,8 @@ def _other_requests(finding: Finding) -> Iterator[Condition]:
     assert finding.authorization is not None
     context = finding.authorization.evaluation.request.context
     creates_none = context.lookup(_CREATES.lower()) == ("false",)
+    if via_service(finding) is not None:
+        yield {"Bool": {VIA_SERVICE: "false"}}
     for condition, _ in conditions(finding.evidence):
         endpoint = endpoint_of(context) if condition.lower_key == "aws:sourceip" else None
         if endpoint is not None and context.lookup("aws:sourceip") is None:

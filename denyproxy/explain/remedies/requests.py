@@ -10,6 +10,7 @@ from denyproxy.explain.case import Case
 from denyproxy.explain.finding import Finding
 from denyproxy.explain.prose.remedies import caller_in_words, label
 from denyproxy.explain.prose.request_remedies import (
+    CALLING_SERVICE,
     CONFIGURED,
     PATTERN,
     VALUE,
@@ -24,7 +25,7 @@ from denyproxy.explain.remedies.fields import REQUEST_TAG, TAG_KEYS, TAGGING, Fi
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import endpoint_of
 from denyproxy.explain.remedies.sending import OF_SSE_C, SSE, SSE_C, SSE_KEY, Sent, is_presigned, sending
-from denyproxy.explain.remedies.surroundings import WITHOUT_ENDPOINT, Surrounding, can_be, surrounding
+from denyproxy.explain.remedies.surroundings import OF_CREDENTIALS, WITHOUT_ENDPOINT, Surrounding, can_be, surrounding
 from denyproxy.explain.remedies.turning import accepted, conditions, turning_values
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.principal import Principal, PrincipalType, is_service_linked
@@ -39,6 +40,7 @@ _NEEDING = {
     "s3:putobjecttagging": ("x-amz-tagging",),
 }
 """Action (lower case) -> headers on account of which a new object needs it."""
+VIA_SERVICE = "aws:ViaAWSService"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +80,14 @@ def compliance(finding: Finding, case: Case) -> Compliance | None:
     no change of the request or its surroundings would do."""
     change = _for_deny(finding, case) if finding.effect == "explicit" else _for_allow(finding, case)
     complied = None if change is None else _as_part(change, finding, case)
-    if complied is None or complied.part.owner != "caller" or not _is_service(case.caller.principal):
+    if complied is None or complied.part.owner != "caller":
         return complied
-    return None if complied.part.assumed else _by_service(complied, case)
+    principal, via = case.caller.principal, via_service(finding)
+    if _is_service(principal):
+        return None if complied.part.assumed else _by_service(complied, caller_in_words(principal))
+    if via is None or (complied.part.assumed and complied.part.assumed.keys() <= OF_CREDENTIALS):
+        return complied
+    return None if complied.part.assumed else _by_service(complied, via)
 
 
 def _is_service(principal: Principal) -> bool:
@@ -89,9 +96,21 @@ def _is_service(principal: Principal) -> bool:
     return as_itself or is_service_linked(principal) is Truth.YES
 
 
-def _by_service(complied: Compliance, case: Case) -> Compliance:
+def via_service(finding: Finding) -> str | None:
+    """The service of AWS that sends the request to S3 on the caller's behalf, along its own ways. None: none does.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/access_forward_access_sessions.html"""
+    assert finding.authorization is not None
+    context = finding.authorization.evaluation.request.context
+    # S3 itself asks KMS so, of a request that the caller sent.
+    if finding.authorization.requirement.kms_key is not None or context.lookup(VIA_SERVICE) != ("true",):
+        return None
+    last = context.lookup("aws:CalledViaLast")
+    return last[0] if isinstance(last, tuple) else CALLING_SERVICE
+
+
+def _by_service(complied: Compliance, service: str) -> Compliance:
     """A service of AWS sends what it is made to send, and along its own ways: of that, fields may be configurable."""
-    words = f"have {caller_in_words(case.caller.principal)} {complied.part.words}"
+    words = f"have {service} {complied.part.words}"
     part = replace(complied.part, words=words, edit=None, sends={}, open=CONFIGURED)
     return Compliance(part, within_reach=False, last=True)
 

@@ -48,6 +48,10 @@ WITHOUT_ENDPOINT: Mapping[str, str | None] = {
     "aws:vpcsourceip": None,
 }
 """Keys (lower case) that only a request through a VPC endpoint has."""
+OF_CREDENTIALS = frozenset(
+    {"aws:multifactorauthpresent", "aws:multifactorauthage", "aws:tokenissuetime", "ec2:roledelivery"}
+)
+"""Keys (lower case) that the caller's credentials bring with them, whoever sends the request."""
 _OUT_OF_REACH = Surrounding(within_reach=False)
 _TAGS_OF_RESOURCE = Surrounding("bucket owner", within_reach=False, open=ATTESTED, attests=True)
 _ACCESS_POINT = Surrounding(open=ACCESS_POINT)
