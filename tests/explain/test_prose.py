@@ -722,3 +722,29 @@ def test_a_fix_tells_of_a_statement_as_the_sentence_does(sid: dict[str, str], to
     deny = {**sid, "Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/a/*"}
     (fix,) = by_bucket({"Version": "2012-10-17", "Statement": [deny]}, ALICE).fixes
     assert f" from the Deny of {told} in the bucket policy" in fix.summary
+
+
+def test_all_headers_that_the_signature_lacks_are_named() -> None:
+    assert explain(SCENARIOS["sig-b02"]).fixes[0].summary == (
+        "Do not send x-amz-meta-s1 and x-amz-tagging, or name them in the SignedHeaders of the signature."
+    )
+
+
+def test_a_line_that_was_not_signed_is_told_in_words() -> None:
+    assert (
+        explain(SCENARIOS["sig-f12"]).fixes[0].summary
+        == "Sign the request as it is sent: its header content-type is not what was signed."
+    )
+
+
+def test_an_expired_url_of_signature_version_2_is_told_its_own_parameter() -> None:
+    assert explain(SCENARIOS["exp-b01"]).fixes[0].summary == (
+        "Make a new presigned URL when it is needed, or with a later Expires (with session credentials it ends when "
+        "they do)."
+    )
+
+
+def test_who_does_not_sign_cannot_be_named_in_place_of_an_acl_for_everyone() -> None:
+    assert explain(SCENARIOS["bpa-b01"]).fixes[0].summary == (
+        "Sign the request with the credentials of someone who is allowed: it was sent without any."
+    )

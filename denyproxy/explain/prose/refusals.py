@@ -93,11 +93,18 @@ def _signature(finding: Finding) -> str:
     return f": the request that reached S3 differs from the signed one in its {_line(finding)}"
 
 
+def signed_part(element: str | None) -> str:
+    """`header content-type`: a line of the canonical request."""
+    kind, _, name = (element or "request").partition(":")
+    return f"{'query parameter' if kind == 'query' else kind} {name}".rstrip()
+
+
 def _line(finding: Finding) -> str:
     """The line of the canonical request, with both sides where they are known."""
+    line = signed_part(finding.element)
     if finding.expected is None or finding.actual is None:
-        return finding.element or "request"
-    return f'{finding.element} (signed as "{short(finding.expected, 120)}", received as "{short(finding.actual, 120)}")'
+        return line
+    return f'{line} (signed as "{short(finding.expected, 120)}", received as "{short(finding.actual, 120)}")'
 
 
 def _signature_mismatch(finding: Finding) -> str:
@@ -237,7 +244,7 @@ _BY_PROXY: Mapping[str, Callable[[Finding], str]] = {
     "signature-mismatch": lambda f: (
         "The request signature does not match: "
         + (
-            f"its {f.element} is not what was signed"
+            f"its {signed_part(f.element)} is not what was signed"
             if f.element
             else "either the secret access key is not the one in denyproxy's table, or the request was changed since"
         )

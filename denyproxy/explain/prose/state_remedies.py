@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from denyproxy.explain.prose.refusals import signed_part
 from denyproxy.explain.prose.remedies import listed, shown
 
 SIGN = "sign the request with the credentials of someone who is allowed: it was sent without any"
@@ -12,6 +13,10 @@ CLOCK = "set the clock of the machine that signs (NTP): S3 accepts 15 minutes of
 EXPIRED = (
     "make a new presigned URL when it is needed, or with a longer X-Amz-Expires (at most 604800 seconds; with session "
     "credentials it ends when they do)"
+)
+EXPIRED_V2 = (
+    "make a new presigned URL when it is needed, or with a later Expires (with session credentials it ends when they "
+    "do)"
 )
 ACCESS_KEY = "use an access key that exists and is active, of this partition, and with its session token if it has one"
 KEY_IN_TABLE = (
@@ -78,9 +83,10 @@ def leave_out(headers: Sequence[str], action: str) -> str:
     return f"leave out {listed(headers)}: without it the request does not need {action}"
 
 
-def unsigned_header(name: str) -> str:
-    """A header that the signature does not cover."""
-    return f"do not send {name}, or name it in the SignedHeaders of the signature"
+def unsigned_headers(names: Sequence[str]) -> str:
+    """Headers that the signature does not cover."""
+    it = "it" if len(names) == 1 else "them"
+    return f"do not send {listed(names, 10)}, or name {it} in the SignedHeaders of the signature"
 
 
 def signature(element: str | None) -> str:
@@ -89,7 +95,7 @@ def signature(element: str | None) -> str:
         return "use the secret access key that belongs to the access key id"
     if element is None:
         return "sign the request as it is sent, with the secret access key that belongs to the access key id"
-    return f"sign the request as it is sent: its {element} is not what was signed"
+    return f"sign the request as it is sent: its {signed_part(element)} is not what was signed"
 
 
 def signature_in_table(element: str | None) -> str:

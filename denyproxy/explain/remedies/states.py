@@ -44,9 +44,9 @@ def _in_words(text: str) -> _Remedy:
 
 
 def _unsigned_header(finding: Finding, case: Case) -> list[Part]:
-    name = _field(finding)
-    words = say.unsigned_header(name or "the header")
-    return _sending(words, {name: None}, case) if name else _caller(words)
+    names = (finding.actual or _field(finding)).split(", ")
+    words = say.unsigned_headers([name or "the header" for name in names])
+    return _sending(words, dict.fromkeys(names), case) if all(names) else _caller(words)
 
 
 def _signature(finding: Finding, case: Case) -> list[Part]:
@@ -132,6 +132,9 @@ def _block_public_access(finding: Finding, case: Case) -> list[Part]:
             return [Part("bucket owner", policy, say.restricted(case.caller.principal.account, policy))]
         case _ if case.caller.principal.type is not PrincipalType.ANONYMOUS and finding.authorization is not None:
             return by_policy(finding, case)
+        case _ if case.caller.principal.type is PrincipalType.ANONYMOUS:
+            # No policy that is not public can name who does not sign.
+            return [Part("caller", "the request", say.SIGN, open=say.SIGNER), off]
         case _:
             return [Part("bucket owner", "bucket policy", say.IGNORED_ACL), off]
 
@@ -191,7 +194,9 @@ def _network_origin(finding: Finding, case: Case) -> list[Part]:
 
 _REMEDIES: Mapping[str, _Remedy] = {
     "clock-skew": _in_words(say.CLOCK),
-    "presigned-expired": _in_words(say.EXPIRED),
+    "presigned-expired": lambda finding, case: _caller(
+        say.EXPIRED_V2 if finding.element == "query:Expires" else say.EXPIRED
+    ),
     "headers-not-signed": _unsigned_header,
     "signature-mismatch": _signature,
     "unknown-access-key": _access_key,
