@@ -748,3 +748,36 @@ def test_who_does_not_sign_cannot_be_named_in_place_of_an_acl_for_everyone() -> 
     assert explain(SCENARIOS["bpa-b01"]).fixes[0].summary == (
         "Sign the request with the credentials of someone who is allowed: it was sent without any."
     )
+
+
+@pytest.mark.parametrize(
+    ("state", "summary", "verified"),
+    [
+        (
+            {"tags": {"team": "ml"}, "abac": False},
+            "Enable attribute-based access control (PutBucketAbac) on the bucket: it is tagged team = ml, as statement "
+            "Mine demands, but until then its tags do not count; from then on they do in all policies.",
+            True,
+        ),
+        (
+            {"tags": {}, "abac": False},
+            "Only if the bucket truly is team = ml, tag it so, as statement Mine demands, and enable attribute-based "
+            "access control (PutBucketAbac) on it: without, its tags do not count.",
+            False,
+        ),
+        (
+            {"tags": {}, "abac": True},
+            "Only if the bucket truly is team = ml, tag it so, as statement Mine demands.",
+            False,
+        ),
+    ],
+)
+def test_a_tag_of_a_bucket_counts_where_attribute_based_access_control_is_enabled(
+    state: dict[str, Any], summary: str, verified: bool
+) -> None:
+    explanation = explain({**SCENARIOS["tag-a04"], "resource_state": {"bucket": state}})
+    assert explanation.summary.endswith(
+        "needs aws:ResourceTag/team, which is a tag that the bucket does not have, or that does not count: "
+        "attribute-based access control is off."
+    )
+    assert (explanation.fixes[-1].summary, explanation.fixes[-1].verified) == (summary, verified)

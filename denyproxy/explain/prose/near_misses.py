@@ -46,9 +46,12 @@ def who_has(key: str, action: str) -> str:
     if condition_key_problem(key) is not None:
         return ", which is no condition key"
     name = key.lower()
+    if name.startswith("aws:resourcetag/") and action.startswith("s3:"):  # of a KMS key it is the key's tag
+        return f", which {_OF_BUCKET}"
     return next((f", which {clause}" for start, clause in _WHO_HAS_IT if name.startswith(start)), "")
 
 
+_OF_BUCKET = "is a tag that the bucket does not have, or that does not count: attribute-based access control is off"
 _WHO_HAS_IT = (
     ("aws:sourcearn", "only requests by AWS services have"),
     ("aws:sourceaccount", "only requests by AWS services have"),
@@ -61,6 +64,7 @@ _WHO_HAS_IT = (
     ("aws:principalorg", "only callers of an organization's accounts have"),
     ("aws:principaltag/", "is a tag that the caller does not have"),
     ("s3:existingobjecttag/", "is a tag that the object does not have"),
+    ("s3:buckettag/", _OF_BUCKET),
     ("s3:dataaccesspoint", "only requests through an access point have"),
     ("s3:accesspointnetworkorigin", "only requests through an access point have"),
 )

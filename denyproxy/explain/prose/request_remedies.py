@@ -123,6 +123,18 @@ def either(choices: Sequence[str]) -> str:
     return f"{', or '.join(dict.fromkeys(choices))}: either is enough"
 
 
+_ABAC = "attribute-based access control (PutBucketAbac)"
+AND_ENABLE_ABAC = f", and enable {_ABAC} on it: without, its tags do not count"
+
+
+def enable_abac(tag: str, value: str | None, statement: str) -> str:
+    """A bucket that is tagged as demanded, to no avail."""
+    return (
+        f"enable {_ABAC} on the bucket: it is tagged {tag} = {shown(value)}, as {place(statement)} demands, but until "
+        "then its tags do not count; from then on they do in all policies"
+    )
+
+
 ATTESTED = "a tag attests something: whether it would be true of this one is not known here"
 ACCESS_POINT = "whether there is such an access point, and whether its policy allows the caller, is not known"
 CALLING_SERVICE = "the service that makes the request"

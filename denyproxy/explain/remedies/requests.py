@@ -10,11 +10,13 @@ from denyproxy.explain.case import Case
 from denyproxy.explain.finding import Finding
 from denyproxy.explain.prose.remedies import caller_in_words, label
 from denyproxy.explain.prose.request_remedies import (
+    AND_ENABLE_ABAC,
     CALLING_SERVICE,
     CONFIGURED,
     PATTERN,
     VALUE,
     either,
+    enable_abac,
     field_changes,
     field_pattern,
     surroundings_change,
@@ -25,11 +27,18 @@ from denyproxy.explain.remedies.fields import REQUEST_TAG, TAG_KEYS, TAGGING, Fi
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import endpoint_of
 from denyproxy.explain.remedies.sending import OF_SSE_C, SSE, SSE_C, SSE_KEY, Sent, is_presigned, sending
-from denyproxy.explain.remedies.surroundings import OF_CREDENTIALS, WITHOUT_ENDPOINT, Surrounding, can_be, surrounding
+from denyproxy.explain.remedies.surroundings import (
+    OF_CREDENTIALS,
+    TAGS_OF_BUCKET,
+    WITHOUT_ENDPOINT,
+    Surrounding,
+    can_be,
+    surrounding,
+)
 from denyproxy.explain.remedies.turning import accepted, conditions, turning_values
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.principal import Principal, PrincipalType, is_service_linked
-from denyproxy.iam.truth import Truth
+from denyproxy.iam.truth import Truth, Unknown
 from denyproxy.s3.caller_side import is_of_account
 from denyproxy.s3.condition_keys import keys_of_action
 from denyproxy.sigv4.wire import parse_query
@@ -290,6 +299,7 @@ def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None
     for item in change.around:
         assumed |= {**item.row.also, item.condition.lower_key: item.value}
         assumed |= dict.fromkeys(item.row.equal, item.value)
+        assumed |= _unseen_tags(item, case)
     endpoint = endpoint_of(context) if "aws:sourceip" in assumed else None
     if endpoint is not None and assumed["aws:sourceip"] is not None:
         assumed |= WITHOUT_ENDPOINT
@@ -303,6 +313,7 @@ def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None
     if change.instead:
         words = either([words, *(_around_words(item, finding, case, endpoint) for item in change.instead)])
     attests = any(row.attests for row in rows)
+    unseen = any(_unseen_tags(item, case) for item in change.around)
     part = Part(
         owner=owner,
         target="the request" if owner == "caller" else "tags",
@@ -311,7 +322,7 @@ def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None
         exact=not attests,
         assumed=assumed,
         sends=fields,
-        open=VALUE if alone else next((row.open for row in rows if row.open), ""),
+        open=VALUE if alone else "" if unseen else next((row.open for row in rows if row.open), ""),
     )
     reach = [change.around, *([item] for item in change.instead)]
     within_reach = any(all(item.row.within_reach for item in items) for items in reach)
@@ -332,7 +343,24 @@ def _field_words(fields: Sent, query: frozenset[str], case: Case) -> str:
     return field_changes(changes, presigned=is_presigned(case.request))
 
 
+def _unseen_tags(item: _Around, case: Case) -> dict[str, str | None]:
+    """The bucket's tags as condition keys, where they are as demanded and only do not count. Empty: they are not so.
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/buckets-tagging-enable-abac.html"""
+    family, _, tag = item.condition.key.partition("/")
+    bucket = case.snapshot.bucket(case.request.bucket or "")
+    if family.lower() not in TAGS_OF_BUCKET or bucket.abac is not False or isinstance(bucket.tags, Unknown):
+        return {}
+    if bucket.tags.get(tag) != item.value:
+        return {}
+    return {f"{each}/{name.lower()}": text for each in TAGS_OF_BUCKET for name, text in bucket.tags.items()}
+
+
 def _around_words(item: _Around, finding: Finding, case: Case, endpoint: str | None) -> str:
+    family, _, tag = item.condition.key.partition("/")
+    if _unseen_tags(item, case):
+        return enable_abac(tag, item.value, label(finding))
+    if family.lower() in TAGS_OF_BUCKET and case.snapshot.bucket(case.request.bucket or "").abac is not True:
+        return f"{surroundings_change(item.condition, item.value, label(finding))}{AND_ENABLE_ABAC}"
     of_role = case.caller.principal.type is PrincipalType.ROLE_SESSION
     return surroundings_change(item.condition, item.value, label(finding), endpoint, of_role=of_role)
 

@@ -52,6 +52,8 @@ OF_CREDENTIALS = frozenset(
     {"aws:multifactorauthpresent", "aws:multifactorauthage", "aws:tokenissuetime", "ec2:roledelivery"}
 )
 """Keys (lower case) that the caller's credentials bring with them, whoever sends the request."""
+TAGS_OF_BUCKET = ("aws:resourcetag", "s3:buckettag")
+"""Families (lower case) of keys that S3 sets only where attribute-based access control is enabled on the bucket."""
 _OUT_OF_REACH = Surrounding(within_reach=False)
 _TAGS_OF_RESOURCE = Surrounding("bucket owner", within_reach=False, open=ATTESTED, attests=True)
 _ACCESS_POINT = Surrounding(open=ACCESS_POINT)
