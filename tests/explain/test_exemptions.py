@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 from denyproxy.iam.layers import Decision
@@ -191,3 +193,26 @@ def test_fields_of_what_a_service_sends_for_the_caller_are_the_services() -> Non
     fix = fixes_of(case)[-1]
     assert fix.summary == "Have athena.amazonaws.com send x-amz-server-side-encryption: aws:kms."
     assert (fix.patch, fix.verified) == ((), False)
+
+
+@pytest.mark.parametrize(
+    ("tags", "limit", "condition"),
+    [
+        ({}, "without s3:ExistingObjectTag/status", {"Null": {"s3:ExistingObjectTag/status": "false"}}),
+        (
+            {"status": "PENDING"},
+            "with s3:ExistingObjectTag/status PENDING",
+            {"StringNotEquals": {"s3:ExistingObjectTag/status": ["DONE", "PENDING"]}},
+        ),
+    ],
+)
+def test_what_is_tagged_otherwise_stays_denied(tags: dict[str, str], limit: str, condition: Document) -> None:
+    case = {**SCENARIOS["tag-a02"], "resource_state": {"object": {"tags": tags}}}
+    fix = first(case)
+    assert (fix.verified, fix.least_privilege) == (True, False)
+    assert fix.summary.startswith(f"Exempt s3:GetObject on arn:aws:s3:::mybucket/* {limit} from the Deny of ")
+    (deny,) = patched(case, fix)["policies"]["identity"][1]["document"]["Statement"]
+    assert {**deny["Condition"], **condition} == deny["Condition"]
+    infected = copy.deepcopy(patched(case, fix))
+    infected["resource_state"]["object"]["tags"] = {"status": "INFECTED"}
+    assert decided(infected) is Decision.EXPLICIT_DENY

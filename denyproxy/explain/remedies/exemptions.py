@@ -120,7 +120,9 @@ def _other_requests(finding: Finding) -> Iterator[Condition]:
         if endpoint is not None and context.lookup("aws:sourceip") is None:
             yield {"StringNotEquals": {"aws:SourceVpce": endpoint}}
         asks_for_others = condition.negated or (condition.name is not None and condition.name.stem == NULL)
-        if not asks_for_others or not condition.lower_key.startswith("s3:") or surrounding(condition.lower_key):
+        row = surrounding(condition.lower_key)
+        # Of surroundings, what a tag attests tells this object from others that the Deny is for.
+        if not asks_for_others or not condition.lower_key.startswith("s3:") or (row is not None and not row.attests):
             continue
         values = context.lookup(condition.lower_key)
         if values is None:
