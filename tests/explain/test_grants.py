@@ -7,7 +7,12 @@ import pytest
 from tests.explain.remedied import SCENARIOS, fixes_of, patched
 from tests.explain.test_fixes import ALL, document, first, identity, only_value, scenario
 
-LISTING = {"Sid": "List", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
+LISTING = {
+    "Sid": "List",
+    "Effect": "Allow",
+    "Action": "s3:ListBucket",
+    "Resource": ["arn:aws:s3:::b", "arn:aws:s3:::b/*"],
+}
 READ = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/k"}
 GROUP = "arn:aws:iam::111122223333:group/devs"
 MANAGED = "arn:aws:iam::111122223333:policy/Reading"
@@ -150,3 +155,22 @@ def test_a_condition_that_pins_a_grant_is_named() -> None:
         policies={"identity": identity(listing)},
     )
     assert first(case).summary == "Allow s3:ListBucket on arn:aws:s3:::b with prefix home/bob/ in policy own."
+
+
+@pytest.mark.parametrize(
+    ("resource", "is_offered"),
+    [("arn:aws:s3:::b/*", True), ("arn:aws:s3:::*", False), ("*", False), ("arn:aws:s3:::b*", False)],
+)
+def test_a_statement_for_all_buckets_is_not_to_say_more(resource: str, is_offered: bool) -> None:
+    writes = {"Sid": "W", "Effect": "Allow", "Action": "s3:PutObject", "Resource": resource}
+    fix = first(scenario(policies={"identity": identity(writes)}))
+    assert only_value(fix) == READ
+    assert fix.summary.endswith("for all that it covers).") is is_offered
+
+
+def test_a_statement_for_everyone_is_not_to_say_more() -> None:
+    public = {"Sid": "P", "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}
+    request = {"operation": "PutObject", "method": "PUT", "principal_account": "444455556666"}
+    request |= {"principal": "arn:aws:iam::444455556666:user/bob"}
+    case = scenario(request=request, policies={"identity": identity(ALL), "bucket_policy": document(public)})
+    assert first(case).summary == "Allow s3:PutObject on arn:aws:s3:::b/k to user bob in the bucket policy."

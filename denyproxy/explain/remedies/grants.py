@@ -47,12 +47,15 @@ from denyproxy.explain.verdict import is_unloaded
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.parsing import SUBSTITUTING_VERSION
 from denyproxy.iam.principal import PrincipalType
+from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.arn import objects_of
 from denyproxy.s3.gates import block_public_access
 from denyproxy.s3.public_access import effective
 from denyproxy.s3.request import is_on_unknown
 
+_CEILINGS = ("permissions-boundary", "session-policy", "scp", "vpc-endpoint-policy")
+"""Layers whose policies grant nothing by themselves."""
 NEW_POLICY = "additional-permissions"
 """What a policy is called that a fix adds."""
 
@@ -226,6 +229,8 @@ def _wider(finding: Finding, policy: str | None) -> str:
     evidence = finding.evidence
     if evidence is None or len(evidence.failing) != 1 or is_aws_managed(finding.policy):
         return ""
+    if finding.layer not in _CEILINGS and not _is_confined(evidence.statement):
+        return ""
     item, label = evidence.failing[0], evidence.statement.label
     assert finding.authorization is not None
     first = item.expected.split(", ")[0]
@@ -236,3 +241,11 @@ def _wider(finding: Finding, policy: str | None) -> str:
     if item.part == "resource" and item.reason is Mismatch.PREFIX_LACKS_WILDCARD:
         return wider("Resource", f"{first}*", label, policy)
     return ""
+
+
+def _is_confined(statement: Statement) -> bool:
+    """Does it name its buckets (keys, roles), and whom it is for? Nothing is to be added to what is for all of them."""
+    heads = [text.partition("/")[0] for text in statement.resources or ("*",)]
+    principal = statement.principal
+    everyone = principal is not None and any(entry.kind == "everyone" for entry in principal.entries)
+    return not any(mark in head for head in heads for mark in "*?") and not everyone and not statement.not_principal
