@@ -174,3 +174,16 @@ def test_a_statement_for_everyone_is_not_to_say_more() -> None:
     request |= {"principal": "arn:aws:iam::444455556666:user/bob"}
     case = scenario(request=request, policies={"identity": identity(ALL), "bucket_policy": document(public)})
     assert first(case).summary == "Allow s3:PutObject on arn:aws:s3:::b/k to user bob in the bucket policy."
+
+
+@pytest.mark.parametrize(
+    ("name", "condition"),
+    [
+        ("exp-f04", "DateLessThan aws:CurrentTime 2024-06-30T23:59:59Z"),
+        ("tag-f06", "ForAllValues:StringLike s3:RequestObjectTagKeys Owner, CreationDate"),
+    ],
+)
+def test_a_condition_that_no_grant_can_keep_is_said_to_be_left_out(name: str, condition: str) -> None:
+    fix = next(fix for fix in fixes_of(SCENARIOS[name]) if fix.owner == "identity admin")
+    assert not fix.least_privilege
+    assert fix.summary.endswith(f" (leaving out the condition {condition}).")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from denyproxy.explain.finding import Finding
 from denyproxy.explain.prose.near_misses import place, short
+from denyproxy.iam.condition import Condition
 from denyproxy.iam.principal import Principal, PrincipalType
 
 _SHOWN = 160
@@ -55,6 +56,12 @@ def grant(
     """Add an Allow. `limits`: condition keys that it demands, with their values; None: that there is none."""
     whom = f" to {to}" if to is not None else ""
     return f"allow {listed(actions)} on {listed(resources)}{limited(limits)}{whom} in {policy}"
+
+
+def left_out(lost: Sequence[Condition]) -> str:
+    """Conditions of the statement that nearly allows, which the new one has in no form."""
+    told = [f"{item.operator_text} {item.key} {shown(', '.join(item.values))}" for item in lost]
+    return f" (leaving out {'the condition' if len(told) == 1 else 'the conditions'} {listed(told)})" if told else ""
 
 
 BLOCKED_POLICY = "Block Public Access (BlockPublicPolicy) refuses such a policy while it is on"

@@ -33,6 +33,8 @@ class Carried:
     """Keys of those that ask for what just this request has: the value, or None for none."""
     complete: bool = True
     """Nothing that limits the statement was lost."""
+    lost: tuple[Condition, ...] = ()
+    """What was."""
 
     @property
     def is_empty(self) -> bool:
@@ -54,7 +56,7 @@ def carried_conditions(finding: Finding) -> Carried:
     block = as_written if isinstance(as_written, dict) else {}
     kept: Block = {}
     limits: dict[str, str | None] = {}
-    complete = True
+    lost: list[Condition] = []
     for condition, tested in conditions(evidence):
         key = condition.lower_key
         if tested.truth is Truth.YES:
@@ -62,12 +64,12 @@ def carried_conditions(finding: Finding) -> Carried:
         elif key not in unsupported and f"{key.partition('/')[0]}/*" not in unsupported:
             pinned = _pinned(condition, context)
             if pinned is None:
-                complete = False
+                lost.append(condition)
             else:
                 operator, key, value = pinned
                 kept.setdefault(operator, {})[key] = value
                 limits[key] = None if operator == "Null" else value
-    return Carried(kept, limits, complete)
+    return Carried(kept, limits, not lost, tuple(lost))
 
 
 def _pinned(condition: Condition, context: RequestContext) -> tuple[str, str, str] | None:

@@ -15,6 +15,7 @@ from denyproxy.explain.prose.remedies import (
     caller_in_words,
     extend,
     grant,
+    left_out,
     missing_key_grant,
     new_policy,
     other_policy,
@@ -102,6 +103,7 @@ def _addition(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> 
         return Part(PLACES[finding.layer].owner, target(finding, case), words)
     policy = new_policy(finding.layer) if new else policy_in_words(finding, case)
     words = grant(scope.actions, resources, policy, whom if named else None, carried.limits)
+    words += left_out(carried.lost)
     if sourced.block or not sourced.complete:
         words += source_condition(sourced.block)
     if through.block:
