@@ -187,3 +187,25 @@ def test_a_condition_that_no_grant_can_keep_is_said_to_be_left_out(name: str, co
     fix = next(fix for fix in fixes_of(SCENARIOS[name]) if fix.owner == "identity admin")
     assert not fix.least_privilege
     assert fix.summary.endswith(f" (leaving out the condition {condition}).")
+
+
+@pytest.mark.parametrize("name", ["pfx-a03", "pfx-a05", "pfx-f01", "pfx-f09"])
+def test_who_may_list_a_folder_lists_it_with_its_slash(name: str) -> None:
+    prefix = SCENARIOS[name]["request"]["query"]["prefix"]
+    slash, *others = fixes_of(SCENARIOS[name])
+    assert (slash.owner, slash.verified, slash.least_privilege) == ("caller", True, True)
+    assert slash.summary == (
+        f"Send the query parameter prefix={prefix}/: what is in the folder, rather than all that begins with {prefix}."
+    )
+    assert any(fix.verified and fix.owner != "caller" for fix in others), "all of it may be what is wanted"
+
+
+def test_a_listing_that_no_slash_would_allow_is_not_told_of_one() -> None:
+    listing = {**LISTING, "Condition": {"StringLike": {"s3:prefix": "home/alice/*"}}}
+    request = {"operation": "ListObjectsV2", "key": None, "query": {"list-type": "2", "prefix": "home/bob"}}
+    (fix,) = fixes_of(scenario(request=request, policies={"identity": identity(listing)}))
+    assert fix.owner == "identity admin"
+
+
+def test_what_is_made_public_by_a_listing_is_the_bucket() -> None:
+    assert fixes_of(SCENARIOS["pfx-a05"])[-1].summary.startswith("Only if the bucket is meant to be public: allow ")

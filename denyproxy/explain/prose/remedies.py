@@ -83,9 +83,9 @@ def missing_key_grant(words: str) -> str:
     return f"{words}, so that S3 answers 404: the key is missing, and no read is forbidden"
 
 
-def public_grant(words: str) -> str:
+def public_grant(words: str, what: str) -> str:
     """For a caller who is nobody in particular."""
-    return f"only if the object is meant to be public: {words}"
+    return f"only if the {what} is meant to be public: {words}"
 
 
 def wider(element: str, value: str, statement: str, policy: str | None) -> str:

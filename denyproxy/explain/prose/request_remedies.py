@@ -35,6 +35,11 @@ def with_partner(words: str, partner: str) -> str:
     return f"{words} together with {partner} (S3 takes neither alone)"
 
 
+def of_folder(words: str, prefix: str) -> str:
+    """A prefix with the slash that makes it a folder's."""
+    return f"{words}: what is in the folder, rather than all that begins with {shown(prefix)}"
+
+
 def field_pattern(name: str, tag: str, condition: Condition, statement: str, *, denies: bool) -> str:
     """A value that the policy knows by a pattern only, or one that is to be there (Null). `tag`: of x-amz-tagging."""
     if condition.operator is None:

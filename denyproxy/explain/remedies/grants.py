@@ -112,7 +112,8 @@ def _addition(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> 
     if missing_key:
         words = missing_key_grant(words)
     elif anonymous and finding.layer != "vpc-endpoint-policy":  # which opens a network's way, and makes nothing public
-        words = public_grant(words)
+        on_object = finding.authorization is not None and finding.authorization.requirement.key is not None
+        words = public_grant(words, "object" if on_object else "bucket")
     where = target(finding, case) if not new else f"{NEW_POLICY} of {holder(finding, case)}"
     exact = exact and carried.complete and sourced.complete
 

@@ -19,6 +19,7 @@ from denyproxy.explain.prose.request_remedies import (
     enable_abac,
     field_changes,
     field_pattern,
+    of_folder,
     surroundings_change,
     with_partner,
 )
@@ -82,6 +83,8 @@ class _Change:
     """What of the surroundings would do as well."""
     patterns: list[tuple[Field, Condition]] = field(default_factory=list)
     """Fields that a policy asks for by a pattern, so that no value can be named."""
+    folder: str | None = None
+    """The prefix that was listed, where that of the folder of this name would do."""
 
 
 def compliance(finding: Finding, case: Case) -> Compliance | None:
@@ -191,7 +194,8 @@ def is_possible(key: str, finding: Finding) -> bool:
 
 def _turn_field(change: _Change, wanted: Field, condition: Condition, finding: Finding, case: Case) -> bool:
     if wanted.only and not wanted.removable and case.request.parameter(wanted.name):
-        return False  # what is asked for now is none of those
+        # What is asked for now is none of those.
+        return wanted.name == "prefix" and _turn_folder(change, wanted, condition, finding, case)
     drawn = wanted.written is not None
     if drawn and case.request.header(wanted.name) is None:
         return False
@@ -218,6 +222,17 @@ def _turn_field(change: _Change, wanted: Field, condition: Condition, finding: F
         change.patterns.append((wanted, condition))
         return True
     return False
+
+
+def _turn_folder(change: _Change, wanted: Field, condition: Condition, finding: Finding, case: Case) -> bool:
+    """Who lists a folder without its slash lists what else begins like it, for which the policy need not be."""
+    prefix = case.request.parameter(wanted.name) or ""
+    folder = f"{prefix}/"
+    if prefix.endswith("/") or folder not in turning_values(finding, condition, (folder,), absent=False):
+        return False
+    change.folder = prefix
+    change.fields[wanted.name] = (wanted, folder)
+    return True
 
 
 def _has_fitting(wanted: Field, condition: Condition, finding: Finding) -> bool:
@@ -293,6 +308,7 @@ def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None
     assumed: dict[str, str | None] = {}
     words_of = [_field_words(fields, query, case)] if fields else []
     alone = _without_partner(change, case)
+    words_of[:1] = [of_folder(words_of[0], change.folder)] if change.folder is not None else words_of[:1]
     words_of[:1] = [with_partner(words_of[0], alone)] if alone else words_of[:1]
     assert finding.authorization is not None
     context = finding.authorization.evaluation.request.context
@@ -326,6 +342,8 @@ def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None
     )
     reach = [change.around, *([item] for item in change.instead)]
     within_reach = any(all(item.row.within_reach for item in items) for items in reach)
+    # It asks for less, so that an Allow for all that was asked may be what is wanted.
+    within_reach = within_reach and (change.folder is None or finding.effect == "explicit")
     return Compliance(part, within_reach, last=attests)
 
 
