@@ -810,3 +810,16 @@ def test_how_a_deny_spares_each_kind_of_caller(principal: Document, condition: D
     )
     fix = first(case)
     assert only_value(fix)["Condition"] == condition
+
+
+@pytest.mark.parametrize(
+    ("name", "summary"),
+    [
+        ("lock-f06", "Ask for a retention in GOVERNANCE mode."),
+        # S3 counts the days at another moment: well within.
+        ("lock-c03", "Ask for a retention of 8 days."),
+    ],
+)
+def test_a_retention_that_a_body_asks_for_can_comply(name: str, summary: str) -> None:
+    (fix,) = fixes_of(SCENARIOS[name])
+    assert (fix.owner, fix.verified, fix.summary) == ("caller", True, summary)

@@ -73,6 +73,8 @@ _SURROUNDINGS: Mapping[str, str] = {
     "s3:accesspointnetworkorigin": "send the request through an access point with network origin {any}",
     "aws:requestedregion": _CREATE_IN,
     "s3:locationconstraint": _CREATE_IN,
+    "s3:object-lock-mode": "ask for a retention in {value} mode",
+    "s3:object-lock-remaining-retention-days": "ask for a retention of {value} days",
     "aws:principaltag": "only if the caller truly is {key} = {value}, tag it so, as {statement} demands",
     "s3:existingobjecttag": "only if the object truly is {key} = {value}, have it tagged so, as {statement} "
     "demands, by whoever attests that",

@@ -178,7 +178,8 @@ def _turn(change: _Change, condition: Condition, finding: Finding, case: Case) -
         return False
     assert finding.authorization is not None
     context = finding.authorization.evaluation.request.context
-    for value in turning_values(finding, condition, row.values, absent=False):
+    rough = key in context.margin
+    for value in turning_values(finding, condition, row.values, absent=False, rough=rough):
         if can_be(row, value, context):
             change.around.append(_Around(row, condition, value))
             return True

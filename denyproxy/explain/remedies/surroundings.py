@@ -1,4 +1,4 @@
-"""Condition keys that are not fields of the request: who can give them another value. One row a key.
+"""Condition keys that are no header fields or query parameters: who can give them another value. One row a key.
 
 https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 """
@@ -65,6 +65,9 @@ _CREATED_IN = Surrounding(
 )
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html: us-east-1 is no valid value.
 _CONSTRAINED_TO = replace(_CREATED_IN, can_be=lambda value, _: value != "us-east-1")
+# What a header says of a new object is in the body here.
+_RETAINS = frozenset({"PutObjectRetention"})
+_MODES = ("GOVERNANCE", "COMPLIANCE")
 
 SURROUNDINGS: Mapping[str, Surrounding] = {
     "aws:securetransport": Surrounding(values=("true",), only=frozenset({"true"})),
@@ -87,6 +90,8 @@ SURROUNDINGS: Mapping[str, Surrounding] = {
     "s3:accesspointnetworkorigin": _ACCESS_POINT,
     "aws:requestedregion": _CREATED_IN,
     "s3:locationconstraint": _CONSTRAINED_TO,
+    "s3:object-lock-mode": Surrounding(values=_MODES, only=frozenset(_MODES), operations=_RETAINS),
+    "s3:object-lock-remaining-retention-days": Surrounding(operations=_RETAINS),
     "aws:principaltag": Surrounding("identity admin", within_reach=False, open=ATTESTED, attests=True),
     "s3:existingobjecttag": _TAGS_OF_RESOURCE,
     "s3:buckettag": _TAGS_OF_RESOURCE,
