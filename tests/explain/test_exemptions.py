@@ -216,3 +216,25 @@ def test_what_is_tagged_otherwise_stays_denied(tags: dict[str, str], limit: str,
     infected = copy.deepcopy(patched(case, fix))
     infected["resource_state"]["object"]["tags"] = {"status": "INFECTED"}
     assert decided(infected) is Decision.EXPLICIT_DENY
+
+
+@pytest.mark.parametrize(
+    ("elements", "is_told"),
+    [
+        ({"Action": "s3:*"}, True),
+        ({"Action": ["s3:GetObject", "s3:Put*"]}, True),
+        ({"NotAction": "s3:ListBucket"}, True),
+        ({"Action": "s3:GetObject"}, False),
+        ({"Action": "s3:*", "Resource": "arn:aws:s3:::b/*"}, False),
+        ({"Action": "s3:*", "Principal": {"AWS": ALICE}}, False),
+    ],
+)
+def test_who_can_change_a_policy_that_shuts_everyone_out_is_told(elements: Document, is_told: bool) -> None:
+    both = ["arn:aws:s3:::b", "arn:aws:s3:::b/*"]
+    deny = {"Sid": "No", "Effect": "Deny", "Principal": "*", "Resource": both, **elements}
+    case = scenario(policies={"identity": identity(ALL), "bucket_policy": document(deny)})
+    told = (
+        " in the bucket policy (which denies s3:PutBucketPolicy too: whom it spares, or the root user of account "
+        "111122223333, can change it)"
+    )
+    assert (told in first(case).summary) is is_told

@@ -165,7 +165,14 @@ def named_today(patterns: Sequence[str]) -> str:
 
 def root_may(account: str | None) -> str:
     """A bucket policy cannot shut out the root user from itself."""
-    return f" (the root user of account {account} can replace the policy whatever it says)"
+    whose = f"account {account}" if account is not None else "the bucket's account"
+    return f" (the root user of {whose} can replace the policy whatever it says)"
+
+
+def closed_too(action: str, account: str | None) -> str:
+    """A Deny for all actions keeps from its own correction whom it does not spare."""
+    whose = f"account {account}" if account is not None else "the bucket's account"
+    return f" (which denies {action} too: whom it spares, or the root user of {whose}, can change it)"
 
 
 def by_principal_arn(statement: str, policy: str, arns: Sequence[str]) -> str:

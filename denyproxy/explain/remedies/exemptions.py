@@ -12,6 +12,7 @@ from denyproxy.explain.prose.remedies import (
     as_meant,
     by_principal_arn,
     caller_in_words,
+    closed_too,
     exempt,
     freed_whole,
     label,
@@ -46,10 +47,12 @@ from denyproxy.explain.remedies.turning import conditions
 from denyproxy.iam.mismatch import Mismatch
 from denyproxy.iam.operators import NULL
 from denyproxy.iam.principal import PrincipalType
+from denyproxy.iam.wildcard import glob
 from denyproxy.s3.arn import Arn
 from denyproxy.s3.bucket_side import ROOT_KEEPS
 
 _ARN = "aws:PrincipalArn"
+_PUTS_POLICY = "s3:PutBucketPolicy"
 _CREATES = "s3:ObjectCreationOperation"
 
 
@@ -86,8 +89,8 @@ def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
         words += freed_whole(resources)
     words += "" if sourced.complete else source_condition({})
     words += named_today([text for text in lessened.named if text.startswith("s3:")])
-    if finding.layer == "bucket-policy" and any(action.lower() in ROOT_KEEPS for action in scope.actions):
-        words += root_may(case.caller.principal.account)
+    if finding.layer == "bucket-policy":
+        words += _who_may_change_it(finding, case)
     narrowest = Part(
         owner,
         target(finding, case),
@@ -96,6 +99,23 @@ def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
         exact and lessened.exact,
     )
     return [narrowest, *_slips(finding, path, statement, case), *condition_slips(finding, case)]
+
+
+def _who_may_change_it(finding: Finding, case: Case) -> str:
+    """Who is shut out by a bucket policy may be shut out from the policy as well."""
+    assert finding.authorization is not None
+    assert finding.evidence is not None
+    requirement, statement = finding.authorization.requirement, finding.evidence.statement
+    owner = case.snapshot.bucket(requirement.bucket or "").account
+    account = owner if isinstance(owner, str) else None
+    if requirement.action.lower() in ROOT_KEEPS:
+        return root_may(account)
+    bucket, principal = container_of(finding) or "", statement.principal
+    denied = any(glob(text.lower(), _PUTS_POLICY.lower()) for text in statement.actions) is not statement.not_action
+    there = any(glob(text, bucket) for text in statement.resources or ()) is not statement.not_resource
+    named = principal is not None and all(entry.kind != "everyone" for entry in principal.entries)
+    shut = denied and there and (statement.not_principal or not named)
+    return closed_too(_PUTS_POLICY, account) if shut else ""
 
 
 def _limits(unless: Sequence[Condition]) -> Iterator[tuple[str, str | None]]:
@@ -121,8 +141,9 @@ def _other_requests(finding: Finding) -> Iterator[Condition]:
             yield {"StringNotEquals": {"aws:SourceVpce": endpoint}}
         asks_for_others = condition.negated or (condition.name is not None and condition.name.stem == NULL)
         row = surrounding(condition.lower_key)
-        # Of surroundings, what a tag attests tells this object from others that the Deny is for.
-        if not asks_for_others or not condition.lower_key.startswith("s3:") or (row is not None and not row.attests):
+        # Of surroundings, what a tag attests tells this object from others that the Deny is for; a body, the request.
+        telling = row is None or row.attests or row.operations
+        if not asks_for_others or not condition.lower_key.startswith("s3:") or not telling:
             continue
         values = context.lookup(condition.lower_key)
         if values is None:
