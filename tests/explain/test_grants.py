@@ -180,6 +180,7 @@ def test_a_statement_for_everyone_is_not_to_say_more() -> None:
     ("name", "condition"),
     [
         ("exp-f04", "DateLessThan aws:CurrentTime 2024-06-30T23:59:59Z"),
+        ("typ-d03", "StringEquals aws:SourceVPCEndpoint vpce-1"),
         ("tag-f06", "ForAllValues:StringLike s3:RequestObjectTagKeys Owner, CreationDate"),
     ],
 )

@@ -14,6 +14,7 @@ from denyproxy.iam.context import RequestContext
 from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.condition_keys import keys_of_action
+from denyproxy.s3.spelling import condition_key_problem
 
 _DATES = ("aws:currenttime", "aws:epochtime", "aws:tokenissuetime")
 _PINNED_BY = {"IpAddress": "IpAddress", "NotIpAddress": "IpAddress", "Bool": "Bool"}
@@ -62,7 +63,8 @@ def carried_conditions(finding: Finding) -> Carried:
         if tested.truth is Truth.YES:
             kept.setdefault(condition.operator_text, {})[condition.key] = block[condition.operator_text][condition.key]
         elif key not in unsupported and f"{key.partition('/')[0]}/*" not in unsupported:
-            pinned = _pinned(condition, context)
+            # What is no condition key the request cannot have, and S3 refuses to store a policy that tests it.
+            pinned = _pinned(condition, context) if condition_key_problem(condition.key) is None else None
             if pinned is None:
                 lost.append(condition)
             else:
