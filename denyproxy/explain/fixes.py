@@ -57,7 +57,11 @@ def propose(
     # Where another reason has no remedy, the trial says that it still blocks.
     rest = [found[0] for found in options[1:] if found]
     documents = _Documents(case, scenario)
-    fixes = (_fix([first, *rest], case, documents) for first in options[0][:MOST_FIXES])
+    # Who takes the 403 as it is has nothing else to do.
+    fixes = (
+        _fix([first] if first.open == STAYS_MISSING else [first, *rest], case, documents)
+        for first in options[0][:MOST_FIXES]
+    )
     return tuple(_for_some(fix, left_out) if left_out else fix for fix in fixes)
 
 
@@ -90,9 +94,10 @@ def _options(group: Sequence[Finding], judgement: Judgement, case: Case) -> list
     if finding.layer not in PLACES:
         return []
     parts = _of_policies(group, judgement, case)
-    if missing_key and finding.effect == "explicit":
-        # No Deny is to be weakened for the sake of a 404.
-        parts = [Part("caller", "the request", MISSING_KEY, open=STAYS_MISSING), *parts]
+    if missing_key:
+        # No Deny is to be weakened for the sake of a 404, and nobody needs to list the bucket but for it.
+        as_it_is = Part("caller", "the request", MISSING_KEY, open=STAYS_MISSING)
+        parts = [as_it_is, *parts] if finding.effect == "explicit" else [*parts[: MOST_FIXES - 1], as_it_is]
     if finding.authorization is not None and is_on_unknown(finding.authorization.requirement):
         # No statement can be written for it yet.
         return [replace(part, edit=None, open=NOT_KNOWN_WHICH) for part in parts]

@@ -585,9 +585,11 @@ def test_no_deny_is_weakened_for_a_404() -> None:
 
 
 def test_a_missing_key_of_a_known_caller_grants_listing() -> None:
-    fix = fixes_of(SCENARIOS["miss-01"])[0]
+    fix, as_it_is = fixes_of(SCENARIOS["miss-01"])
     assert only_value(fix) == {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::my-bucket"}
     assert "404" in fix.summary
+    assert (as_it_is.owner, as_it_is.verified, as_it_is.patch) == ("caller", False, ())
+    assert as_it_is.summary.startswith("Take the 403 for a 404, or send the right key")
 
 
 def test_a_slip_is_corrected_in_place_where_that_lets_through_nothing_else() -> None:
@@ -734,7 +736,10 @@ def test_listing_has_to_be_allowed_in_all_layers_before_a_missing_key_is_a_404()
         policies={"identity": identity(read), "permissions_boundary": boundary},
         response={"status": 403},
     )
-    (fix,) = fixes_of(case)
+    fix, as_it_is = fixes_of(case)
+    assert as_it_is.summary == (
+        "Take the 403 for a 404, or send the right key: the key is missing, and reading what exists is allowed."
+    )
     assert fix.verified
     assert {operation["path"] for operation in fix.patch} == {
         "/policies/identity/0/document/Statement/-",
@@ -823,3 +828,10 @@ def test_how_a_deny_spares_each_kind_of_caller(principal: Document, condition: D
 def test_a_retention_that_a_body_asks_for_can_comply(name: str, summary: str) -> None:
     (fix,) = fixes_of(SCENARIOS[name])
     assert (fix.owner, fix.verified, fix.summary) == ("caller", True, summary)
+
+
+def test_a_way_that_another_deny_closes_is_not_proposed() -> None:
+    """Through an endpoint there is no aws:SourceIp, which the other statement asks for."""
+    (fix,) = fixes_of(SCENARIOS["net-g01"])
+    assert (fix.owner, fix.verified, fix.least_privilege) == ("bucket owner", True, True)
+    assert " by user ana from the Deny of statement Vpce " in fix.summary

@@ -179,7 +179,7 @@ def _turn(change: _Change, condition: Condition, finding: Finding, case: Case) -
     assert finding.authorization is not None
     context = finding.authorization.evaluation.request.context
     rough = key in context.margin
-    for value in turning_values(finding, condition, row.values, absent=False, rough=rough):
+    for value in turning_values(finding, condition, row.values, along=row.also, absent=False, rough=rough):
         if can_be(row, value, context):
             change.around.append(_Around(row, condition, value))
             return True

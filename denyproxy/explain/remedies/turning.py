@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from denyproxy.explain.addresses import addresses_by
@@ -16,6 +16,8 @@ from denyproxy.iam.truth import Truth
 from denyproxy.iam.variables import substitute
 from denyproxy.iam.wildcard import literal
 
+_ALONE: Mapping[str, str | None] = {}
+
 
 def conditions(evidence: StatementEvidence) -> Iterator[tuple[Condition, ElementEvidence]]:
     """The conditions of a statement, each with what it says of the request."""
@@ -24,11 +26,17 @@ def conditions(evidence: StatementEvidence) -> Iterator[tuple[Condition, Element
 
 
 def turning_values(
-    finding: Finding, condition: Condition, others: Iterable[str] = (), *, absent: bool = True, rough: bool = False
+    finding: Finding,
+    condition: Condition,
+    others: Iterable[str] = (),
+    *,
+    along: Mapping[str, str | None] = _ALONE,
+    absent: bool = True,
+    rough: bool = False,
 ) -> Iterator[str | None]:
-    """The values with which the condition no longer stands in the way, nor any Deny that asks for the same key: those
-    that policies name first, then none at all (None, if `absent`), then `others`. `rough`: the key stays as uncertain
-    as it is."""
+    """The values with which the condition no longer stands in the way, nor any Deny that asks for the same key, or for
+    those that change `along` with it (lower case): those that policies name first, then none at all (None, if
+    `absent`), then `others`. `rough`: the key stays as uncertain as it is."""
     assert finding.authorization is not None
     request = finding.authorization.evaluation.request
     wanted = Truth.NO if finding.effect == "explicit" else Truth.YES
@@ -44,10 +52,10 @@ def turning_values(
         if value in tried:
             continue
         tried.add(value)
-        context = request.context.with_values({key: value})
+        context = request.context.with_values({**along, key: value})
         if rough:
             context = replace(context, margin=request.context.margin)
-        if condition.test(context) is wanted and not _denied(finding, key, context):
+        if condition.test(context) is wanted and not _denied(finding, {key, *along}, context):
             yield value
 
 
@@ -59,7 +67,7 @@ def accepted(finding: Finding, key: str, along: Mapping[str, str], others: Itera
     named = (value for other in _same_key(finding, key) for value in _named(other, context))
     for value in (*named, *others):
         changed = context.with_values({**along, key: value})
-        if not _denied(finding, key, changed):
+        if not _denied(finding, {key}, changed):
             yield value
 
 
@@ -70,14 +78,14 @@ def _same_key(finding: Finding, key: str) -> Iterator[Condition]:
         yield from (condition for condition in statement.conditions if condition.lower_key == key)
 
 
-def _denied(finding: Finding, key: str, context: RequestContext) -> bool:
-    """Would any Deny that asks for the key apply?"""
+def _denied(finding: Finding, keys: Collection[str], context: RequestContext) -> bool:
+    """Would any Deny that asks for one of the keys apply?"""
     assert finding.authorization is not None
     evaluation = finding.authorization.evaluation
     request = evaluation.request
     return any(
         statement.effect == "Deny"
-        and any(condition.lower_key == key for condition in statement.conditions)
+        and any(condition.lower_key in keys for condition in statement.conditions)
         and statement.matches_relevant(request.principal, request.resource, context) is Truth.YES
         for _, statement, _ in evaluation.all_statements()
     )
