@@ -22,6 +22,10 @@ class Mismatch(StrEnum):
     OBJECT_ARN_INSTEAD_OF_BUCKET = "object-arn-instead-of-bucket"
     """The pattern names what is in a container, and the resource is the container."""
     COLON_FOR_SLASH = "colon-for-slash"
+    LOCATED_BUCKET_ARN = "located-bucket-arn"
+    """The ARN of a bucket with a Region or an account, of which it has neither."""
+    ALIAS_INSTEAD_OF_KEY = "alias-instead-of-key"
+    """An alias of a KMS key, which stands for the alias alone in a policy."""
     OTHER_PARTITION = "other-partition"
     OTHER_REGION = "other-region"
     OTHER_ACCOUNT = "other-account"
@@ -147,6 +151,21 @@ def _colon_for_slash(pattern: str) -> Predicate:
     return _glob(":".join((*parts[:-1], parts[-1].replace(":", "/"))))
 
 
+def _located_bucket(pattern: str) -> Predicate:
+    parts = _segments(pattern)
+    if parts is None or parts[2] != "s3" or not (parts[3] or parts[4]) or parts[5].startswith("accesspoint"):
+        return nothing
+    return _glob(":".join((*parts[:3], "", "", parts[5])))
+
+
+def _alias_of_key(pattern: str) -> Predicate:
+    """https://docs.aws.amazon.com/kms/latest/developerguide/cmks-in-iam-policies.html"""
+    parts = _segments(pattern)
+    if parts is None or parts[2] != "kms" or not parts[5].startswith("alias/"):
+        return nothing
+    return _glob(":".join((*parts[:5], "key/*")))
+
+
 def _other_segment(index: int) -> Callable[[str], Predicate]:
     def made(pattern: str) -> Predicate:
         mine = _segments(pattern)
@@ -207,6 +226,8 @@ RESOURCE_RULES: tuple[Rule, ...] = (
     (Mismatch.BUCKET_ARN_INSTEAD_OF_OBJECT, _container_named),
     (Mismatch.OBJECT_ARN_INSTEAD_OF_BUCKET, _content_named),
     (Mismatch.COLON_FOR_SLASH, _colon_for_slash),
+    (Mismatch.LOCATED_BUCKET_ARN, _located_bucket),
+    (Mismatch.ALIAS_INSTEAD_OF_KEY, _alias_of_key),
     (Mismatch.OTHER_PARTITION, _other_segment(1)),
     (Mismatch.OTHER_REGION, _other_segment(3)),
     (Mismatch.OTHER_ACCOUNT, _other_segment(4)),

@@ -88,11 +88,13 @@ def by_bucket(document: dict[str, Any], principal: str, **policies: Any) -> Expl
         ),
         (
             {"Resource": "arn:aws:s3:eu-west-1::b/*"},
-            "its Resource (arn:aws:s3:eu-west-1::b/*) is of another Region than arn:aws:s3:::b/a/k.txt",
+            "its Resource (arn:aws:s3:eu-west-1::b/*) has a Region or an account, which no ARN of a bucket has: it is "
+            "arn:aws:s3:::b/a/k.txt",
         ),
         (
             {"Resource": "arn:aws:s3::111122223333:b/*"},
-            "its Resource (arn:aws:s3::111122223333:b/*) names another account than arn:aws:s3:::b/a/k.txt",
+            "its Resource (arn:aws:s3::111122223333:b/*) has a Region or an account, which no ARN of a bucket has: it "
+            "is arn:aws:s3:::b/a/k.txt",
         ),
         (
             {"Resource": "arn:aws-cn:s3:::b/*"},
@@ -781,3 +783,19 @@ def test_a_tag_of_a_bucket_counts_where_attribute_based_access_control_is_enable
         "attribute-based access control is off."
     )
     assert (explanation.fixes[-1].summary, explanation.fixes[-1].verified) == (summary, verified)
+
+
+def test_an_alias_is_not_the_key() -> None:
+    assert explain(SCENARIOS["kms-f08"]).summary.endswith(
+        "its Resource (arn:aws:kms:us-east-1:111122223333:alias/app) is an alias, and the use of a key is authorized "
+        "on the key, arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab."
+    )
+
+
+def test_a_bucket_whose_arn_has_a_region_is_written_without() -> None:
+    *_, meant = explain(SCENARIOS["arn-a03"]).fixes
+    assert meant.verified
+    assert meant.summary.startswith(
+        "In statement BucketEvents of policy s3source write Resource arn:aws:s3:::tm-demo-bucket instead of "
+        "arn:aws:s3:us-west-2:111122223333:tm-demo-bucket"
+    )

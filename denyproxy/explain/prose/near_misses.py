@@ -228,6 +228,14 @@ _PHRASES: Mapping[Mismatch, Phrase] = {
     Mismatch.COLON_FOR_SLASH: lambda item: (
         f"its Resource ({short(item.expected)}) has a colon where {item.actual} has a slash"
     ),
+    Mismatch.LOCATED_BUCKET_ARN: lambda item: (
+        f"its Resource ({short(item.expected)}) has a Region or an account, which no ARN of a bucket has: it is "
+        f"{item.actual}"
+    ),
+    Mismatch.ALIAS_INSTEAD_OF_KEY: lambda item: (
+        f"its Resource ({short(item.expected)}) is an alias, and the use of a key is authorized on the key, "
+        f"{item.actual}"
+    ),
     Mismatch.PREFIX_LACKS_WILDCARD: _wildcard_needed,
     Mismatch.WILDCARD_IN_EXACT_OPERATOR: lambda item: (
         f"the wildcard in its condition ({condition_written(item)}) is literal text to {item.operator}, and {item.key} "

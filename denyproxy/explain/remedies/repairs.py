@@ -104,6 +104,12 @@ def _partition(item: ElementEvidence, finding: Finding, case: Case) -> str | Non
     return _fitting(":".join(parts), finding)
 
 
+def _unlocated(item: ElementEvidence, finding: Finding, case: Case) -> str | None:
+    head, tail = _split(item.expected)
+    partition = head.split(":")[1]
+    return _fitting(f"arn:{partition}:s3:::{tail}", finding)
+
+
 def _split(arn: str) -> tuple[str, str]:
     parts = arn.split(":", SEPARATORS)
     return "".join(f"{part}:" for part in parts[:-1]), parts[-1]
@@ -131,6 +137,7 @@ _CORRECTED: dict[Mismatch, _Correction] = {
     Mismatch.TRAILING_SLASH: _slash,
     Mismatch.CASE_DIFFERS: _case,
     Mismatch.COLON_FOR_SLASH: _colon,
+    Mismatch.LOCATED_BUCKET_ARN: _unlocated,
     Mismatch.OTHER_PARTITION: _partition,
     Mismatch.API_NAME_INSTEAD_OF_ACTION: _action,
     Mismatch.DELETED_PRINCIPAL: _made_again,
