@@ -201,7 +201,7 @@ def test_why_a_statement_of_the_caller_does_not_allow(elements: dict[str, Any], 
         ),
         (
             {"AWS": "arn:aws:iam::444455556666:role/apps/node"},
-            f"its Principal (arn:aws:iam::444455556666:role/apps/node) has another path than the caller, {FOREIGN}",
+            "its Principal (arn:aws:iam::444455556666:role/apps/node) has another path than the caller's role node",
         ),
         (
             {"AWS": "arn:aws:sts::444455556666:assumed-role/node/i-2"},
@@ -234,6 +234,15 @@ def test_why_a_statement_of_the_bucket_does_not_name_the_caller(named: dict[str,
             "have (its condition: "
             'StringNotEquals aws:SourceVpce "vpce-1" or "vpce-2")',
         ),
+        (
+            {"Principal": {"AWS": "arn:aws:iam::111122223333:root"}},
+            " to arn:aws:iam::111122223333:root, which means everyone of that account",
+        ),
+        (
+            {"Principal": {"AWS": ["444455556666", "111122223333"]}},
+            " to 444455556666, 111122223333, of which 111122223333 means everyone of that account",
+        ),
+        ({"Principal": {"AWS": [SESSION, "444455556666"]}}, f" to {SESSION}, 444455556666"),
         ({"Principal": "*", "Resource": "arn:aws:s3:::b/a/*"}, " because its Resource (arn:aws:s3:::b/a/*) covers it"),
         (
             {"Principal": "*", "NotAction": "s3:PutObject", "Resource": "*"},
@@ -798,4 +807,11 @@ def test_a_bucket_whose_arn_has_a_region_is_written_without() -> None:
     assert meant.summary.startswith(
         "In statement BucketEvents of policy s3source write Resource arn:aws:s3:::tm-demo-bucket instead of "
         "arn:aws:s3:us-west-2:111122223333:tm-demo-bucket"
+    )
+
+
+def test_of_a_session_it_is_the_role_that_has_a_path() -> None:
+    assert explain(SCENARIOS["ap-b03"]).summary.endswith(
+        "its Principal (arn:aws:iam::444455556666:role/DataPipelineRole) has another path than the caller's role "
+        "DataPipelineRole."
     )

@@ -154,7 +154,7 @@ def _why_deny_applies(finding: Finding) -> str:
             return f": {near_miss_phrase(finding.evidence, item)}"
         return f" to everyone but the principals in its NotPrincipal ({item.expected}), which do not name this caller"
     if item.part == "principal":
-        return f" to {item.expected}"
+        return f" to {item.expected}{_whole_account(item)}"
     if item.part == "action" and item.expected == item.actual:
         # Who reads the action's own name wants to know of the resource.
         item = next((other for other in finding.evidence.elements if other.part == "resource"), item)
@@ -166,6 +166,16 @@ def _why_deny_applies(finding: Finding) -> str:
         return ""
     covers = "includes" if item.part == "action" else "covers"
     return f" because its {item.part.capitalize()} ({short(item.expected)}) {covers} it"
+
+
+def _whole_account(item: ElementEvidence) -> str:
+    """Of a caller who is not the root user of an account that Principal names."""
+    names, parts = item.expected.split(", "), (item.actual or "").split(":")
+    account = parts[4] if len(parts) > 4 else None
+    meant = [name for name in names if name == account or name.endswith(f"::{account}:root")]
+    if account is None or not meant or item.actual in names:
+        return ""
+    return f", {'which' if len(names) == 1 else f'of which {meant[0]}'} means everyone of that account"
 
 
 _NOT_SPARED = frozenset(

@@ -134,6 +134,13 @@ def role_of(arn: str | None) -> str | None:
     return rest.split("/")[0] if found else None
 
 
+def _path(item: ElementEvidence) -> str:
+    """The ARN of a session has no path, that of its role has."""
+    role = role_of(item.actual)
+    caller = f"the caller, {item.actual}" if role is None else f"the caller's role {role}"
+    return f"its Principal ({short(item.expected)}) has another path than {caller}"
+
+
 def _condition(item: ElementEvidence) -> str:
     return f"its condition ({condition_written(item)}) does not hold: {tested_key(item)} is {quoted(item.actual)}"
 
@@ -253,9 +260,7 @@ _PHRASES: Mapping[Mismatch, Phrase] = {
     ),
     Mismatch.SESSION_NAME_DIFFERS: _session_name,
     Mismatch.ROLE_NOT_SESSION: _role_not_session,
-    Mismatch.PATH_DIFFERS: lambda item: (
-        f"its Principal ({short(item.expected)}) has another path than the caller, {item.actual}"
-    ),
+    Mismatch.PATH_DIFFERS: _path,
     Mismatch.DELETED_PRINCIPAL: lambda item: (
         f"its Principal ({short(item.expected)}) is the id of a principal that existed before and was deleted; one "
         "made again under the same name is another principal"
