@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 
 from tests.explain.remedied import SCENARIOS, fixes_of, patched
@@ -210,3 +212,13 @@ def test_a_listing_that_no_slash_would_allow_is_not_told_of_one() -> None:
 
 def test_what_is_made_public_by_a_listing_is_the_bucket() -> None:
     assert fixes_of(SCENARIOS["pfx-a05"])[-1].summary.startswith("Only if the bucket is meant to be public: allow ")
+
+
+def test_a_listing_that_is_granted_is_of_all_keys_and_the_fix_says_so() -> None:
+    words = "Allow s3:ListBucket on arn:aws:s3:::secrets in policy secrets"
+    assert first(SCENARIOS["arn-f09"]).summary == (
+        f"{words} (of all its keys: a condition on s3:prefix can limit it to foo/bar/)."
+    )
+    whole = copy.deepcopy(SCENARIOS["arn-f09"])
+    del whole["request"]["query"]["prefix"]
+    assert first(whole).summary == f"{words}."

@@ -815,3 +815,9 @@ def test_of_a_session_it_is_the_role_that_has_a_path() -> None:
         "its Principal (arn:aws:iam::444455556666:role/DataPipelineRole) has another path than the caller's role "
         "DataPipelineRole."
     )
+
+
+def test_of_a_copy_the_source_is_to_be_restored() -> None:
+    assert explain(SCENARIOS["arc-f01"]).fixes[0].summary == (
+        "Restore the source object cold/a (RestoreObject, s3:RestoreObject), and copy it once it is restored."
+    )

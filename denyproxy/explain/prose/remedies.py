@@ -58,6 +58,11 @@ def grant(
     return f"allow {listed(actions)} on {listed(resources)}{limited(limits)}{whom} in {policy}"
 
 
+def all_its_keys(prefix: str) -> str:
+    """Who may list a bucket may list all of it, whatever was asked for."""
+    return f" (of all its keys: a condition on s3:prefix can limit it to {shown(prefix)})"
+
+
 def left_out(lost: Sequence[Condition]) -> str:
     """Conditions of the statement that nearly allows, which the new one has in no form."""
     told = [f"{item.operator_text} {item.key} {shown(', '.join(item.values))}" for item in lost]

@@ -73,6 +73,13 @@ NO_ACL_TO_SET = (
 )
 
 
+def archived_source(source: str) -> str:
+    """Of a copy it is the source that is archived."""
+    return (
+        f"restore the source object {shown(source)} (RestoreObject, s3:RestoreObject), and copy it once it is restored"
+    )
+
+
 def sse_c(headers: Sequence[str]) -> str:
     """Encryption with a key of one's own."""
     return f"leave out {listed(headers)}: let S3 or KMS keep the key (SSE-S3, SSE-KMS)"

@@ -12,6 +12,7 @@ from denyproxy.explain.patches import Draft
 from denyproxy.explain.prose.remedies import (
     BLOCKED_POLICY,
     THROUGH_ACCESS_POINT,
+    all_its_keys,
     caller_in_words,
     extend,
     grant,
@@ -24,7 +25,7 @@ from denyproxy.explain.prose.remedies import (
     wider,
 )
 from denyproxy.explain.prose.state_remedies import SIGN, SIGNER
-from denyproxy.explain.remedies.carried import carried_conditions, of_the_access_point, of_the_service
+from denyproxy.explain.remedies.carried import Block, carried_conditions, of_the_access_point, of_the_service
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import (
     PLACES,
@@ -55,6 +56,7 @@ from denyproxy.s3.gates import block_public_access
 from denyproxy.s3.public_access import effective
 from denyproxy.s3.request import is_on_unknown
 
+_LISTING = ("s3:ListBucket", "s3:ListBucketVersions")
 _CEILINGS = ("permissions-boundary", "session-policy", "scp", "vpc-endpoint-policy")
 """Layers whose policies grant nothing by themselves."""
 NEW_POLICY = "additional-permissions"
@@ -104,6 +106,9 @@ def _addition(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> 
     policy = new_policy(finding.layer) if new else policy_in_words(finding, case)
     words = grant(scope.actions, resources, policy, whom if named else None, carried.limits)
     words += left_out(carried.lost)
+    prefix = None if missing_key else case.request.parameter("prefix")
+    if prefix and all(action in _LISTING for action in scope.actions) and not _tests_prefix(limits):
+        words += all_its_keys(prefix)
     if sourced.block or not sourced.complete:
         words += source_condition(sourced.block)
     if through.block:
@@ -125,6 +130,10 @@ def _addition(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> 
 
     refused = BLOCKED_POLICY if finding.layer == "bucket-policy" and anonymous and _blocks_public(case) else ""
     return Part(PLACES[finding.layer].owner, where, words, edit, exact, open=refused)
+
+
+def _tests_prefix(limits: Block) -> bool:
+    return any(key.lower() == "s3:prefix" for keys in limits.values() for key in keys)
 
 
 def _blocks_public(case: Case) -> bool:

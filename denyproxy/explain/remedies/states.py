@@ -89,6 +89,9 @@ def _post_policy(finding: Finding, case: Case) -> list[Part]:
 
 
 def _archived(finding: Finding, case: Case) -> list[Part]:
+    source = case.request.copy_source
+    if source is not None:
+        return _caller(say.archived_source(f"{source.bucket}/{source.key}"))
     return _caller(say.NOT_ARCHIVED if finding.expected == TO_RESTORE else say.ARCHIVED)
 
 
