@@ -786,6 +786,7 @@ def test_who_does_not_sign_cannot_be_named_in_place_of_an_acl_for_everyone() -> 
 def test_a_tag_of_a_bucket_counts_where_attribute_based_access_control_is_enabled(
     state: dict[str, Any], summary: str, verified: bool
 ) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/buckets-tagging-enable-abac.html"""
     explanation = explain({**SCENARIOS["tag-a04"], "resource_state": {"bucket": state}})
     assert explanation.summary.endswith(
         "needs aws:ResourceTag/team, which is a tag that the bucket does not have, or that does not count: "
