@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -45,7 +46,6 @@ def told(fix: Fix) -> tuple[str, bool, bool]:
             "Only if the object truly is Project = blue, have it tagged so, as statement Project demands, by whoever "
             "attests that.",
         ),
-        ("tag-f07", "Only if the bucket truly is Team = blue, tag it so, as statement Team demands."),
         ("prn-f13", "Only if the caller truly is team = blue, tag it so, as statement BlueOnly demands."),
     ],
 )
@@ -494,9 +494,26 @@ def test_what_a_bucket_leaves_to_its_access_points_is_not_public_for_that() -> N
 def test_a_session_of_a_role_gets_mfa_with_the_role() -> None:
     """https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html: not with a role's credentials."""
     assert fixes_of(SCENARIOS["mfa-h01"])[0].summary == (
-        "Assume the role with MFA (aws sts assume-role --serial-number ... --token-code ...)."
+        "Assume the role with MFA (aws sts assume-role --serial-number ... --token-code ...), which AWS does for no "
+        "instance or function."
     )
     assert "aws sts get-session-token" in fixes_of(SCENARIOS["mfa-f06"])[0].summary
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("ec2:SourceInstanceARN", "arn:aws:ec2:us-east-1:111122223333:instance/i-0abc"),
+        ("ec2:RoleDelivery", "2.0"),
+        ("lambda:SourceFunctionArn", "arn:aws:lambda:us-east-1:111122223333:function:cron"),
+    ],
+)
+def test_a_machine_is_not_told_to_use_mfa(key: str, value: str) -> None:
+    case = copy.deepcopy(SCENARIOS["mfa-h01"])
+    case["request"]["context"][key] = value
+    (fix,) = fixes_of(case)
+    assert (fix.owner, fix.verified) == ("organization admin", True)
+    assert fix.summary.startswith("Exempt s3:DeleteObject on arn:aws:s3:::cleanup/tmp/1 by role cron from the Deny of ")
 
 
 def test_a_fix_that_is_not_verified_names_what_is_needed_only_perhaps() -> None:

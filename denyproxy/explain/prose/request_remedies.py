@@ -85,7 +85,7 @@ _SURROUNDINGS: Mapping[str, str] = {
 
 _ASSUME = "(aws sts assume-role --serial-number ... --token-code ...)"
 _OF_ROLES: Mapping[str, str] = {
-    "aws:multifactorauthpresent": f"assume the role with MFA {_ASSUME}",
+    "aws:multifactorauthpresent": f"assume the role with MFA {_ASSUME}, which AWS does for no instance or function",
     "aws:multifactorauthage": f"assume the role with MFA again {_ASSUME}",
 }
 """The same, for sessions of roles: with their credentials nobody can get a session token."""

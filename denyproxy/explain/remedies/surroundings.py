@@ -57,6 +57,14 @@ TAGS_OF_BUCKET = ("aws:resourcetag", "s3:buckettag")
 _OUT_OF_REACH = Surrounding(within_reach=False)
 _TAGS_OF_RESOURCE = Surrounding("bucket owner", within_reach=False, open=ATTESTED, attests=True)
 _ACCESS_POINT = Surrounding(open=ACCESS_POINT)
+_OF_MACHINES = ("ec2:SourceInstanceARN", "ec2:RoleDelivery", "lambda:SourceFunctionArn")
+"""Keys of requests with the credentials that AWS gives to an instance or a function, which nobody gets with MFA."""
+
+
+def _is_of_a_person(value: str, context: RequestContext) -> bool:
+    return not any(isinstance(context.lookup(key), tuple) for key in _OF_MACHINES)
+
+
 _REGIONS = ("us-east-1", "us-west-2", "eu-west-1", "eu-central-1", "ap-southeast-2", "ap-northeast-1")
 _CREATED_IN = Surrounding(
     values=_REGIONS,
@@ -72,8 +80,8 @@ _MODES = ("GOVERNANCE", "COMPLIANCE")
 SURROUNDINGS: Mapping[str, Surrounding] = {
     "aws:securetransport": Surrounding(values=("true",), only=frozenset({"true"})),
     "s3:tlsversion": Surrounding(values=("1.2", "1.3"), only=frozenset({"1.2", "1.3"})),
-    "aws:multifactorauthpresent": Surrounding(values=("true",), only=frozenset({"true"})),
-    "aws:multifactorauthage": Surrounding(values=("0",)),
+    "aws:multifactorauthpresent": Surrounding(values=("true",), only=frozenset({"true"}), can_be=_is_of_a_person),
+    "aws:multifactorauthage": Surrounding(values=("0",), can_be=_is_of_a_person),
     "aws:tokenissuetime": Surrounding(),
     "aws:calledvia": Surrounding(also={"aws:viaawsservice": "true"}),
     "ec2:roledelivery": Surrounding(values=("2.0",), only=frozenset({"2.0"})),
@@ -102,8 +110,8 @@ SURROUNDINGS: Mapping[str, Surrounding] = {
 
 def can_be(row: Surrounding, value: str | None, context: RequestContext) -> bool:
     """Can it be told to have this value?"""
-    if row.only is not None:
-        return value in row.only
+    if row.only is not None and value not in row.only:
+        return False
     if not (value or "").startswith(row.start):
         return False
     return row.can_be is None or value is None or row.can_be(value, context)
