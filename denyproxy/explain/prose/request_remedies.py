@@ -138,7 +138,7 @@ def enable_abac(tag: str, value: str | None, statement: str) -> str:
     """A bucket that is tagged as demanded, to no avail."""
     return (
         f"enable {_ABAC} on the bucket: it is tagged {tag} = {shown(value)}, as {place(statement)} demands, but until "
-        "then its tags do not count; from then on they do in all policies"
+        "then its tags do not count; from then on they do in all policies, and PutBucketTagging no longer sets them"
     )
 
 
