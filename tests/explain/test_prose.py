@@ -767,8 +767,8 @@ def test_who_does_not_sign_cannot_be_named_in_place_of_an_acl_for_everyone() -> 
         (
             {"tags": {"team": "ml"}, "abac": False},
             "Enable attribute-based access control (PutBucketAbac) on the bucket: it is tagged team = ml, as statement "
-            "Mine demands, but until then its tags do not count; from then on they do in all policies, and PutBucketTagging no "
-            "longer sets them.",
+            "Mine demands, but until then its tags do not count; from then on they do in all policies, and "
+            "PutBucketTagging no longer sets them.",
             True,
         ),
         (
