@@ -6,7 +6,8 @@ import copy
 
 import pytest
 
-from tests.explain.remedied import SCENARIOS, fixes_of, patched
+from denyproxy.iam.layers import Decision
+from tests.explain.remedied import SCENARIOS, decided, fixes_of, patched
 from tests.explain.test_fixes import ALL, document, first, identity, only_value, scenario
 
 LISTING = {
@@ -222,3 +223,29 @@ def test_a_listing_that_is_granted_is_of_all_keys_and_the_fix_says_so() -> None:
     whole = copy.deepcopy(SCENARIOS["arn-f09"])
     del whole["request"]["query"]["prefix"]
     assert first(whole).summary == f"{words}."
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "condition"),
+    [
+        ("tag-f04", "with aws:PrincipalTag/Project blue", {"aws:PrincipalTag/Project": "blue"}),
+        ("var-f06", "with aws:userid AROAEXAMPLEID:ann", {"aws:userid": "AROAEXAMPLEID:ann"}),
+        ("var-f08", "with aws:PrincipalTag/team blue", {"aws:PrincipalTag/team": "blue"}),
+    ],
+)
+def test_where_each_session_of_a_role_has_its_own_the_other_sessions_get_nothing(
+    name: str, limit: str, condition: dict[str, str]
+) -> None:
+    case = SCENARIOS[name]
+    fix = first(case)
+    assert (fix.verified, fix.least_privilege) == (True, True)
+    assert f" {limit} in policy " in fix.summary
+    block = only_value(fix)["Condition"]["StringEquals"]
+    assert {**block, **condition} == block
+    other = patched(case, fix)
+    other["request"]["context"] = dict.fromkeys(condition, "another")
+    assert decided(other) is Decision.IMPLICIT_DENY
+
+
+def test_a_user_is_alone_whatever_variables_the_statement_has() -> None:
+    assert first(SCENARIOS["var-f04"]).summary.startswith("Add arn:aws:s3:::homes/alice/x to the Resource of ")

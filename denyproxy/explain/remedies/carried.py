@@ -13,6 +13,7 @@ from denyproxy.iam.condition import Condition
 from denyproxy.iam.context import RequestContext
 from denyproxy.iam.principal import Principal, PrincipalType
 from denyproxy.iam.truth import Truth
+from denyproxy.iam.variables import variables_of
 from denyproxy.s3.condition_keys import keys_of_action
 from denyproxy.s3.spelling import condition_key_problem
 
@@ -71,7 +72,27 @@ def carried_conditions(finding: Finding) -> Carried:
                 operator, key, value = pinned
                 kept.setdefault(operator, {})[key] = value
                 limits[key] = None if operator == "Null" else value
+    for key, text in of_the_session(finding).items():
+        kept.setdefault("StringEquals", {})[key] = text
+        limits[key] = text
     return Carried(kept, limits, not lost, tuple(lost))
+
+
+def of_the_session(finding: Finding) -> dict[str, str]:
+    """What this session of a role has for the policy variables of what fails: the role's other sessions have other
+    values, and what is said in place of the variables is not for them."""
+    evidence = finding.evidence
+    assert finding.authorization is not None
+    request = finding.authorization.evaluation.request
+    if evidence is None or request.principal.type is not PrincipalType.ROLE_SESSION:
+        return {}
+    by_resource = any(item.part == "resource" for item in evidence.failing)
+    templates = list(evidence.statement.resource_templates) if by_resource else []
+    for condition, tested in conditions(evidence):
+        templates += condition.templates if tested.truth is not Truth.YES else ()
+    named = (variable.key for template in templates for variable in variables_of(template))
+    found = {key: request.context.lookup(key) for key in named if key.lower().startswith(_OF_SESSIONS)}
+    return {key: values[0] for key, values in found.items() if isinstance(values, tuple) and len(values) == 1}
 
 
 def _pinned(condition: Condition, context: RequestContext) -> tuple[str, str, str] | None:
@@ -87,6 +108,7 @@ def _pinned(condition: Condition, context: RequestContext) -> tuple[str, str, st
     return _PINNED_BY.get(condition.name.stem, "StringEquals"), condition.key, values[0]
 
 
+_OF_SESSIONS = ("aws:principaltag/", "aws:userid", "aws:sourceidentity", "cognito-identity.amazonaws.com:")
 _WANTING = ("StringEquals", "StringLike", "ArnEquals", "ArnLike")
 _SOURCES = ("aws:SourceArn", "aws:SourceAccount")
 

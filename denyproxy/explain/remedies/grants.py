@@ -25,7 +25,13 @@ from denyproxy.explain.prose.remedies import (
     wider,
 )
 from denyproxy.explain.prose.state_remedies import SIGN, SIGNER
-from denyproxy.explain.remedies.carried import Block, carried_conditions, of_the_access_point, of_the_service
+from denyproxy.explain.remedies.carried import (
+    Block,
+    carried_conditions,
+    of_the_access_point,
+    of_the_service,
+    of_the_session,
+)
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import (
     PLACES,
@@ -202,6 +208,8 @@ def _extension(finding: Finding, case: Case) -> Part | None:
     if finding.authorization is not None and is_on_unknown(finding.authorization.requirement):
         return None
     if not of_the_service(finding, case.caller.principal).is_empty or not of_the_access_point(finding).is_empty:
+        return None
+    if of_the_session(finding):
         return None
     failing = {item.part for item in evidence.failing}
     scope, exact = scope_of([finding], case)
