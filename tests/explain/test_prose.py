@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from datetime import timedelta
 from typing import Any
 
@@ -823,3 +824,15 @@ def test_of_a_copy_the_source_is_to_be_restored() -> None:
     assert explain(SCENARIOS["arc-f01"]).fixes[0].summary == (
         "Restore the source object cold/a (RestoreObject, s3:RestoreObject), and copy it once it is restored."
     )
+
+
+@pytest.mark.parametrize(("others", "is_told"), [((), True), (("arn:aws:s3:us-east-1:1:accesspoint/x",), False)])
+def test_a_request_through_an_access_point_is_authorized_on_the_access_point(
+    others: tuple[str, ...], is_told: bool
+) -> None:
+    document = copy.deepcopy(SCENARIOS["mrap-d01"])
+    document["policies"]["identity"][0]["document"]["Statement"][0]["Resource"] = ["arn:aws:s3:::b-use1/*", *others]
+    summary = explain(document).summary
+    assert "does not cover arn:aws:s3::111122223333:accesspoint/mfzwi23gnjvgw.mrap/object/a/b.txt" in summary
+    told = ": what goes through an access point is authorized on the access point, not on its bucket."
+    assert summary.endswith(told) is is_told

@@ -107,7 +107,11 @@ def _action(item: ElementEvidence) -> str:
 def _resource(item: ElementEvidence) -> str:
     if item.negated:
         return f"its NotResource ({short(item.expected)}) leaves out {item.actual}"
-    return f"its Resource ({short(item.expected)}) does not cover {item.actual}"
+    miss = f"its Resource ({short(item.expected)}) does not cover {item.actual}"
+    buckets_alone = all(":s3:::" in pattern for pattern in item.expected.split(", "))
+    if buckets_alone and is_of_access_point(item.actual or ""):
+        return f"{miss}: what goes through an access point is authorized on the access point, not on its bucket"
+    return miss
 
 
 def _principal(item: ElementEvidence) -> str:
