@@ -13,6 +13,7 @@ from typing import Any
 
 from denyproxy.explain.object_acl import acl_commands
 from denyproxy.iam.truth import Truth
+from denyproxy.s3.arn import Arn
 from denyproxy.s3.public_access import document_is_public
 
 Document = Mapping[str, Any]
@@ -69,7 +70,13 @@ def _json(document: Any) -> str:
 
 def _bucket(scenario: Document) -> str:
     point = scenario["policies"].get("access_point")
-    return str(point["bucket"] if point is not None else scenario["request"].get("bucket") or "BUCKET")
+    if point is not None:
+        return str(point["bucket"])
+    # A question about one action names the bucket in its resource.
+    arn = Arn.parse(scenario["request"].get("resource") or "")
+    of_bucket = arn is not None and arn.service == "s3" and not arn.account
+    of_resource = arn.resource.partition("/")[0] if arn is not None and of_bucket else None
+    return str(scenario["request"].get("bucket") or of_resource or "BUCKET")
 
 
 def _bucket_policy(change: Change, scenario: Document) -> Iterator[str]:

@@ -386,3 +386,8 @@ def test_every_patch_of_a_policy_has_a_command_with_the_patched_document(name: s
         assert (
             command.startswith("aws s3api delete") if after is None else json.loads(shlex.split(command)[-1]) == after
         )
+
+
+def test_a_question_about_one_action_names_the_bucket_in_its_resource() -> None:
+    case = SCENARIOS["xrs-e01"]
+    assert "aws s3api put-bucket-policy --bucket assets-backup " in all_instructions(fixes_of(case), case)
