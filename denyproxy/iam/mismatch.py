@@ -95,7 +95,14 @@ Near = tuple[tuple[Mismatch, str, Predicate], ...]
 def near_by(patterns: Iterable[str], rules: Iterable[Rule]) -> Near:
     """Compile patterns by rules, the first rule first."""
     known = tuple(patterns)
-    rows = ((reason, pattern, made(pattern)) for reason, made in rules for pattern in known)
+    # Beside home/ann/*, or bucket/home/*, what comes before is listed for itself: home/, or the bucket.
+    steps = frozenset(step for step in known if any(step != other and other.startswith(step) for other in known))
+    rows = (
+        (reason, pattern, made(pattern))
+        for reason, made in rules
+        for pattern in known
+        if pattern not in steps or made not in _REACHING
+    )
     return tuple(row for row in rows if row[2] is not nothing)
 
 
@@ -200,6 +207,9 @@ def _folded(pattern: str) -> Predicate:
     pattern = pattern.lower()
     return lambda actual: pattern == actual.lower()
 
+
+_REACHING = frozenset({_container_named, _prefix})
+"""By these a pattern was meant to reach further than it does."""
 
 RESOURCE_RULES: tuple[Rule, ...] = (
     (Mismatch.TRAILING_SLASH, _trailing_slash),
