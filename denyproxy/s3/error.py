@@ -104,15 +104,22 @@ def _by_message(case: _Case, kind: Kind) -> Kind:
 
 
 def _difference(case: _Case, kind: Kind) -> Kind:
-    """The line of the canonical request in which S3's differs from what the client sent; if none, the secret."""
+    """The line of the canonical request in which S3's differs from what the client sent; if none, a signed header that
+    was not sent; else the secret."""
     theirs, head = case.error.canonical_request, case.head
-    if theirs is None or head is None:
+    if head is None:
         return kind
     credential = parse_credential(head)
     if credential.algorithm not in (SIGV4, SIGV4A) or credential.signed_headers is None:
         return kind
     sent = canonical_request(head, credential)
-    difference = first_difference(sent, theirs)
+    difference = first_difference(sent, theirs) if theirs is not None else None
+    # S3 takes it for empty, as the client's canonical request does here, and what was signed had a value.
+    absent = {*credential.signed_headers} - {"host", *(name.lower() for name, _ in head.headers)}
+    if difference is None and absent:
+        return replace(kind, element=f"header:{min(absent)}")
+    if theirs is None:
+        return kind
     if difference is None:
         # Where the client does not state its payload's hash, it may have signed another one.
         unknown = sent.endswith("\n") or not case.as_signed

@@ -90,6 +90,8 @@ def _signature(finding: Finding) -> str:
         return ": S3 calculated it over the very request that the client sent, so the secret access key is wrong"
     if finding.element is None:
         return ": the secret access key is wrong, or the request was changed after it was signed"
+    if finding.element.startswith("header:") and finding.expected is None:
+        return f": the request does not have {_name(finding)}, which its signature covers"
     return f": the request that reached S3 differs from the signed one in its {_line(finding)}"
 
 

@@ -79,7 +79,9 @@ def leave_out(headers: Sequence[str], action: str) -> str:
 
 
 def unsigned_header(name: str) -> str:
-    """A header that the signature does not cover."""
+    """A header that the signature does not cover. No request is without a Host."""
+    if name == "host":
+        return "name host in the SignedHeaders of the signature, and in a presigned URL do not encode that list twice"
     return f"do not send {name}, or name it in the SignedHeaders of the signature"
 
 
@@ -90,6 +92,11 @@ def signature(element: str | None) -> str:
     if element is None:
         return "sign the request as it is sent, with the secret access key that belongs to the access key id"
     return f"sign the request as it is sent: its {element} is not what was signed"
+
+
+def absent_header(name: str) -> str:
+    """A header that the signature covers, and that was not sent."""
+    return f"send {name} as it was signed, or sign the request without it"
 
 
 def signature_in_table(element: str | None) -> str:

@@ -46,10 +46,13 @@ def _in_words(text: str) -> _Remedy:
 def _unsigned_header(finding: Finding, case: Case) -> list[Part]:
     name = _field(finding)
     words = say.unsigned_header(name or "the header")
-    return _sending(words, {name: None}, case) if name else _caller(words)
+    return _sending(words, {name: None}, case) if name and name != "host" else _caller(words)
 
 
 def _signature(finding: Finding, case: Case) -> list[Part]:
+    name = _field(finding)
+    if finding.element == f"header:{name}" and name != "authorization" and finding.expected is None:
+        return _caller(say.absent_header(name))
     return _caller(say.signature_in_table(finding.element) if finding.by_proxy else say.signature(finding.element))
 
 
