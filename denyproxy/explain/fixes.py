@@ -33,7 +33,7 @@ from denyproxy.explain.trial import Trial
 from denyproxy.explain.verdict import Judgement
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.s3.caller_side import uses_kms
-from denyproxy.s3.kms_keys import AWS_MANAGED_KEY
+from denyproxy.s3.snapshot import AWS_MANAGED_KEY
 from denyproxy.s3.request import is_on_unknown
 
 MOST_FIXES = 3
