@@ -22,7 +22,7 @@ from denyproxy.explain.prose.state_remedies import (
     NOT_KNOWN_WHICH,
     STAYS_MISSING,
 )
-from denyproxy.explain.remedies.exemptions import exemptions
+from denyproxy.explain.remedies.exemptions import by_root, exemptions
 from denyproxy.explain.remedies.grants import grants
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import PLACES
@@ -33,8 +33,8 @@ from denyproxy.explain.trial import Trial
 from denyproxy.explain.verdict import Judgement
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.s3.caller_side import uses_kms
-from denyproxy.s3.snapshot import AWS_MANAGED_KEY
 from denyproxy.s3.request import is_on_unknown
+from denyproxy.s3.snapshot import AWS_MANAGED_KEY
 
 MOST_FIXES = 3
 MOST_REASONS = 10
@@ -109,7 +109,7 @@ def _of_policies(group: Sequence[Finding], judgement: Judgement, case: Case) -> 
     complied = compliance(finding, case)
     parts = [complied.part] if complied is not None else []
     if complied is not None and complied.within_reach and (finding.effect == "explicit" or not complied.part.open):
-        return parts
+        return [_or_root(part, finding, case) for part in parts]
     if finding.effect == "explicit":
         others = [*signing(finding, case), *exemptions(group, case)]
     else:
@@ -117,6 +117,12 @@ def _of_policies(group: Sequence[Finding], judgement: Judgement, case: Case) -> 
     if complied is not None and complied.last:
         return [*others[: MOST_FIXES - 1], complied.part]
     return [*parts, *others]
+
+
+def _or_root(part: Part, finding: Finding, case: Case) -> Part:
+    if finding.effect != "explicit" or finding.authorization is None:
+        return part
+    return replace(part, words=part.words + by_root(finding, [finding.authorization.requirement.action], case))
 
 
 def _is_network_origin(finding: Finding) -> bool:

@@ -549,6 +549,34 @@ def test_what_helps_is_told_by_the_code_that_s3_gives(
     assert explanation.summary.endswith("; no policy is the reason.") is certain_of_no_policy
 
 
+def found(name: str) -> Explanation:
+    return explain(SCENARIOS[name])
+
+
+def test_a_header_that_was_signed_is_to_be_sent_and_the_host_to_be_signed() -> None:
+    absent, unsigned = found("sig-i02"), found("sig-i01")
+    assert "the request does not have x-amz-acl, which its signature covers; no policy" in absent.summary
+    assert absent.fixes[0].summary == "Send x-amz-acl as it was signed, or sign the request without it."
+    assert unsigned.fixes[0].summary.startswith("Name host in the SignedHeaders of the signature")
+    assert not any("do not send host" in fix.summary.lower() for fix in unsigned.fixes)
+
+
+def test_the_folders_on_the_way_to_ones_own_are_not_said_to_lack_a_wildcard() -> None:
+    for name in ("var-i01", "arn-i01"):
+        explanation = found(name)
+        assert "lack" not in explanation.summary
+        assert not any("plainly meant" in fix.summary or "or add" in fix.summary for fix in explanation.fixes)
+
+
+def test_who_is_left_where_a_bucket_policy_denies_its_own_change() -> None:
+    (fix,) = found("net-i01").fixes
+    assert "(the root user of account 111122223333 can replace the policy whatever it says)" in fix.summary
+
+
+def test_a_statement_without_a_sid_is_told_by_where_it_stands() -> None:
+    assert "from the Deny of Statement[1] in the bucket policy" in found("prn-i02").fixes[0].summary
+
+
 def test_of_a_request_that_is_no_operation_nothing_is_said_to_be_allowed() -> None:
     control = "111122223333.s3-control.us-east-1.amazonaws.com"
     target = "/v20180820/accessgrantsinstance/dataaccess?target=s3%3A%2F%2Fb%2Fx%2A&permission=READ"

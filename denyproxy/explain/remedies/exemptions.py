@@ -86,8 +86,7 @@ def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
         words += freed_whole(resources)
     words += "" if sourced.complete else source_condition({})
     words += named_today([text for text in lessened.named if text.startswith("s3:")])
-    if finding.layer == "bucket-policy" and any(action.lower() in ROOT_KEEPS for action in scope.actions):
-        words += root_may(case.caller.principal.account)
+    words += by_root(finding, scope.actions, case)
     narrowest = Part(
         owner,
         target(finding, case),
@@ -96,6 +95,12 @@ def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
         exact and lessened.exact,
     )
     return [narrowest, *_slips(finding, path, statement, case), *condition_slips(finding, case)]
+
+
+def by_root(finding: Finding, actions: Sequence[str], case: Case) -> str:
+    """A reminder of who is left where a bucket policy denies its own change."""
+    denied = finding.layer == "bucket-policy" and any(action.lower() in ROOT_KEEPS for action in actions)
+    return root_may(case.caller.principal.account) if denied else ""
 
 
 def _limits(unless: Sequence[Condition]) -> Iterator[tuple[str, str | None]]:
