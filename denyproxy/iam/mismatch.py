@@ -133,9 +133,9 @@ def _segments(text: str) -> list[str] | None:
 
 
 def _is_container(arn: str) -> bool:
-    """Is it the ARN of a bucket or an access point, or a pattern of such?"""
+    """Is it a bucket, an access point, rather than what is in one? arn:aws:s3:::NAME, or arn:...:ACCOUNT:KIND/NAME."""
     parts = _segments(arn)
-    return parts is not None and "/" not in parts[-1].removeprefix("accesspoint/")
+    return parts is not None and parts[-1].count("/") <= bool(parts[4])
 
 
 def _container_named(pattern: str) -> Predicate:
@@ -143,8 +143,9 @@ def _container_named(pattern: str) -> Predicate:
 
 
 def _content_named(pattern: str) -> Predicate:
-    containers = _glob(*(pattern[:cut] for cut, character in enumerate(pattern) if character == "/"))
-    return nothing if containers is nothing else lambda actual: _is_container(actual) and containers(actual)
+    starts = _glob(*(pattern[:cut] for cut, character in enumerate(pattern) if character == "/"))
+    # A wildcard in the name of the bucket runs over what is in it, too.
+    return nothing if starts is nothing else lambda actual: _is_container(actual) and starts(actual)
 
 
 def _colon_for_slash(pattern: str) -> Predicate:
@@ -208,7 +209,7 @@ def _folded(pattern: str) -> Predicate:
     return lambda actual: pattern == actual.lower()
 
 
-_REACHING = frozenset({_container_named, _prefix})
+_REACHING = frozenset({_container_named, _prefix, _prefix_of_resource})
 """By these a pattern was meant to reach further than it does."""
 
 RESOURCE_RULES: tuple[Rule, ...] = (

@@ -186,6 +186,9 @@ def test_not_action() -> None:
             "arn:aws:s3:eu-west-1:1:accesspoint/a/object/k",
             Mismatch.BUCKET_ARN_INSTEAD_OF_OBJECT,
         ),
+        ("arn:aws:s3:::b*/data/*", "arn:aws:s3:::bucket", Mismatch.OBJECT_ARN_INSTEAD_OF_BUCKET),
+        ("arn:aws:s3:::*/data/*", "arn:aws:s3:::bucket/other/x", Mismatch.RESOURCE_NOT_LISTED),
+        ("arn:aws:s3:::b/data/*", "arn:aws:s3:::b/data", Mismatch.RESOURCE_NOT_LISTED),
         ("arn:aws:s3:::b:data/*", "arn:aws:s3:::b/data/x", Mismatch.COLON_FOR_SLASH),
         ("arn:aws-cn:s3:::b/*", "arn:aws:s3:::b/k", Mismatch.OTHER_PARTITION),
         (
