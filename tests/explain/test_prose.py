@@ -568,6 +568,15 @@ def test_the_folders_on_the_way_to_ones_own_are_not_said_to_lack_a_wildcard() ->
         assert not any("plainly meant" in fix.summary or "or add" in fix.summary for fix in explanation.fixes)
 
 
+def test_the_values_of_variables_are_told_beside_what_they_are_compared_with() -> None:
+    assert 's3:prefix is "home/John/", and aws:userid is "AROAXXT2NJT7D3SIQN7Z6:John".' in found("var-i01").summary
+    assert 's3:prefix is "red/", and aws:PrincipalTag/team is "blue".' in found("var-f08").summary
+
+
+def test_of_what_lies_in_a_bucket_it_is_not_said_that_it_is_the_bucket() -> None:
+    assert "its Resource (arn:aws:s3:::*/public/*) does not cover" in found("arn-i02").summary
+
+
 def test_who_is_left_where_a_bucket_policy_denies_its_own_change() -> None:
     (fix,) = found("net-i01").fixes
     assert "(the root user of account 111122223333 can replace the policy whatever it says)" in fix.summary

@@ -131,7 +131,10 @@ def role_of(arn: str | None) -> str | None:
 
 
 def _condition(item: ElementEvidence) -> str:
-    return f"its condition ({condition_written(item)}) does not hold: {tested_key(item)} is {quoted(item.actual)}"
+    put_in = "".join(f", and {key} is {quoted(value)}" for key, value in item.variables)
+    return (
+        f"its condition ({condition_written(item)}) does not hold: {tested_key(item)} is {quoted(item.actual)}{put_in}"
+    )
 
 
 def _name(item: ElementEvidence) -> str:
