@@ -177,12 +177,10 @@ def _not_an_arn(pattern: str) -> Predicate:
 
 
 def _prefix(pattern: str) -> Predicate:
-    return _glob(pattern + "*") if pattern else nothing
-
-
-def _prefix_of_resource(pattern: str) -> Predicate:
-    """Nothing is missing from the whole name of a bucket: what begins alike is another one."""
-    return nothing if _is_container(pattern) and pattern[-1:].isalnum() else _prefix(pattern)
+    if not pattern:
+        return nothing
+    # What only begins alike is another name: role/app was not meant to reach role/app-admin.
+    return _glob(pattern + "/*", pattern + ":*") if pattern[-1].isalnum() else _glob(pattern + "*")
 
 
 def _name_alone(pattern: str) -> Predicate:
@@ -209,7 +207,7 @@ def _folded(pattern: str) -> Predicate:
     return lambda actual: pattern == actual.lower()
 
 
-_REACHING = frozenset({_container_named, _prefix, _prefix_of_resource})
+_REACHING = frozenset({_container_named, _prefix})
 """By these a pattern was meant to reach further than it does."""
 
 RESOURCE_RULES: tuple[Rule, ...] = (
@@ -221,7 +219,7 @@ RESOURCE_RULES: tuple[Rule, ...] = (
     (Mismatch.OTHER_PARTITION, _other_segment(1)),
     (Mismatch.OTHER_REGION, _other_segment(3)),
     (Mismatch.OTHER_ACCOUNT, _other_segment(4)),
-    (Mismatch.PREFIX_LACKS_WILDCARD, _prefix_of_resource),
+    (Mismatch.PREFIX_LACKS_WILDCARD, _prefix),
     (Mismatch.NOT_AN_ARN, _not_an_arn),
 )
 

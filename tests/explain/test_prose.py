@@ -561,8 +561,8 @@ def test_a_header_that_was_signed_is_to_be_sent_and_the_host_to_be_signed() -> N
     assert not any("do not send host" in fix.summary.lower() for fix in unsigned.fixes)
 
 
-def test_the_folders_on_the_way_to_ones_own_are_not_said_to_lack_a_wildcard() -> None:
-    for name in ("var-i01", "arn-i01"):
+def test_neither_folders_on_the_way_to_ones_own_nor_other_names_are_said_to_lack_a_wildcard() -> None:
+    for name in ("var-i01", "arn-i01", "prn-i03"):
         explanation = found(name)
         assert "lack" not in explanation.summary
         assert not any("plainly meant" in fix.summary or "or add" in fix.summary for fix in explanation.fixes)

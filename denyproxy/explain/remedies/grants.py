@@ -42,6 +42,7 @@ from denyproxy.explain.remedies.repairs import repairs
 from denyproxy.explain.remedies.requests import without_headers
 from denyproxy.explain.remedies.scopes import principal_element, resource_of, says_only, scope_of
 from denyproxy.explain.remedies.signing import signing_may_do, unsigned
+from denyproxy.explain.remedies.slips import with_wildcard
 from denyproxy.explain.remedies.statements import Json, allow, merged
 from denyproxy.explain.verdict import is_unloaded
 from denyproxy.iam.mismatch import Mismatch
@@ -234,5 +235,5 @@ def _wider(finding: Finding, policy: str | None) -> str:
     if item.reason is Mismatch.BUCKET_ARN_INSTEAD_OF_OBJECT:
         return wider("Resource", objects_of(first), label, policy)
     if item.part == "resource" and item.reason is Mismatch.PREFIX_LACKS_WILDCARD:
-        return wider("Resource", f"{first}*", label, policy)
+        return wider("Resource", with_wildcard(item) or f"{first}*", label, policy)
     return ""

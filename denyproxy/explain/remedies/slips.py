@@ -76,7 +76,7 @@ def _corrected(item: ElementEvidence, statement: Json) -> tuple[Json, str, str |
     return {**statement, "Condition": {**block, operator: {**block[operator], key: new}}}, operator, value
 
 
-def _with_wildcard(item: ElementEvidence) -> str | None:
+def with_wildcard(item: ElementEvidence) -> str | None:
     """Where a part of a name ends: what only begins alike is not meant."""
     expected, actual = item.expected, item.actual or ""
     if expected.endswith((":", "/")):
@@ -92,6 +92,6 @@ def _in_its_case(item: ElementEvidence) -> str | None:
 
 
 _VALUES: dict[Mismatch, Callable[[ElementEvidence], str | None]] = {
-    Mismatch.PREFIX_LACKS_WILDCARD: _with_wildcard,
+    Mismatch.PREFIX_LACKS_WILDCARD: with_wildcard,
     Mismatch.CASE_DIFFERS: _in_its_case,
 }
