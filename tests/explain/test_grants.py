@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from denyproxy.explain.explainer import Explainer
+from denyproxy.explain.model import Fix
+from denyproxy.explain.scenario import Scenario
+from denyproxy.iam.document import Policy, PolicyList
+from denyproxy.service_model import s3_operations
 from tests.explain.remedied import SCENARIOS, fixes_of, patched
 from tests.explain.test_fixes import ALL, document, first, identity, only_value, scenario
+from tests.explain.test_scenarios import NOW
 
 LISTING = {"Sid": "List", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*"}
 READ = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/k"}
@@ -150,3 +159,50 @@ def test_a_condition_that_pins_a_grant_is_named() -> None:
         policies={"identity": identity(listing)},
     )
     assert first(case).summary == "Allow s3:ListBucket on arn:aws:s3:::b with prefix home/bob/ in policy own."
+
+
+COPY = {
+    "operation": "CopyObject",
+    "method": "PUT",
+    "headers": {"x-amz-copy-source": "src/a"},
+    "principal": "arn:aws:sts::444455556666:assumed-role/cp/s",
+    "principal_account": "444455556666",
+}
+INTO_DST = {"Effect": "Allow", "Principal": {"AWS": "444455556666"}, "Action": "s3:PutObject", "Resource": "*"}
+
+
+def copied(of_source: dict[str, Any]) -> list[Fix]:
+    """What helps where the policy of the bucket that a copy reads from denies it."""
+    case = scenario(request=COPY, policies={"identity": identity(ALL), "bucket_policy": document(INTO_DST)})
+    read = Scenario.validate_document(case)
+    snapshot = read.snapshot()
+    policy = PolicyList((Policy.parse(document(of_source), name="bucket policy"),))
+    source = replace(snapshot.default_bucket, name="src", policy=policy)
+    snapshot = replace(snapshot, buckets={**snapshot.buckets, "src": source})
+    found = Explainer(s3_operations())(read.denied_call(NOW), snapshot)
+    assert found is not None
+    return list(found.explanation.fixes)
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ({**INTO_DST, "Resource": "arn:aws:s3:::src/*"}, "Allow s3:GetObject on arn:aws:s3:::src/a to role cp in the "),
+        (
+            {
+                "Sid": "D",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:GetObject",
+                "Resource": "arn:aws:s3:::src/a",
+            },
+            "Exempt s3:GetObject on arn:aws:s3:::src/a by role cp from the Deny of statement D in the ",
+        ),
+    ],
+)
+def test_the_policy_of_the_bucket_that_a_copy_reads_from_is_not_that_of_the_one_it_writes_to(
+    statement: dict[str, Any], words: str
+) -> None:
+    fix = copied(statement)[0]
+    assert fix.summary.startswith(f"{words}bucket policy of src")
+    assert (fix.patch, fix.verified, fix.target) == ((), False, "bucket policy of src")

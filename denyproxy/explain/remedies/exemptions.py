@@ -30,6 +30,7 @@ from denyproxy.explain.remedies.places import (
     document_path,
     endpoint_of,
     is_aws_managed,
+    is_of_source,
     is_quarantine,
     naming_of,
     policy_in_words,
@@ -56,8 +57,9 @@ _CREATES = "s3:ObjectCreationOperation"
 def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
     """The ways to let through what one Deny statement denies, the narrowest first."""
     finding = findings[0]
-    path = document_path(finding)
-    if path is None or finding.evidence is None:
+    path = document_path(finding, case)
+    elsewhere = is_of_source(finding, case)
+    if (path is None and not elsewhere) or finding.evidence is None:
         return []
     owner, policy = PLACES[finding.layer].owner, policy_in_words(finding, case)
     if is_aws_managed(finding.policy):
@@ -91,9 +93,11 @@ def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
         owner,
         target(finding, case),
         words,
-        replacing_statement(path, statement, lessened.statements),
+        replacing_statement(path, statement, lessened.statements) if path is not None else None,
         exact and lessened.exact,
     )
+    if path is None:
+        return [narrowest]
     return [narrowest, *_slips(finding, path, statement, case), *condition_slips(finding, case)]
 
 

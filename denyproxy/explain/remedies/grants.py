@@ -31,6 +31,7 @@ from denyproxy.explain.remedies.places import (
     document_path,
     holder,
     is_aws_managed,
+    is_of_source,
     is_shared,
     naming_of,
     policy_in_words,
@@ -78,8 +79,9 @@ def grants(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> lis
 def _addition(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> Part | None:
     """A statement of its own."""
     finding = findings[0]
-    path, listing = _place_of_addition(finding)
-    new = path is None
+    path, listing = _place_of_addition(finding, case)
+    elsewhere = is_of_source(finding, case)
+    new = path is None and not elsewhere
     scope, exact = scope_of(findings, case, own=new and finding.layer in _LISTS)
     carried, principal = carried_conditions(finding), case.caller.principal
     sourced = of_the_service(finding, principal, carried.block)
@@ -93,7 +95,7 @@ def _addition(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> 
     anonymous = principal.type is PrincipalType.ANONYMOUS
     resources = list(map(resource_of, findings))
     named = naming_of(finding) != "none" and not (new and finding.layer in _LISTS)
-    if path is None and listing is None:
+    if path is None and listing is None and not elsewhere:
         if finding.policy is None:
             return None
         words = other_policy(policy_in_words(finding, case), "allows it too")
@@ -119,7 +121,7 @@ def _addition(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> 
             _add_policy(draft, listing, statement)
 
     refused = BLOCKED_POLICY if finding.layer == "bucket-policy" and anonymous and _blocks_public(case) else ""
-    return Part(PLACES[finding.layer].owner, where, words, edit, exact, open=refused)
+    return Part(PLACES[finding.layer].owner, where, words, None if elsewhere else edit, exact, open=refused)
 
 
 def _blocks_public(case: Case) -> bool:
@@ -129,11 +131,11 @@ def _blocks_public(case: Case) -> bool:
     return effective("BlockPublicPolicy", places) is Truth.YES
 
 
-def _place_of_addition(finding: Finding) -> tuple[Path | None, Path | None]:
+def _place_of_addition(finding: Finding, case: Case) -> tuple[Path | None, Path | None]:
     """The document that a statement is added to; or the list that a new policy is added to, where there is no
     document, others have the same one, or it is AWS's own. Neither: there can be no other (a boundary), or the levels
     of the organization are not known."""
-    path = document_path(finding)
+    path = document_path(finding, case)
     if path is not None and not is_aws_managed(finding.policy) and not is_shared(finding):
         return path, None
     listing = _LISTS.get(finding.layer)
@@ -182,7 +184,7 @@ def _add_policy(draft: Draft, listing: Path, statement: Json) -> None:
 
 
 def _extension(finding: Finding, case: Case) -> Part | None:
-    path, evidence = document_path(finding), finding.evidence
+    path, evidence = document_path(finding, case), finding.evidence
     if path is None or evidence is None or is_aws_managed(finding.policy) or is_shared(finding):
         return None
     if finding.authorization is not None and is_on_unknown(finding.authorization.requirement):

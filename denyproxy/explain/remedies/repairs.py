@@ -30,7 +30,7 @@ from denyproxy.iam.wildcard import SEPARATORS, glob
 
 def repairs(finding: Finding, case: Case) -> Iterator[Part]:
     """The correction of the one element that fails by a slip."""
-    path, evidence = document_path(finding), finding.evidence
+    path, evidence = document_path(finding, case), finding.evidence
     if path is None or evidence is None or len(evidence.failing) != 1 or is_aws_managed(finding.policy):
         return
     item = evidence.failing[0]

@@ -28,7 +28,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 
 def condition_slips(finding: Finding, case: Case) -> Iterator[Part]:
     """The correction of a condition that keeps a Deny from sparing the request, or an Allow from applying."""
-    path, evidence = document_path(finding), finding.evidence
+    path, evidence = document_path(finding, case), finding.evidence
     if path is None or evidence is None:
         return
     of_deny, statement = finding.effect == "explicit", written(finding)
