@@ -582,6 +582,14 @@ def test_who_is_left_where_a_bucket_policy_denies_its_own_change() -> None:
     assert "(the root user of account 111122223333 can replace the policy whatever it says)" in fix.summary
 
 
+def test_an_address_is_in_a_block_or_not() -> None:
+    condition = {"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}}
+    deny = statement(Sid="Net", Effect="Deny", Principal="*", Condition=condition)
+    admin = {"identity": [{"name": "P", "document": statement()}], "bucket_policy": deny}
+    document = case(policies=admin, unknown=["aws:SourceIp"], resource_state={"object": {}})
+    assert explain(document).summary.endswith('so aws:SourceIp was not in "203.0.113.0/24".')
+
+
 def test_a_statement_without_a_sid_is_told_by_where_it_stands() -> None:
     assert "from the Deny of Statement[1] in the bucket policy" in found("prn-i02").fixes[0].summary
 
