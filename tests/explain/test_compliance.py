@@ -132,6 +132,21 @@ def test_with_the_algorithm_goes_the_key_that_the_policy_demands() -> None:
     assert fix.summary == f"Send {SSE}: aws:kms and send {SSE}-aws-kms-key-id: {KEY}."
 
 
+@pytest.mark.parametrize(
+    "demand",
+    [
+        demands("Null", f"s3:{SSE}", "true"),
+        demands("StringNotEquals", f"s3:{SSE}", ["AES256", "aws:kms"]),
+    ],
+)
+def test_of_several_algorithms_that_fit_the_one_that_the_bucket_has_by_default_is_sent(demand: Document) -> None:
+    case = denied(demand, None, **PUT)
+    case["policies"]["identity"] = identity(ALL, {"Effect": "Allow", "Action": "kms:*", "Resource": KEY})
+    assert patched(case, first(case))["request"]["headers"] == {SSE: "AES256"}
+    case["resource_state"] = {"bucket": {"default_encryption": {"algorithm": "aws:kms", "kms_key_id": KEY}}}
+    assert patched(case, first(case))["request"]["headers"] == {SSE: "aws:kms", f"{SSE}-aws-kms-key-id": KEY}
+
+
 def test_a_presigned_url_is_signed_anew_with_the_parameter() -> None:
     fix = first(SCENARIOS["rp-f05"])
     assert fix.summary == (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlencode
 
@@ -168,7 +168,12 @@ def _turn_field(change: _Change, wanted: Field, condition: Condition, finding: F
     if drawn and case.request.header(wanted.name) is None:
         return False
     others = wanted.values or (_own_key(case) if wanted.name == SSE_KEY else ())
-    for value in turning_values(finding, condition, others, absent=wanted.removable, rough=drawn):
+    turning: Iterable[str | None] = turning_values(finding, condition, others, absent=wanted.removable, rough=drawn)
+    own = case.snapshot.bucket(case.request.bucket or "").default_encryption
+    if wanted.name == SSE and isinstance(own, str):
+        # Any other takes the place of how the bucket encrypts by default.
+        turning = sorted(turning, key=lambda value: value != own)
+    for value in turning:
         if wanted.written is not None and value is not None:
             value = wanted.written(value, case.request)
             if value is None:
