@@ -371,6 +371,27 @@ def test_an_unsigned_request_may_be_signed_before_a_guardrail_is_weakened() -> N
     assert exempt.summary.startswith("Exempt s3:GetObject on arn:aws:s3:::pub/x by unsigned requests from the Deny")
 
 
+def test_whoever_is_not_named_for_lack_of_a_signature_is_told_to_sign() -> None:
+    sign, off = fixes_of(SCENARIOS["bpa-f05"])
+    assert told(sign) == ("caller", False, True)
+    assert sign.summary == "Sign the request with the credentials of someone who is allowed: it was sent without any."
+    assert told(off) == ("bucket owner", True, False)
+    assert off.summary == (
+        "Only if the bucket is meant to be public: set RestrictPublicBuckets to false in S3 Block Public Access."
+    )
+    ignored, _ = fixes_of(SCENARIOS["bpa-f01"])
+    assert ignored.summary.startswith("Have the request signed, and grant the access to whoever signs it in the bucket")
+
+
+@pytest.mark.parametrize("name", ["act-f15", "own-f09", "xid-a02"])
+def test_a_listing_is_not_called_an_object(name: str) -> None:
+    fix = fixes_of(SCENARIOS[name])[-1]
+    assert fix.summary.startswith(
+        ("Only if this is meant to be public: allow s3:ListBucket", "Send the request unsigned")
+    )
+    assert "object" not in fix.summary
+
+
 def test_signing_does_not_help_against_a_deny_that_asks_for_something_else() -> None:
     deny = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/k"}
     public = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}

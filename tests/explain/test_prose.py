@@ -721,12 +721,23 @@ def test_a_trust_policy_is_the_policy_of_the_role() -> None:
     assert explanation.cause.layer == "resource-policy"
 
 
-@pytest.mark.parametrize(("name", "policy"), [("bpa-b02", "bucket policy"), ("bpa-b04", "access point policy")])
-def test_of_two_policies_the_one_that_is_public_is_named(name: str, policy: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "policy", "caller"),
+    [
+        ("bpa-b02", "bucket policy", "arn:aws:iam::444455556666:role/partner-etl"),
+        ("bpa-b04", "access point policy", "arn:aws:iam::444455556666:user/tenant2"),
+    ],
+)
+def test_of_two_policies_the_one_that_is_public_is_named(name: str, policy: str, caller: str) -> None:
     explanation = explain(SCENARIOS[name])
     assert explanation.summary.startswith(f"The {policy} is public, and the RestrictPublicBuckets setting")
     assert explanation.fixes[0].target == policy
-    assert f"of the {policy} that allows everyone, name account 444455556666" in explanation.fixes[0].summary
+    assert explanation.fixes[0].summary == (
+        f"In each statement of the {policy} that allows everyone, name those who are meant as its Principal instead "
+        f"({caller} in one that is to allow this request), so that the policy is no longer public and "
+        "RestrictPublicBuckets no longer applies."
+    )
+    assert not explanation.fixes[0].least_privilege
 
 
 @pytest.mark.parametrize(("code", "is_told"), [("AccessDenied", True), ("RequestTimeTooSkewed", False)])

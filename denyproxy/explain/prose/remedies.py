@@ -78,7 +78,7 @@ def missing_key_grant(words: str) -> str:
 
 def public_grant(words: str) -> str:
     """For a caller who is nobody in particular."""
-    return f"only if the object is meant to be public: {words}"
+    return f"only if this is meant to be public: {words}"
 
 
 def wider(element: str, value: str, statement: str, policy: str | None) -> str:

@@ -58,8 +58,14 @@ PRIVATE_ACL = (
     "send a private ACL (x-amz-acl: private), or do not make this call: Block Public Access refuses a public one"
 )
 PUBLIC_ACL = "leave out the public ACL: Block Public Access refuses it"
-PUBLIC_POLICY = "put a policy that is not public: name principals, or fix them by conditions such as aws:PrincipalOrgID"
-IGNORED_ACL = "grant the access in the bucket policy to named principals rather than in an ACL to a public group"
+PUBLIC_POLICY = (
+    "put a policy that is not public: name principals, or limit them by a condition such as aws:PrincipalOrgID, to "
+    "values without wildcards"
+)
+IGNORED_ACL = (
+    "have the request signed, and grant the access to whoever signs it in the bucket policy, rather than to a public "
+    "group in an ACL"
+)
 ENFORCE_OWNERSHIP = (
     "set Object Ownership to BucketOwnerEnforced: the bucket owner then owns all objects, and ACLs no longer count"
 )
@@ -129,12 +135,12 @@ def switch_off(setting: str) -> str:
     return f"only if the bucket is meant to be public: set {setting} to false in S3 Block Public Access"
 
 
-def restricted(account: str | None, policy: str) -> str:
-    """RestrictPublicBuckets. What makes a policy public is not always a `*`."""
-    whom = f"account {account}" if account is not None else "the principals that are meant"
+def restricted(arn: str | None, policy: str) -> str:
+    """RestrictPublicBuckets. What makes a policy public is not always a `*`, nor the statement that allows this."""
+    caller = f" ({arn} in one that is to allow this request)" if arn is not None else ""
     return (
-        f"in each statement of the {policy} that allows everyone, name {whom} as its Principal instead, so that the "
-        "policy is no longer public and RestrictPublicBuckets no longer applies"
+        f"in each statement of the {policy} that allows everyone, name those who are meant as its Principal "
+        f"instead{caller}, so that the policy is no longer public and RestrictPublicBuckets no longer applies"
     )
 
 
@@ -155,7 +161,7 @@ def from_vpc(vpc: str | None) -> str:
 MISSING_KEY = "take the 403 for a 404, or send the right key: the key is missing, and reading what exists is allowed"
 MISSING_KEY_PUBLIC = f"{MISSING_KEY}; do not make the listing of the bucket public"
 STAYS_MISSING = "the key is missing, so that there is nothing to allow"
-UNSIGNED = "send the request unsigned (--no-sign-request): the object is public, for anonymous callers"
+UNSIGNED = "send the request unsigned (--no-sign-request): what it asks for is public, for anonymous callers"
 NOT_KNOWN_WHICH = "which resource it is, is not known"
 MANAGED_KEY = (
     "encrypt the object with a customer managed key, and allow the other account in its key policy: nobody can allow "

@@ -123,17 +123,20 @@ def _public_acl(case: Case) -> list[Part]:
 
 
 def _block_public_access(finding: Finding, case: Case) -> list[Part]:
-    setting = _field(finding)
+    setting, anonymous = _field(finding), case.caller.principal.type is PrincipalType.ANONYMOUS
     off = Part("bucket owner", "Block Public Access", say.switch_off(setting), _switched_off(setting), exact=False)
     match setting:
         case "BlockPublicAcls":
             return _public_acl(case)
         case "BlockPublicPolicy":
             return [*_caller(say.PUBLIC_POLICY), off]
+        case "RestrictPublicBuckets" if anonymous:
+            return [Part("caller", "the request", say.SIGN, open=say.SIGNER), off]
         case "RestrictPublicBuckets":
-            policy = finding.actual or "bucket policy"
-            return [Part("bucket owner", policy, say.restricted(case.caller.principal.account, policy))]
-        case _ if case.caller.principal.type is not PrincipalType.ANONYMOUS and finding.authorization is not None:
+            policy, principal = finding.actual or "bucket policy", case.caller.principal
+            words = say.restricted(principal.issuer or principal.arn, policy)
+            return [Part("bucket owner", policy, words, exact=False)]
+        case _ if not anonymous and finding.authorization is not None:
             return by_policy(finding, case)
         case _:
             return [Part("bucket owner", "bucket policy", say.IGNORED_ACL), off]
