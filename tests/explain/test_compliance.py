@@ -535,6 +535,31 @@ def test_a_session_of_a_role_gets_mfa_with_the_role() -> None:
     assert "aws sts get-session-token" in fixes_of(SCENARIOS["mfa-f06"])[0].summary
 
 
+def test_a_federated_session_gets_no_mfa() -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_sts-comparison.html"""
+    (fix,) = fixes_of(SCENARIOS["mfa-b03"])
+    assert told(fix) == ("caller", False, True)
+    assert fix.summary.startswith("Sign as a user with MFA (aws sts get-session-token ")
+    assert fix.summary.endswith(": GetFederationToken takes no MFA.")
+
+
+@pytest.mark.parametrize("name", ["mfa-b01", "mfa-f01"])
+def test_who_never_signed_in_with_mfa_is_not_told_to_do_so_again(name: str) -> None:
+    (fix,) = fixes_of(SCENARIOS[name])
+    assert told(fix) == ("caller", True, True)
+    assert fix.summary.endswith(" --serial-number ... --token-code ...) not long before the request.")
+
+
+def test_signing_does_not_make_a_caller_a_service() -> None:
+    (fix,) = fixes_of(SCENARIOS["vpe-b02"])
+    assert fix.owner == "network admin"
+    deny = demands("BoolIfExists", "aws:PrincipalIsAWSService", "false")
+    request = {"principal": "anonymous", "principal_account": None}
+    public = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}
+    fixes = fixes_of(scenario(request=request, policies={"bucket_policy": document(public, deny)}))
+    assert [fix.owner for fix in fixes] == ["bucket owner"]
+
+
 def test_a_fix_that_is_not_verified_names_what_is_needed_only_perhaps() -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html"""
     boundary = document({"Effect": "Allow", "Action": "*", "Resource": "*"})

@@ -19,7 +19,7 @@ from denyproxy.explain.prose.request_remedies import (
     surroundings_change,
     with_partner,
 )
-from denyproxy.explain.prose.state_remedies import leave_out
+from denyproxy.explain.prose.state_remedies import SIGNER, leave_out
 from denyproxy.explain.remedies.fields import REQUEST_TAG, TAG_KEYS, TAGGING, Field, field_of
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import endpoint_of
@@ -297,7 +297,7 @@ def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None
         exact=not attests,
         assumed=assumed,
         sends=fields,
-        open=VALUE if alone else next((row.open for row in rows if row.open), ""),
+        open=VALUE if alone else next(filter(None, (_open(item, case) for item in change.around)), ""),
     )
     reach = [change.around, *([item] for item in change.instead)]
     within_reach = any(all(item.row.within_reach for item in items) for items in reach)
@@ -319,8 +319,14 @@ def _field_words(fields: Sent, query: frozenset[str], case: Case) -> str:
 
 
 def _around_words(item: _Around, finding: Finding, case: Case, endpoint: str | None) -> str:
-    of_role = case.caller.principal.type is PrincipalType.ROLE_SESSION
-    return surroundings_change(item.condition, item.value, label(finding), endpoint, of_role=of_role)
+    return surroundings_change(item.condition, item.value, label(finding), case.caller.principal.type, endpoint)
+
+
+def _open(item: _Around, case: Case) -> str:
+    """What has to be so for it to help, and nobody here knows."""
+    is_mfa = item.condition.lower_key.startswith("aws:multifactorauth")
+    federated = case.caller.principal.type is PrincipalType.FEDERATED
+    return SIGNER if is_mfa and federated else item.row.open
 
 
 def without_headers(finding: Finding, case: Case) -> list[Part]:
