@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from denyproxy.explain.model import Fix
-from tests.explain.remedied import EXPLAINER, SCENARIOS, Document, allowed, fixes_of, patched
+from tests.explain.remedied import EXPLAINER, SCENARIOS, Document, allowed, explained, fixes_of, patched
 from tests.explain.test_explainer import ALLOW_ALL, BUCKET, call, head, policies, world
 from tests.explain.test_fixes import ALL, PUT, SSE, demands, document, first, identity, only_value, scenario
 
@@ -45,7 +45,6 @@ def told(fix: Fix) -> tuple[str, bool, bool]:
             "Only if the object truly is Project = blue, have it tagged so, as statement Project demands, by whoever "
             "attests that.",
         ),
-        ("tag-f07", "Only if the bucket truly is Team = blue, tag it so, as statement Team demands."),
         ("prn-f13", "Only if the caller truly is team = blue, tag it so, as statement BlueOnly demands."),
     ],
 )
@@ -60,6 +59,37 @@ def test_a_tag_is_never_forged_for_the_sake_of_a_request(name: str, words: str) 
 
 
 # What cannot be left out, and what goes together
+
+
+def test_a_tag_of_a_bucket_counts_only_with_abac() -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/buckets-tagging-enable-abac.html"""
+    grant, enable = fixes_of(SCENARIOS["tag-f07"])
+    assert told(grant) == ("identity admin", True, True)
+    assert told(enable) == ("bucket owner", False, False)
+    assert enable.summary == (
+        "Enable ABAC for the bucket (PutBucketAbac), which is tagged Team = blue: S3 evaluates the tags of a bucket "
+        "only then."
+    )
+    plain = "Only if the bucket truly is Team = blue, tag it so, as statement Team demands"
+    enabled = SCENARIOS["tag-f07"] | {"resource_state": {"bucket": {"tags": {"Team": "red"}, "abac": True}}}
+    assert fixes_of(enabled)[-1].summary == f"{plain}."
+    neither = SCENARIOS["tag-f07"] | {"resource_state": {"bucket": {"tags": {"Team": "red"}, "abac": False}}}
+    assert fixes_of(neither)[-1].summary == (
+        f"{plain}, and enable ABAC for it (PutBucketAbac): S3 evaluates the tags of a bucket only then."
+    )
+    assert "which only a resource with that tag has (a bucket only once ABAC is enabled for it)" in (
+        explained(neither).explanation.summary
+    )
+
+
+def test_a_service_that_a_perimeter_spares_is_no_way_for_everyone() -> None:
+    exempt, tag = fixes_of(SCENARIOS["scp-b02"])
+    assert told(exempt) == ("organization admin", True, True)
+    assert exempt.summary.startswith("Exempt s3:GetObject on arn:aws:s3:::aws-codedeploy-eu-west-1/latest/install by")
+    assert tag.summary.startswith("Only if the caller truly is dp:exclude:resource:s3 = true, tag it so")
+    via = demands("ForAllValues:StringNotEquals", "aws:CalledVia", ["athena.amazonaws.com"])
+    (fix,) = fixes_of(denied(via))
+    assert fix.summary == "Have athena.amazonaws.com make the request on the caller's behalf."
 
 
 def test_of_a_call_that_puts_an_acl_the_acl_is_not_left_out() -> None:

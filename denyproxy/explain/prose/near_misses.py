@@ -60,6 +60,8 @@ _WHO_HAS_IT = (
     ("aws:username", "only IAM users have"),
     ("aws:principalorg", "only callers of an organization's accounts have"),
     ("aws:principaltag/", "is a tag that the caller does not have"),
+    ("aws:resourcetag/", "only a resource with that tag has (a bucket only once ABAC is enabled for it)"),
+    ("s3:buckettag/", "only a bucket with that tag has, once ABAC is enabled for it"),
     ("s3:existingobjecttag/", "is a tag that the object does not have"),
     ("s3:dataaccesspoint", "only requests through an access point have"),
     ("s3:accesspointnetworkorigin", "only requests through an access point have"),

@@ -133,7 +133,18 @@ def either(choices: Sequence[str]) -> str:
     return f"{', or '.join(dict.fromkeys(choices))}: either is enough"
 
 
+_ONLY_WITH_ABAC = "S3 evaluates the tags of a bucket only then"
+
+
+def with_abac(words: str, tag: str, value: str | None, *, tagged: bool) -> str:
+    """The same for a bucket whose tags do not count yet."""
+    if tagged:
+        return f"enable ABAC for the bucket (PutBucketAbac), which is tagged {tag} = {shown(value)}: {_ONLY_WITH_ABAC}"
+    return f"{words}, and enable ABAC for it (PutBucketAbac): {_ONLY_WITH_ABAC}"
+
+
 ATTESTED = "a tag attests something: whether it would be true of this one is not known here"
+ENABLED = "what else the tags of the bucket then allow or deny is not known here"
 ACCESS_POINT = "whether there is such an access point, and whether its policy allows the caller, is not known"
 CONFIGURED = "whether the service can be configured to do so is not known"
 PATTERN = "which of the values that fit is right is not known"

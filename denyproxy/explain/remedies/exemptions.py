@@ -206,8 +206,12 @@ def _principal_for_source(finding: Finding, statement: Json, case: Case) -> tupl
 
 
 def _vacuous(finding: Finding) -> Iterator[str]:
-    """Keys that a ForAllValues tests though the request does not have them."""
+    """Keys that a ForAllValues tests though the request does not have them. What a Deny with other conditions asks not
+    to be so, it makes an exception of: for a request without the key it is meant to apply."""
     assert finding.evidence is not None
+    among_others = len(finding.evidence.statement.conditions) > 1
     for condition, tested in conditions(finding.evidence):
+        if condition.negated and among_others:
+            continue
         if condition.name is not None and condition.name.every and tested.reason is Mismatch.KEY_ABSENT:
             yield condition.key

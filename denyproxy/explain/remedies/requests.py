@@ -11,12 +11,14 @@ from denyproxy.explain.finding import Finding
 from denyproxy.explain.prose.remedies import caller_in_words, label
 from denyproxy.explain.prose.request_remedies import (
     CONFIGURED,
+    ENABLED,
     PATTERN,
     VALUE,
     either,
     field_changes,
     field_pattern,
     surroundings_change,
+    with_abac,
     with_partner,
 )
 from denyproxy.explain.prose.state_remedies import SIGNER, leave_out
@@ -28,7 +30,7 @@ from denyproxy.explain.remedies.surroundings import WITHOUT_ENDPOINT, Surroundin
 from denyproxy.explain.remedies.turning import accepted, conditions, turning_values
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.principal import Principal, PrincipalType, is_service_linked
-from denyproxy.iam.truth import Truth
+from denyproxy.iam.truth import Truth, Unknown
 from denyproxy.s3.caller_side import is_of_account
 from denyproxy.s3.condition_keys import keys_of_action
 from denyproxy.sigv4.wire import parse_query
@@ -108,16 +110,22 @@ def _for_deny(finding: Finding, case: Case) -> _Change | None:
         change = _Change()
         if _turn(change, condition, finding, case):
             changes.append(change)
-    best = min(changes, key=_far, default=None)
+    best = min(changes, key=lambda change: _far(change, finding), default=None)
     if best is not None and best.around and best.around[0].row.owner == "caller":
         others = (change for change in changes if change is not best and not (change.fields or change.patterns))
         best.instead = [around for change in others for around in change.around if around.row.owner == "caller"]
     return best
 
 
-def _far(change: _Change) -> tuple[bool, bool, bool]:
+def _far(change: _Change, finding: Finding) -> tuple[bool, bool, bool]:
     """Sort key: what is nearest at hand first."""
-    return (not change.fields, not change.patterns, not all(item.row.within_reach for item in change.around))
+    return (not change.fields, not change.patterns, not all(_in_reach(item, finding) for item in change.around))
+
+
+def _in_reach(item: _Around, finding: Finding) -> bool:
+    evidence = finding.evidence
+    among_others = finding.effect == "explicit" and evidence is not None and len(evidence.statement.conditions) > 1
+    return item.row.within_reach and not (item.row.excepts and among_others)
 
 
 def _for_allow(finding: Finding, case: Case) -> _Change | None:
@@ -300,7 +308,7 @@ def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None
         open=VALUE if alone else next(filter(None, (_open(item, case) for item in change.around)), ""),
     )
     reach = [change.around, *([item] for item in change.instead)]
-    within_reach = any(all(item.row.within_reach for item in items) for items in reach)
+    within_reach = any(all(_in_reach(item, finding) for item in items) for items in reach)
     return Compliance(part, within_reach, last=attests)
 
 
@@ -319,11 +327,32 @@ def _field_words(fields: Sent, query: frozenset[str], case: Case) -> str:
 
 
 def _around_words(item: _Around, finding: Finding, case: Case, endpoint: str | None) -> str:
-    return surroundings_change(item.condition, item.value, label(finding), case.caller.principal.type, endpoint)
+    words = surroundings_change(item.condition, item.value, label(finding), case.caller.principal.type, endpoint)
+    if not _lacks_abac(item, case):
+        return words
+    return with_abac(words, item.condition.key.partition("/")[2], item.value, tagged=_is_tagged(item, case))
+
+
+_OF_BUCKETS = ("aws:resourcetag/", "s3:buckettag/")
+
+
+def _lacks_abac(item: _Around, case: Case) -> bool:
+    """Is it a tag of the bucket, which S3 does not evaluate until attribute-based access control is enabled?
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/buckets-tagging-enable-abac.html"""
+    facts = case.snapshot.bucket(case.request.bucket or "")
+    return item.condition.lower_key.startswith(_OF_BUCKETS) and facts.abac is False
+
+
+def _is_tagged(item: _Around, case: Case) -> bool:
+    tags = case.snapshot.bucket(case.request.bucket or "").tags
+    wanted = item.condition.lower_key.partition("/")[2], item.value
+    return not isinstance(tags, Unknown) and wanted in {(tag.lower(), value) for tag, value in tags.items()}
 
 
 def _open(item: _Around, case: Case) -> str:
     """What has to be so for it to help, and nobody here knows."""
+    if _lacks_abac(item, case) and _is_tagged(item, case):
+        return ENABLED
     is_mfa = item.condition.lower_key.startswith("aws:multifactorauth")
     federated = case.caller.principal.type is PrincipalType.FEDERATED
     return SIGNER if is_mfa and federated else item.row.open

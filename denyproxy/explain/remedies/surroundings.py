@@ -21,6 +21,8 @@ class Surrounding:
     owner: Owner = "caller"
     within_reach: bool = True
     """Can whoever is denied be expected to do so? Otherwise a change of the policy is proposed as well."""
+    excepts: bool = False
+    """Does a Deny with other conditions only make an exception of it? Then it is out of reach there."""
     values: tuple[str, ...] = ()
     """Values that it can have, where no policy names one."""
     only: frozenset[str] | None = None
@@ -66,7 +68,7 @@ SURROUNDINGS: Mapping[str, Surrounding] = {
     "aws:multifactorauthpresent": Surrounding(values=("true",), only=frozenset({"true"})),
     "aws:multifactorauthage": Surrounding(values=("0",)),
     "aws:tokenissuetime": Surrounding(),
-    "aws:calledvia": Surrounding(also={"aws:viaawsservice": "true"}),
+    "aws:calledvia": Surrounding(excepts=True, also={"aws:viaawsservice": "true"}),
     "ec2:roledelivery": Surrounding(values=("2.0",), only=frozenset({"2.0"})),
     "aws:sourcevpce": Surrounding(start="vpce-", also=_THROUGH_ENDPOINT),
     "aws:sourcevpc": Surrounding(start="vpc-", also=_THROUGH_ENDPOINT),
