@@ -27,6 +27,7 @@ from denyproxy.explain.remedies.grants import grants
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import PLACES
 from denyproxy.explain.remedies.requests import compliance
+from denyproxy.explain.remedies.scopes import told_apart_by
 from denyproxy.explain.remedies.signing import signing
 from denyproxy.explain.remedies.states import state_remedies
 from denyproxy.explain.trial import Trial
@@ -114,6 +115,7 @@ def _of_policies(group: Sequence[Finding], judgement: Judgement, case: Case) -> 
         others = [*signing(finding, case), *exemptions(group, case)]
     else:
         others = grants(group, case, missing_key=judgement.missing_key and finding is judgement.cause)
+    others = [_to_all_sessions(part, finding, case) for part in others]
     if complied is not None and complied.last:
         return [*others[: MOST_FIXES - 1], complied.part]
     return [*parts, *others]
@@ -123,6 +125,14 @@ def _or_root(part: Part, finding: Finding, case: Case) -> Part:
     if finding.effect != "explicit" or finding.authorization is None:
         return part
     return replace(part, words=part.words + by_root(finding, [finding.authorization.requirement.action], case))
+
+
+def _to_all_sessions(part: Part, finding: Finding, case: Case) -> Part:
+    """A change that was to be for one of the sessions of a role, and is for all of them."""
+    keys = told_apart_by(finding, case.caller.principal)
+    if not keys or part.owner == "caller" or not part.exact:
+        return part
+    return replace(part, words=part.words + say.for_all_sessions(keys), exact=False)
 
 
 def _is_network_origin(finding: Finding) -> bool:

@@ -206,3 +206,26 @@ def test_the_policy_of_the_bucket_that_a_copy_reads_from_is_not_that_of_the_one_
     fix = copied(statement)[0]
     assert fix.summary.startswith(f"{words}bucket policy of src")
     assert (fix.patch, fix.verified, fix.target) == ((), False, "bucket policy of src")
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("var-a02", "aws:username"),
+        ("var-c02", "aws:username"),
+        ("var-f05", "cognito-identity.amazonaws.com:sub"),
+        ("tag-a01", "aws:PrincipalTag/project"),
+    ],
+)
+def test_what_was_to_be_for_one_session_of_a_role_is_not_said_to_be_for_it_alone(name: str, key: str) -> None:
+    fix = first(SCENARIOS[name])
+    assert fix.verified
+    assert not fix.least_privilege
+    assert fix.summary.endswith(f" (for all sessions of the role, whatever their {key}).")
+
+
+@pytest.mark.parametrize("name", ["var-a01", "var-a04", "scp-b02"])
+def test_a_user_is_one_and_a_variable_of_the_account_is_the_same_for_all_sessions(name: str) -> None:
+    fix = first(SCENARIOS[name])
+    assert fix.least_privilege
+    assert "sessions" not in fix.summary
