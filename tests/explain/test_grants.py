@@ -208,6 +208,12 @@ def test_the_policy_of_the_bucket_that_a_copy_reads_from_is_not_that_of_the_one_
     assert (fix.patch, fix.verified, fix.target) == ((), False, "bucket policy of src")
 
 
+def test_a_key_that_can_have_several_values_keeps_its_set_operator() -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html"""
+    condition = only_value(first(SCENARIOS["prn-f12"]))["Condition"]
+    assert condition == {"ForAnyValue:StringEquals": {"aws:PrincipalOrgPaths": "o-a1/r-ab/ou-ab-22/"}}
+
+
 @pytest.mark.parametrize(
     ("name", "key"),
     [
