@@ -764,6 +764,23 @@ def test_a_restore_is_refused_for_what_is_not_archived() -> None:
     assert explanation.fixes[0].summary == "Read the object as it is: only what is archived is restored."
 
 
+@pytest.mark.parametrize(
+    ("name", "line", "value"),
+    [("sig-b01", "header range", "bytes=0-5242879"), ("sig-f09", "header host", "localhost:9000")],
+)
+def test_what_differs_from_what_was_signed_is_told_in_words(name: str, line: str, value: str) -> None:
+    explanation = explain(SCENARIOS[name])
+    assert f'in its {line} (signed as "{value}", received as ' in explanation.summary
+    assert explanation.fixes[0].summary == f"Sign the request as it is sent: its {line} is not what was signed."
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"), [("exp-f01", "a longer X-Amz-Expires"), ("exp-f03", "a later Expires (")]
+)
+def test_a_url_is_made_anew_with_the_parameter_of_its_signature_version(name: str, parameter: str) -> None:
+    assert f"or with {parameter}" in explain(SCENARIOS[name]).fixes[0].summary
+
+
 def test_a_form_whose_policy_has_expired_needs_a_new_one() -> None:
     assert explain(SCENARIOS["exp-h02"]).fixes[0].summary == (
         "Sign a new policy for the form, with a later expiration: this one has expired."

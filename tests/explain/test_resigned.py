@@ -55,7 +55,7 @@ def test_a_line_that_is_established_is_named() -> None:
     explanation = explain(refused, ALLOWS)
     assert explanation.cause is not None
     assert explanation.cause.element == "header:host"
-    assert "its header:host is not what was signed" in explanation.summary
+    assert "its header host is not what was signed" in explanation.summary
     assert "secret" not in explanation.summary
 
 

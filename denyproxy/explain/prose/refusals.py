@@ -95,11 +95,21 @@ def _signature(finding: Finding) -> str:
     return f": the request that reached S3 differs from the signed one in its {_line(finding)}"
 
 
+def line_in_words(element: str) -> str:
+    """`header range` of `header:range`; what a request has one of (its path) as it is."""
+    kind, _, name = element.partition(":")
+    return f"{_LINES.get(kind, kind)} {name}" if name else element
+
+
+_LINES = {"query": "query parameter"}
+
+
 def _line(finding: Finding) -> str:
     """The line of the canonical request, with both sides where they are known."""
+    line = line_in_words(finding.element or "request")
     if finding.expected is None or finding.actual is None:
-        return finding.element or "request"
-    return f'{finding.element} (signed as "{short(finding.expected, 120)}", received as "{short(finding.actual, 120)}")'
+        return line
+    return f'{line} (signed as "{short(finding.expected, 120)}", received as "{short(finding.actual, 120)}")'
 
 
 def _signature_mismatch(finding: Finding) -> str:
@@ -239,7 +249,7 @@ _BY_PROXY: Mapping[str, Callable[[Finding], str]] = {
     "signature-mismatch": lambda f: (
         "The request signature does not match: "
         + (
-            f"its {f.element} is not what was signed"
+            f"its {line_in_words(f.element)} is not what was signed"
             if f.element
             else "either the secret access key is not the one in denyproxy's table, or the request was changed since"
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from denyproxy.explain.prose.refusals import line_in_words
 from denyproxy.explain.prose.remedies import listed, shown
 
 SIGN = "sign the request with the credentials of someone who is allowed: it was sent without any"
@@ -13,6 +14,7 @@ EXPIRED = (
     "make a new presigned URL when it is needed, or with a longer X-Amz-Expires (at most 604800 seconds; with session "
     "credentials it ends when they do)"
 )
+EXPIRED_V2 = "make a new presigned URL when it is needed, or with a later Expires (with session credentials it ends when they do)"
 ACCESS_KEY = "use an access key that exists and is active, of this partition, and with its session token if it has one"
 KEY_IN_TABLE = (
     "use an access key of denyproxy's table, or have this one added to it (resign.credentials; `denyproxy credentials "
@@ -39,7 +41,7 @@ REQUESTER_PAYS_PRESIGNED = (
     "sign a new URL with x-amz-request-payer=requester in its query, and so agree to pay for the request"
 )
 REQUESTER_PAYS_ANONYMOUS = "sign the request, and send x-amz-request-payer: requester: nobody pays for anonymous ones"
-ARCHIVED = "restore the object (RestoreObject, s3:RestoreObject) and read it once the copy is there"
+ARCHIVED = "restore the object (RestoreObject, which needs s3:RestoreObject) and read it once the copy is there"
 NOT_ARCHIVED = "read the object as it is: only what is archived is restored"
 LEGAL_HOLD = "lift the legal hold of the version (PutObjectLegalHold, s3:PutObjectLegalHold), if it is no longer needed"
 GOVERNANCE = (
@@ -97,7 +99,7 @@ def signature(element: str | None) -> str:
         return "use the secret access key that belongs to the access key id"
     if element is None:
         return "sign the request as it is sent, with the secret access key that belongs to the access key id"
-    return f"sign the request as it is sent: its {element} is not what was signed"
+    return f"sign the request as it is sent: its {line_in_words(element)} is not what was signed"
 
 
 def absent_header(name: str) -> str:

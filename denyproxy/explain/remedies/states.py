@@ -80,6 +80,11 @@ def _expected_owner(finding: Finding, case: Case) -> list[Part]:
     return _sending(words, {name: owner}, case) if owner else _caller(words)
 
 
+def _expired(finding: Finding, case: Case) -> list[Part]:
+    """A URL of Signature Version 2 says when it ends, one of Version 4 how long it is good."""
+    return _caller(say.EXPIRED_V2 if case.request.parameter("AWSAccessKeyId") is not None else say.EXPIRED)
+
+
 def _requester_pays(finding: Finding, case: Case) -> list[Part]:
     if case.caller.principal.type is PrincipalType.ANONYMOUS:
         return _caller(say.REQUESTER_PAYS_ANONYMOUS)
@@ -197,7 +202,7 @@ def _network_origin(finding: Finding, case: Case) -> list[Part]:
 
 _REMEDIES: Mapping[str, _Remedy] = {
     "clock-skew": _in_words(say.CLOCK),
-    "presigned-expired": _in_words(say.EXPIRED),
+    "presigned-expired": _expired,
     "headers-not-signed": _unsigned_header,
     "signature-mismatch": _signature,
     "unknown-access-key": _access_key,
