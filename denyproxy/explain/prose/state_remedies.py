@@ -10,11 +10,10 @@ from denyproxy.explain.prose.remedies import listed, shown
 SIGN = "sign the request with the credentials of someone who is allowed: it was sent without any"
 SIGNER = "who would sign, and whether that one is allowed, is not known"
 CLOCK = "set the clock of the machine that signs (NTP): S3 accepts 15 minutes of difference"
-EXPIRED = (
-    "make a new presigned URL when it is needed, or with a longer X-Amz-Expires (at most 604800 seconds; with session "
-    "credentials it ends when they do)"
-)
-EXPIRED_V2 = "make a new presigned URL when it is needed, or with a later Expires (with session credentials it ends when they do)"
+_NEW_URL = "make a new presigned URL when it is needed, or with a"
+_SESSION_ENDS = "with session credentials it ends when they do"
+EXPIRED = f"{_NEW_URL} longer X-Amz-Expires (at most 604800 seconds; {_SESSION_ENDS})"
+EXPIRED_V2 = f"{_NEW_URL} later Expires ({_SESSION_ENDS})"
 ACCESS_KEY = "use an access key that exists and is active, of this partition, and with its session token if it has one"
 KEY_IN_TABLE = (
     "use an access key of denyproxy's table, or have this one added to it (resign.credentials; `denyproxy credentials "
