@@ -740,6 +740,13 @@ def test_of_two_policies_the_one_that_is_public_is_named(name: str, policy: str,
     assert not explanation.fixes[0].least_privilege
 
 
+def test_where_public_access_is_restricted_an_acl_is_what_could_grant_it_all_the_same() -> None:
+    explanation = explain({**SCENARIOS["bpa-f05"], "unknown": ["acl"]})
+    (candidate,) = (cause for cause in explanation.candidates if cause.layer == "block-public-access")
+    assert candidate.unknowns == ("object ownership of bucket my-site", "ACL of the object my-site/index.html")
+    assert candidate.why == f"depends on {', '.join(candidate.unknowns)}"
+
+
 @pytest.mark.parametrize(("code", "is_told"), [("AccessDenied", True), ("RequestTimeTooSkewed", False)])
 def test_what_a_tool_asks_for_unseen_is_told_where_permission_is_the_matter(code: str, is_told: bool) -> None:
     request = {"operation": "ListObjectsV2", "key": None, "query": {"list-type": "2"}}
