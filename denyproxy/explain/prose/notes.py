@@ -189,6 +189,8 @@ _HIDDEN_CALLS: Mapping[str, str] = {
     "ListObjects": _LISTING,
     "ListObjectsV2": _LISTING,
     "CreateMultipartUpload": "SDKs send CreateMultipartUpload for large uploads; it needs s3:PutObject.",
+    "HeadBucket": "Tools send HeadBucket to see whether a bucket exists; it needs s3:ListBucket, with which the keys "
+    "can be listed as well.",
     "HeadObject": "SDKs send HeadObject before a download or for exists(); it needs s3:GetObject (of a version "
     "s3:GetObjectVersion), and s3:ListBucket to tell a missing key from a forbidden one.",
     "ListMultipartUploads": "Some tools look for unfinished uploads first; that is s3:ListBucketMultipartUploads.",
