@@ -565,6 +565,39 @@ def test_a_session_of_a_role_gets_mfa_with_the_role() -> None:
     assert "aws sts get-session-token" in fixes_of(SCENARIOS["mfa-f06"])[0].summary
 
 
+def test_whoever_assumes_a_role_states_who_acts_before_a_guardrail_is_weakened() -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html"""
+    state, exempt = fixes_of(SCENARIOS["srcid-d01"])
+    assert told(state) == ("caller", False, True)
+    assert state.summary == (
+        "Assume the role with the source identity of whoever acts (aws sts assume-role --source-identity ...), as "
+        "statement Sid1 demands."
+    )
+    assert told(exempt) == ("bucket owner", True, True)
+    (fix,) = fixes_of(denied(demands("Null", "aws:SourceIdentity", "true")))
+    assert fix.owner == "bucket owner", "a user has none"
+
+
+def test_no_retention_has_to_be_bypassed_that_there_is_not() -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html"""
+    grant, leave = fixes_of(SCENARIOS["lock-c02"])
+    assert told(grant) == ("identity admin", True, True)
+    assert told(leave) == ("caller", True, True)
+    assert leave.summary == (
+        "Leave out x-amz-bypass-governance-retention: without it the request does not need "
+        "s3:BypassGovernanceRetention."
+    )
+    assert [fix.owner for fix in fixes_of(SCENARIOS["lock-b03"])] == ["identity admin"], "there is one"
+
+
+def test_who_asks_whether_a_bucket_exists_needs_to_be_allowed_to_list_it() -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html"""
+    assert explained(SCENARIOS["pfx-a02"]).explanation.notes == (
+        "Tools send HeadBucket to see whether a bucket exists; it needs s3:ListBucket, with which the keys can be "
+        "listed as well.",
+    )
+
+
 def test_a_federated_session_gets_no_mfa() -> None:
     """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_sts-comparison.html"""
     (fix,) = fixes_of(SCENARIOS["mfa-b03"])

@@ -57,6 +57,7 @@ _WHO_HAS_IT = (
     ("aws:sourcevpc", "only requests through a VPC endpoint have"),
     ("aws:vpc", "only requests through a VPC endpoint have"),
     ("aws:sourceip", "requests through a VPC endpoint never have"),
+    ("aws:sourceidentity", "only sessions of roles have that were assumed with one"),
     ("aws:username", "only IAM users have"),
     ("aws:principalorg", "only callers of an organization's accounts have"),
     ("aws:principaltag/", "is a tag that the caller does not have"),

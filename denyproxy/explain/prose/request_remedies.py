@@ -58,6 +58,8 @@ _SURROUNDINGS: Mapping[str, str] = {
     "aws:multifactorauthage": f"sign in with MFA {_GET_TOKEN} {_SHORTLY}",
     "aws:tokenissuetime": "get new session credentials: those issued before {value} are revoked",
     "aws:calledvia": "have {any} make the request on the caller's behalf",
+    "aws:sourceidentity": "assume the role with the source identity of whoever acts (aws sts assume-role "
+    "--source-identity ...), as {statement} demands",
     "ec2:roledelivery": "get the instance's credentials from its metadata service by IMDSv2 (with a session token)",
     "aws:sourcevpce": "send the request through the VPC endpoint {any}",
     "aws:sourcevpc": "send the request from the VPC {any}, through its endpoint for S3",
@@ -145,6 +147,9 @@ def with_abac(words: str, tag: str, value: str | None, *, tagged: bool) -> str:
 
 ATTESTED = "a tag attests something: whether it would be true of this one is not known here"
 ENABLED = "what else the tags of the bucket then allow or deny is not known here"
+SOURCE_IDENTITY = (
+    "whether that one fits, and whether the role's trust policy allows sts:SetSourceIdentity, is not known"
+)
 ACCESS_POINT = "whether there is such an access point, and whether its policy allows the caller, is not known"
 CONFIGURED = "whether the service can be configured to do so is not known"
 PATTERN = "which of the values that fit is right is not known"

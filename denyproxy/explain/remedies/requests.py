@@ -39,8 +39,11 @@ _GRANTS = ("read", "write", "read-acp", "write-acp", "full-control")
 _NEEDING = {
     "s3:putobjectacl": ("x-amz-acl", *(f"x-amz-grant-{name}" for name in _GRANTS)),
     "s3:putobjecttagging": ("x-amz-tagging",),
+    "s3:bypassgovernanceretention": ("x-amz-bypass-governance-retention",),
 }
-"""Action (lower case) -> headers on account of which a new object needs it."""
+"""Action (lower case) -> headers on account of which the request needs it."""
+
+_DELETES = frozenset({"DeleteObject", "DeleteObjects"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,12 +362,17 @@ def _open(item: _Around, case: Case) -> str:
 
 
 def without_headers(finding: Finding, case: Case) -> list[Part]:
-    """Leave out what alone makes the action needed: an ACL, tags."""
+    """Leave out what alone makes the action needed: an ACL, tags, the bypass of a retention that there is not."""
     assert finding.authorization is not None
-    action = finding.authorization.requirement.action
+    requirement = finding.authorization.requirement
+    action = requirement.action
     sent = [name for name in _NEEDING.get(action.lower(), ()) if name in case.request.sent_headers]
-    if not sent or case.request.operation not in TAGGING.operations:
+    if not sent or case.request.operation not in TAGGING.operations | _DELETES:
         return []
+    if case.request.operation in _DELETES:
+        stored = case.snapshot.object(requirement.bucket or "", requirement.key or "")
+        if stored is not None and isinstance(stored.lock_mode, str):
+            return []
     fields: Sent = dict.fromkeys(sent)
     edit = sending(fields, case.request)
     return [Part("caller", "the request", leave_out(sent, action), edit, sends=fields)]

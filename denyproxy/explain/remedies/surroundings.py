@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from denyproxy.explain.addresses import is_source
-from denyproxy.explain.prose.request_remedies import ACCESS_POINT, ATTESTED
+from denyproxy.explain.prose.request_remedies import ACCESS_POINT, ATTESTED, SOURCE_IDENTITY
 from denyproxy.explain.remedies.part import Owner
 from denyproxy.iam.context import RequestContext
 
@@ -62,6 +62,12 @@ _CREATED_IN = Surrounding(
 # https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucketConfiguration.html: us-east-1 is no valid value.
 _CONSTRAINED_TO = replace(_CREATED_IN, can_be=lambda value, _: value != "us-east-1")
 
+
+def _is_of_role(value: str, context: RequestContext) -> bool:
+    """Whoever assumes a role sets it, and nobody else has one."""
+    return context.lookup("aws:principaltype") == ("AssumedRole",)
+
+
 SURROUNDINGS: Mapping[str, Surrounding] = {
     "aws:securetransport": Surrounding(values=("true",), only=frozenset({"true"})),
     "s3:tlsversion": Surrounding(values=("1.2", "1.3"), only=frozenset({"1.2", "1.3"})),
@@ -69,6 +75,7 @@ SURROUNDINGS: Mapping[str, Surrounding] = {
     "aws:multifactorauthage": Surrounding(values=("0",)),
     "aws:tokenissuetime": Surrounding(),
     "aws:calledvia": Surrounding(excepts=True, also={"aws:viaawsservice": "true"}),
+    "aws:sourceidentity": Surrounding(within_reach=False, values=("?",), can_be=_is_of_role, open=SOURCE_IDENTITY),
     "ec2:roledelivery": Surrounding(values=("2.0",), only=frozenset({"2.0"})),
     "aws:sourcevpce": Surrounding(start="vpce-", also=_THROUGH_ENDPOINT),
     "aws:sourcevpc": Surrounding(start="vpc-", also=_THROUGH_ENDPOINT),
