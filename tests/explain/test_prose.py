@@ -747,6 +747,15 @@ def test_where_public_access_is_restricted_an_acl_is_what_could_grant_it_all_the
     assert candidate.why == f"depends on {', '.join(candidate.unknowns)}"
 
 
+def test_the_encryption_context_of_a_bucket_key_is_explained() -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html"""
+    assert explain(SCENARIOS["kms-f05"]).notes == (
+        "The object is encrypted under an S3 Bucket Key: its encryption context has the ARN of the bucket in place of "
+        "that of the object, so that a policy cannot tell the bucket's objects apart by it.",
+    )
+    assert explain(SCENARIOS["kms-c01"]).notes == (), "each object has its own"
+
+
 @pytest.mark.parametrize(("code", "is_told"), [("AccessDenied", True), ("RequestTimeTooSkewed", False)])
 def test_what_a_tool_asks_for_unseen_is_told_where_permission_is_the_matter(code: str, is_told: bool) -> None:
     request = {"operation": "ListObjectsV2", "key": None, "query": {"list-type": "2"}}

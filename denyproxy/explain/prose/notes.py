@@ -89,11 +89,23 @@ def _on_cause(cause: Finding, caller: Caller) -> Iterator[str]:
         and is_of_account(caller.principal)
     ):
         yield "Caller and resource are of different accounts: the policies of both have to allow it."
+    if fact_of(cause.element or "").lower() == _CONTEXT_ARN and _is_bucket(cause.actual):
+        yield (
+            "The object is encrypted under an S3 Bucket Key: its encryption context has the ARN of the bucket in place "
+            "of that of the object, so that a policy cannot tell the bucket's objects apart by it."
+        )
     if cause.layer == "presigned-expired" and caller.temporary is Truth.YES:
         yield (
             "The URL ended by its own lifetime. It was signed with temporary credentials, so that it could not have "
             "outlived their session either (S3 then says ExpiredToken)."
         )
+
+
+_CONTEXT_ARN = "kms:encryptioncontext:aws:s3:arn"
+
+
+def _is_bucket(arn: str | None) -> bool:
+    return arn is not None and "/" not in arn
 
 
 def _on_addresses(cause: Finding) -> Iterator[str]:
