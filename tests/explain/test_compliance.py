@@ -323,6 +323,33 @@ def test_who_lists_one_folder_is_not_told_to_list_another() -> None:
     assert caller.summary == "Send the query parameter prefix= (empty)."
 
 
+def test_a_listing_of_everything_may_ask_for_less() -> None:
+    fold, grant = fixes_of(SCENARIOS["pfx-f02"])
+    assert told(fold) == ("caller", False, True)
+    assert fold.summary == (
+        "Send the query parameter prefix with a value that statement Test accepts (StringLike myprefix*)."
+    )
+    assert grant.owner == "bucket owner"
+    statement = {**demands("StringNotLike", "s3:prefix", "home/*"), "Resource": "arn:aws:s3:::b"}
+    listing = {"operation": "ListObjectsV2", "key": None, "query": {"list-type": "2"}}
+    (fix,) = fixes_of(denied(statement, **listing))
+    assert fix.summary == (
+        "Send the query parameter prefix with a value that statement Demand does not deny (it denies StringNotLike "
+        "home/*)."
+    )
+
+
+def test_what_else_a_statement_asks_for_is_said_along_with_a_pattern() -> None:
+    listing = {"operation": "ListObjectsV2", "key": None, "query": {"list-type": "2"}}
+    asked = {"StringLike": {"s3:prefix": "home/*"}, "StringEquals": {"s3:delimiter": "/"}}
+    allow = {"Sid": "Home", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*", "Condition": asked}
+    fix = fixes_of(scenario(request=listing, policies={"identity": identity(allow)}))[0]
+    assert fix.summary == (
+        "Send the query parameter prefix with a value that statement Home accepts (StringLike home/*) and send the "
+        "query parameter delimiter=/."
+    )
+
+
 PUBLIC = {"aws:SourceIp": "198.51.100.1"}
 
 

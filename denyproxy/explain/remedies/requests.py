@@ -202,7 +202,9 @@ def _turn_field(change: _Change, wanted: Field, condition: Condition, finding: F
             key = _key_to_name(finding, case, value)
             change.fields |= {} if key is None else {SSE_KEY: (Field(SSE_KEY, wanted.operations), key)}
         return True
-    if wanted.only is None and not drawn and condition.values and _has_fitting(wanted, condition, finding):
+    # A listing of everything may ask for less.
+    choosable = wanted.only is None or (wanted.query and not case.request.parameter(wanted.name))
+    if choosable and not drawn and condition.values and _has_fitting(wanted, condition, finding):
         change.patterns.append((wanted, condition))
         return True
     return False
@@ -268,16 +270,15 @@ def _with_tag(sent: Sequence[tuple[str, str]], tag: str, value: str | None) -> s
 
 
 def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None:
+    fields = {wanted.name: value for wanted, value in change.fields.values()}
+    query = frozenset(wanted.name for wanted, _ in change.fields.values() if wanted.query)
     if change.patterns:
-        named, condition = change.patterns[0]
-        tag = condition.key.partition("/")[2] if condition.lower_key.startswith(REQUEST_TAG) else ""
-        words = field_pattern(named.name, tag, condition, label(finding), denies=finding.effect == "explicit")
-        part = Part("caller", "the request", words, open=PATTERN)
+        told = [_pattern_words(named, condition, finding) for named, condition in change.patterns]
+        told += [_field_words(fields, query, case)] if fields else []
+        part = Part("caller", "the request", " and ".join(dict.fromkeys(told)), open=PATTERN)
         return Compliance(part, within_reach=True)
     if not change.fields and not change.around:
         return None
-    fields = {wanted.name: value for wanted, value in change.fields.values()}
-    query = frozenset(wanted.name for wanted, _ in change.fields.values() if wanted.query)
     assumed: dict[str, str | None] = {}
     words_of = [_field_words(fields, query, case)] if fields else []
     alone = _without_partner(change, case)
@@ -319,6 +320,12 @@ def _without_partner(change: _Change, case: Case) -> str | None:
     """The header that would be missing: S3 takes one of the two only with the other."""
     added = [wanted.partner for wanted, value in change.fields.values() if wanted.partner and value is not None]
     return next((partner for partner in added if case.request.header(partner) is None), None)
+
+
+def _pattern_words(named: Field, condition: Condition, finding: Finding) -> str:
+    tag = condition.key.partition("/")[2] if condition.lower_key.startswith(REQUEST_TAG) else ""
+    name = f"the query parameter {named.name}" if named.query else named.name
+    return field_pattern(name, tag, condition, label(finding), denies=finding.effect == "explicit")
 
 
 def _field_words(fields: Sent, query: frozenset[str], case: Case) -> str:
