@@ -22,6 +22,8 @@ class Mismatch(StrEnum):
     OBJECT_ARN_INSTEAD_OF_BUCKET = "object-arn-instead-of-bucket"
     """The pattern names what is in a container, and the resource is the container."""
     COLON_FOR_SLASH = "colon-for-slash"
+    OBJECT_SEGMENT_MISSING = "object-segment-missing"
+    """In the ARN of an access point, keys stand after `/object/`."""
     OTHER_PARTITION = "other-partition"
     OTHER_REGION = "other-region"
     OTHER_ACCOUNT = "other-account"
@@ -155,6 +157,13 @@ def _colon_for_slash(pattern: str) -> Predicate:
     return _glob(":".join((*parts[:-1], parts[-1].replace(":", "/"))))
 
 
+def _without_object(pattern: str) -> Predicate:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-policies.html"""
+    head, found, rest = pattern.partition(":accesspoint/")
+    name, slash, key = rest.partition("/")
+    return _glob(f"{head}{found}{name}/object/{key}") if found and slash else nothing
+
+
 def _other_segment(index: int) -> Callable[[str], Predicate]:
     def made(pattern: str) -> Predicate:
         mine = _segments(pattern)
@@ -216,6 +225,7 @@ RESOURCE_RULES: tuple[Rule, ...] = (
     (Mismatch.BUCKET_ARN_INSTEAD_OF_OBJECT, _container_named),
     (Mismatch.OBJECT_ARN_INSTEAD_OF_BUCKET, _content_named),
     (Mismatch.COLON_FOR_SLASH, _colon_for_slash),
+    (Mismatch.OBJECT_SEGMENT_MISSING, _without_object),
     (Mismatch.OTHER_PARTITION, _other_segment(1)),
     (Mismatch.OTHER_REGION, _other_segment(3)),
     (Mismatch.OTHER_ACCOUNT, _other_segment(4)),

@@ -190,6 +190,16 @@ def test_not_action() -> None:
         ("arn:aws:s3:::*/data/*", "arn:aws:s3:::bucket/other/x", Mismatch.RESOURCE_NOT_LISTED),
         ("arn:aws:s3:::b/data/*", "arn:aws:s3:::b/data", Mismatch.RESOURCE_NOT_LISTED),
         ("arn:aws:s3:::b:data/*", "arn:aws:s3:::b/data/x", Mismatch.COLON_FOR_SLASH),
+        (
+            "arn:aws:s3:eu-west-1:1:accesspoint/a/in/*",
+            "arn:aws:s3:eu-west-1:1:accesspoint/a/object/in/k",
+            Mismatch.OBJECT_SEGMENT_MISSING,
+        ),
+        (
+            "arn:aws:s3:eu-west-1:1:accesspoint/a/object/in/*",
+            "arn:aws:s3:eu-west-1:1:accesspoint/a/object/k",
+            Mismatch.RESOURCE_NOT_LISTED,
+        ),
         ("arn:aws-cn:s3:::b/*", "arn:aws:s3:::b/k", Mismatch.OTHER_PARTITION),
         (
             "arn:aws:kms:us-east-1:111122223333:key/a",

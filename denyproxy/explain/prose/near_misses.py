@@ -230,6 +230,10 @@ _PHRASES: Mapping[Mismatch, Phrase] = {
     Mismatch.COLON_FOR_SLASH: lambda item: (
         f"its Resource ({short(item.expected)}) has a colon where {item.actual} has a slash"
     ),
+    Mismatch.OBJECT_SEGMENT_MISSING: lambda item: (
+        f"its {_name(item)} ({short(item.expected)}) lacks /object/ after the name of the access point, as "
+        f"{item.actual} has it"
+    ),
     Mismatch.PREFIX_LACKS_WILDCARD: _wildcard_needed,
     Mismatch.WILDCARD_IN_EXACT_OPERATOR: lambda item: (
         f"the wildcard in its condition ({condition_written(item)}) is literal text to {item.operator}, and {item.key} "

@@ -96,6 +96,11 @@ def _colon(item: ElementEvidence, finding: Finding, case: Case) -> str | None:
     return _fitting(head + tail.replace(":", "/"), finding)
 
 
+def _object_segment(item: ElementEvidence, finding: Finding, case: Case) -> str | None:
+    head, found, rest = item.expected.partition(":accesspoint/")
+    return _fitting(f"{head}{found}{rest.replace('/', '/object/', 1)}", finding)
+
+
 def _partition(item: ElementEvidence, finding: Finding, case: Case) -> str | None:
     if item.part != "resource":
         return None
@@ -131,6 +136,7 @@ _CORRECTED: dict[Mismatch, _Correction] = {
     Mismatch.TRAILING_SLASH: _slash,
     Mismatch.CASE_DIFFERS: _case,
     Mismatch.COLON_FOR_SLASH: _colon,
+    Mismatch.OBJECT_SEGMENT_MISSING: _object_segment,
     Mismatch.OTHER_PARTITION: _partition,
     Mismatch.API_NAME_INSTEAD_OF_ACTION: _action,
     Mismatch.DELETED_PRINCIPAL: _made_again,
