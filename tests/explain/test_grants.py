@@ -227,7 +227,7 @@ def test_what_was_to_be_for_one_session_of_a_role_is_not_said_to_be_for_it_alone
     fix = first(SCENARIOS[name])
     assert fix.verified
     assert not fix.least_privilege
-    assert fix.summary.endswith(f" (for all sessions of the role, whatever their {key}).")
+    assert fix.summary.endswith(f" (for all sessions of the role: {key} does not limit it).")
 
 
 @pytest.mark.parametrize("name", ["var-a01", "var-a04", "scp-b02"])

@@ -750,8 +750,8 @@ def test_where_public_access_is_restricted_an_acl_is_what_could_grant_it_all_the
 def test_the_encryption_context_of_a_bucket_key_is_explained() -> None:
     """https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html"""
     assert explain(SCENARIOS["kms-f05"]).notes == (
-        "The object is encrypted under an S3 Bucket Key: its encryption context has the ARN of the bucket in place of "
-        "that of the object, so that a policy cannot tell the bucket's objects apart by it.",
+        "With an S3 Bucket Key, the encryption context has the ARN of the bucket in place of that of the object, so "
+        "that a policy cannot tell the bucket's objects apart by it.",
     )
     assert explain(SCENARIOS["kms-c01"]).notes == (), "each object has its own"
 

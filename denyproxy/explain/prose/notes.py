@@ -91,8 +91,8 @@ def _on_cause(cause: Finding, caller: Caller) -> Iterator[str]:
         yield "Caller and resource are of different accounts: the policies of both have to allow it."
     if fact_of(cause.element or "").lower() == _CONTEXT_ARN and _is_bucket(cause.actual):
         yield (
-            "The object is encrypted under an S3 Bucket Key: its encryption context has the ARN of the bucket in place "
-            "of that of the object, so that a policy cannot tell the bucket's objects apart by it."
+            "With an S3 Bucket Key, the encryption context has the ARN of the bucket in place of that of the object, "
+            "so that a policy cannot tell the bucket's objects apart by it."
         )
     if cause.layer == "presigned-expired" and caller.temporary is Truth.YES:
         yield (

@@ -146,7 +146,7 @@ def limited(limits: Mapping[str, str | None]) -> str:
 
 def for_all_sessions(keys: Sequence[str]) -> str:
     """A policy that was to tell the sessions of a role apart, and now cannot."""
-    return f" (for all sessions of the role, whatever their {listed(keys)})"
+    return f" (for all sessions of the role: {listed(keys)} does not limit it)"
 
 
 def freed_whole(resources: Sequence[str]) -> str:
