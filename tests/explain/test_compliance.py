@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from denyproxy.explain.model import Fix
+from denyproxy.iam.truth import UNKNOWN, Unknown
 from tests.explain.remedied import EXPLAINER, SCENARIOS, Document, allowed, explained, fixes_of, patched
 from tests.explain.test_explainer import ALLOW_ALL, BUCKET, call, head, policies, world
 from tests.explain.test_fixes import ALL, PUT, SSE, demands, document, first, identity, only_value, scenario
@@ -175,6 +176,16 @@ def test_of_several_algorithms_that_fit_the_one_that_the_bucket_has_by_default_i
     assert patched(case, first(case))["request"]["headers"] == {SSE: "AES256"}
     case["resource_state"] = {"bucket": {"default_encryption": {"algorithm": "aws:kms", "kms_key_id": KEY}}}
     assert patched(case, first(case))["request"]["headers"] == {SSE: "aws:kms", f"{SSE}-aws-kms-key-id": KEY}
+
+
+@pytest.mark.parametrize(("default", "is_told"), [("AES256", False), (UNKNOWN, True)])
+def test_that_a_header_takes_the_place_of_an_unknown_default_is_told(default: str | Unknown, is_told: bool) -> None:
+    deny = {**demands("Null", f"s3:{SSE}", "true"), "Resource": "arn:aws:s3:::b/*"}
+    bucket = replace(BUCKET, default_encryption=default, policy=policies(deny, name="bucket policy"))
+    explained = EXPLAINER(call(head("PUT", "/b/k")), world(policies(ALLOW_ALL), bucket))
+    assert explained is not None
+    caveat = " (it takes the place of how the bucket encrypts by default, which is not known here)"
+    assert explained.explanation.fixes[0].summary == f"Send {SSE}: AES256{caveat if is_told else ''}."
 
 
 def test_a_presigned_url_is_signed_anew_with_the_parameter() -> None:

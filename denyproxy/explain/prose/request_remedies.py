@@ -147,6 +147,7 @@ def with_abac(words: str, tag: str, value: str | None, *, tagged: bool) -> str:
 
 ATTESTED = "a tag attests something: whether it would be true of this one is not known here"
 ENABLED = "what else the tags of the bucket then allow or deny is not known here"
+REPLACES_DEFAULT = " (it takes the place of how the bucket encrypts by default, which is not known here)"
 SOURCE_IDENTITY = (
     "whether that one fits, and whether the role's trust policy allows sts:SetSourceIdentity, is not known"
 )

@@ -13,6 +13,7 @@ from denyproxy.explain.prose.request_remedies import (
     CONFIGURED,
     ENABLED,
     PATTERN,
+    REPLACES_DEFAULT,
     VALUE,
     either,
     field_changes,
@@ -30,7 +31,7 @@ from denyproxy.explain.remedies.surroundings import WITHOUT_ENDPOINT, Surroundin
 from denyproxy.explain.remedies.turning import accepted, conditions, turning_values
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.principal import Principal, PrincipalType, is_service_linked
-from denyproxy.iam.truth import Truth, Unknown
+from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
 from denyproxy.s3.caller_side import is_of_account
 from denyproxy.s3.condition_keys import keys_of_action
 from denyproxy.sigv4.wire import parse_query
@@ -74,6 +75,8 @@ class _Change:
     around: list[_Around] = field(default_factory=list)
     instead: list[_Around] = field(default_factory=list)
     """What of the surroundings would do as well."""
+    caveat: str = ""
+    """What the fields do besides."""
     patterns: list[tuple[Field, Condition]] = field(default_factory=list)
     """Fields that a policy asks for by a pattern, so that no value can be named."""
 
@@ -180,10 +183,13 @@ def _turn_field(change: _Change, wanted: Field, condition: Condition, finding: F
         return False
     others = wanted.values or (_own_key(case) if wanted.name == SSE_KEY else ())
     turning: Iterable[str | None] = turning_values(finding, condition, others, absent=wanted.removable, rough=drawn)
-    own = case.snapshot.bucket(case.request.bucket or "").default_encryption
-    if wanted.name == SSE and isinstance(own, str):
-        # Any other takes the place of how the bucket encrypts by default.
-        turning = sorted(turning, key=lambda value: value != own)
+    if wanted.name == SSE:
+        own, turning = case.snapshot.bucket(case.request.bucket or "").default_encryption, list(turning)
+        if isinstance(own, str):
+            # Any other takes the place of how the bucket encrypts by default.
+            turning.sort(key=lambda value: value != own)
+        several = None not in turning and sum(_is_taken(wanted, value or "") for value in turning) > 1
+        change.caveat = REPLACES_DEFAULT if several and own is UNKNOWN else ""
     for value in turning:
         if wanted.written is not None and value is not None:
             value = wanted.written(value, case.request)
@@ -280,7 +286,7 @@ def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None
     if not change.fields and not change.around:
         return None
     assumed: dict[str, str | None] = {}
-    words_of = [_field_words(fields, query, case)] if fields else []
+    words_of = [_field_words(fields, query, case) + change.caveat] if fields else []
     alone = _without_partner(change, case)
     words_of[:1] = [with_partner(words_of[0], alone)] if alone else words_of[:1]
     assert finding.authorization is not None
