@@ -23,9 +23,9 @@ from denyproxy.iam.parsing import PolicyError
 from denyproxy.iam.truth import UNKNOWN, Unknown
 from denyproxy.s3.addressing import parse_address
 from denyproxy.s3.arn import Arn
-from denyproxy.s3.kms_keys import AWS_MANAGED_KEY
 from denyproxy.s3.operation import parse_copy_source
 from denyproxy.s3.snapshot import (
+    AWS_MANAGED_KEY,
     UNKNOWN_BLOCK_PUBLIC_ACCESS,
     AccessPointFacts,
     AccountFacts,

@@ -22,19 +22,21 @@ from denyproxy.explain.prose.state_remedies import (
     NOT_KNOWN_WHICH,
     STAYS_MISSING,
 )
-from denyproxy.explain.remedies.exemptions import exemptions
+from denyproxy.explain.remedies.carried import of_the_session
+from denyproxy.explain.remedies.exemptions import by_root, exemptions
 from denyproxy.explain.remedies.grants import grants
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import PLACES
 from denyproxy.explain.remedies.requests import compliance
+from denyproxy.explain.remedies.scopes import told_apart_by
 from denyproxy.explain.remedies.signing import signing
 from denyproxy.explain.remedies.states import state_remedies
 from denyproxy.explain.trial import Trial
 from denyproxy.explain.verdict import Judgement
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.s3.caller_side import uses_kms
-from denyproxy.s3.kms_keys import AWS_MANAGED_KEY
 from denyproxy.s3.request import is_on_unknown
+from denyproxy.s3.snapshot import AWS_MANAGED_KEY
 
 MOST_FIXES = 3
 MOST_REASONS = 10
@@ -114,14 +116,30 @@ def _of_policies(group: Sequence[Finding], judgement: Judgement, case: Case) -> 
     complied = compliance(finding, case)
     parts = [complied.part] if complied is not None else []
     if complied is not None and complied.within_reach and (finding.effect == "explicit" or not complied.part.open):
-        return parts
+        return [_or_root(part, finding, case) for part in parts]
     if finding.effect == "explicit":
         others = [*signing(finding, case), *exemptions(group, case)]
     else:
         others = grants(group, case, missing_key=judgement.missing_key and finding is judgement.cause)
+    others = [_to_all_sessions(part, finding, case) for part in others]
     if complied is not None and complied.last:
         return [*others[: MOST_FIXES - 1], complied.part]
     return [*parts, *others]
+
+
+def _or_root(part: Part, finding: Finding, case: Case) -> Part:
+    if finding.effect != "explicit" or finding.authorization is None:
+        return part
+    return replace(part, words=part.words + by_root(finding, [finding.authorization.requirement.action], case))
+
+
+def _to_all_sessions(part: Part, finding: Finding, case: Case) -> Part:
+    """A change that was to be for one of the sessions of a role, and is for all of them."""
+    pinned = {key.lower() for key in of_the_session(finding)} if finding.effect == "implicit" else ()
+    keys = [key for key in told_apart_by(finding, case.caller.principal) if key.lower() not in pinned]
+    if not keys or part.owner == "caller" or not part.exact:
+        return part
+    return replace(part, words=part.words + say.for_all_sessions(keys), exact=False)
 
 
 def _is_network_origin(finding: Finding) -> bool:

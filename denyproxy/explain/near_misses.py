@@ -11,6 +11,7 @@ from denyproxy.iam.evidence import ElementEvidence, StatementEvidence
 from denyproxy.iam.examination import examine
 from denyproxy.iam.layers import AuthorizationRequest
 from denyproxy.iam.mismatch import Mismatch
+from denyproxy.iam.principal import named_aws
 from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import Truth
 from denyproxy.s3.actions import mistaken_for
@@ -41,9 +42,10 @@ _JUST_ANOTHER = frozenset(
 """Reasons that are no slip, so that the statement may have been meant for something else."""
 _FAR = 2
 
-Rank = tuple[int, int, int, int, int, int]
+Rank = tuple[int, int, int, int, int, int, int]
 """How many elements fail, how far off they are, which, whether for want of being an AWS service, in how many
-conditions, and whether the statement is about another service altogether: lower is nearer."""
+conditions, whether the statement is about another service altogether, and whether it names nobody who is called as the
+caller: lower is nearer."""
 
 
 class NearMisses:
@@ -124,7 +126,7 @@ def _by_nearness(
             # What does not apply fails in the resource, or a condition, or both.
             failing, preference = _AT_LEAST[covers, truth is not NO, naming is not NO]
             apart, other_service = (0, 0) if of_service else (_FAR, 1)
-            rows.append(((failing, apart, preference, 0, failing, other_service), len(rows), policy, statement))
+            rows.append(((failing, apart, preference, 0, failing, other_service, 0), len(rows), policy, statement))
     # No two are of the same order, so that statements are never compared.
     rows.sort()
     return rows
@@ -141,7 +143,7 @@ def _rank(evidence: StatementEvidence, action: str) -> Rank:
     apart = sum([_apart(item, evidence.statement) for item in failing])
     if other_service:
         apart = max(apart, _FAR)
-    return len(parts), apart, _preference(parts), for_services, len(failing), other_service
+    return len(parts), apart, _preference(parts), for_services, len(failing), other_service, _nameless(failing)
 
 
 def _apart(item: ElementEvidence, statement: Statement) -> int:
@@ -153,6 +155,13 @@ def _apart(item: ElementEvidence, statement: Statement) -> int:
         bucket = container(item.actual or "") + "/"
         return 1 if any(pattern.text.startswith(bucket) for pattern in statement.wording.resources) else _FAR
     return _FAR if item.reason in _JUST_ANOTHER else 0
+
+
+def _nameless(failing: Iterable[ElementEvidence]) -> int:
+    """Of principals that do not match, one called as the caller is nearer; an account that is another has no name, and
+    the policy of every key begins with its own."""
+    principals = [item for item in failing if item.part == "principal"]
+    return int(any(item.reason not in _SAME_NAME or named_aws(item.expected).kind == "account" for item in principals))
 
 
 def _preference(parts: Iterable[str]) -> int:

@@ -12,9 +12,9 @@ from denyproxy.explain.scenario import Scenario
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.s3.arn import Arn
 from denyproxy.s3.caller import parse_principal
-from denyproxy.s3.kms_keys import AWS_MANAGED_KEY, KMS_ALGORITHMS
+from denyproxy.s3.kms_keys import KMS_ALGORITHMS
 from denyproxy.s3.operation import parse_copy_source
-from denyproxy.s3.snapshot import BucketFacts, ObjectFacts, PolicySnapshot
+from denyproxy.s3.snapshot import AWS_MANAGED_KEY, BucketFacts, ObjectFacts, PolicySnapshot
 
 _ENDPOINT = ("aws:sourcevpce", "aws:sourcevpc")
 

@@ -38,20 +38,23 @@ def match_template(template: Template, text: str, context: RequestContext, *, ar
     if tokens is not None and (any_arn((tokens,))(text) if arn else matches_tokens(tokens, text)):
         return MATCHES
     variables = variables_of(template)
+    unresolved = tuple(variable for variable in variables if value_of(variable, context) is None)
+    if unresolved:
+        # Where no values would do, what is wrong is the rest of the pattern.
+        if not may_match(_freed(template, unresolved, context), text, arn=arn):
+            return MISSES
+        return Match(NO, f"variable:{unresolved[0].key}", Mismatch.VARIABLE_UNRESOLVED, unresolved[0].key)
     for variable in variables:
-        if value_of(variable, context) is None:
-            return Match(NO, f"variable:{variable.key}", Mismatch.VARIABLE_UNRESOLVED, variable.key)
-    for variable in variables:
-        if may_match(_freed(template, variable, context), text, arn=arn):
+        if may_match(_freed(template, (variable,), context), text, arn=arn):
             reason = Mismatch.KEY_ABSENT if context.lookup(variable.key) is None else Mismatch.VALUE_DIFFERS
             return Match(NO, f"variable:{variable.key}", reason, variable.key)
     return MISSES
 
 
-def _freed(template: Template, variable: Variable, context: RequestContext) -> Tokens:
-    """The pattern with one of its variables, all of which can be resolved, standing for anything."""
+def _freed(template: Template, freed: tuple[Variable, ...], context: RequestContext) -> Tokens:
+    """The pattern with some of its variables, among them all that cannot be resolved, standing for anything."""
     return tuple(
-        Wild.ANYTHING if part is variable else value_of(part, context) or "" if isinstance(part, Variable) else part
+        Wild.ANYTHING if part in freed else value_of(part, context) or "" if isinstance(part, Variable) else part
         for part in template
     )
 

@@ -13,7 +13,7 @@ from denyproxy.iam.mismatch import (
 )
 from denyproxy.iam.operators import NULL
 from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
-from denyproxy.iam.variables import Template, fixed
+from denyproxy.iam.variables import Template, fixed, variables_of
 from denyproxy.iam.wording import ConditionWording
 
 NO, UNSURE, YES = Truth.NO, Truth.UNKNOWN, Truth.YES
@@ -41,7 +41,15 @@ def examine_condition(wording: ConditionWording, context: RequestContext, *, sub
         key=key,
         negated=condition.negated,
         values=condition.values if expected is wording.all_values else (expected,),
+        variables=_values_of(condition, context) if substitutes and reason is Mismatch.VALUE_DIFFERS else (),
     )
+
+
+def _values_of(condition: Condition, context: RequestContext) -> tuple[tuple[str, str], ...]:
+    """The variables in the policy values that the request gives a value."""
+    keys = dict.fromkeys(variable.key for template in condition.templates for variable in variables_of(template))
+    found = [(key, context.lookup(key)) for key in keys]
+    return tuple((key, values[0]) for key, values in found if isinstance(values, tuple) and len(values) == 1)
 
 
 def _reason(

@@ -37,6 +37,8 @@ class ElementEvidence(NamedTuple):
     """Of conditions: `expected` value by value."""
     put_in: str | None = None
     """Of a variable that has a value: that value."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Of a condition whose values differ: the variables in them that have a value, with it."""
 
 
 class StatementEvidence(NamedTuple):

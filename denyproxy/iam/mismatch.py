@@ -26,6 +26,8 @@ class Mismatch(StrEnum):
     """The ARN of a bucket with a Region or an account, of which it has neither."""
     ALIAS_INSTEAD_OF_KEY = "alias-instead-of-key"
     """An alias of a KMS key, which stands for the alias alone in a policy."""
+    OBJECT_SEGMENT_MISSING = "object-segment-missing"
+    """In the ARN of an access point, keys stand after `/object/`."""
     OTHER_PARTITION = "other-partition"
     OTHER_REGION = "other-region"
     OTHER_ACCOUNT = "other-account"
@@ -99,7 +101,14 @@ Near = tuple[tuple[Mismatch, str, Predicate], ...]
 def near_by(patterns: Iterable[str], rules: Iterable[Rule]) -> Near:
     """Compile patterns by rules, the first rule first."""
     known = tuple(patterns)
-    rows = ((reason, pattern, made(pattern)) for reason, made in rules for pattern in known)
+    # Beside home/ann/*, or bucket/home/*, what comes before is listed for itself: home/, or the bucket.
+    steps = frozenset(step for step in known if any(step != other and other.startswith(step) for other in known))
+    rows = (
+        (reason, pattern, made(pattern))
+        for reason, made in rules
+        for pattern in known
+        if pattern not in steps or made not in _REACHING
+    )
     return tuple(row for row in rows if row[2] is not nothing)
 
 
@@ -130,9 +139,9 @@ def _segments(text: str) -> list[str] | None:
 
 
 def _is_container(arn: str) -> bool:
-    """Is it the ARN of a bucket or an access point, or a pattern of such?"""
+    """Is it a bucket, an access point, rather than what is in one? arn:aws:s3:::NAME, or arn:...:ACCOUNT:KIND/NAME."""
     parts = _segments(arn)
-    return parts is not None and "/" not in parts[-1].removeprefix("accesspoint/")
+    return parts is not None and parts[-1].count("/") <= bool(parts[4])
 
 
 def _container_named(pattern: str) -> Predicate:
@@ -140,8 +149,9 @@ def _container_named(pattern: str) -> Predicate:
 
 
 def _content_named(pattern: str) -> Predicate:
-    containers = _glob(*(pattern[:cut] for cut, character in enumerate(pattern) if character == "/"))
-    return nothing if containers is nothing else lambda actual: _is_container(actual) and containers(actual)
+    starts = _glob(*(pattern[:cut] for cut, character in enumerate(pattern) if character == "/"))
+    # A wildcard in the name of the bucket runs over what is in it, too.
+    return nothing if starts is nothing else lambda actual: _is_container(actual) and starts(actual)
 
 
 def _colon_for_slash(pattern: str) -> Predicate:
@@ -166,6 +176,13 @@ def _alias_of_key(pattern: str) -> Predicate:
     return _glob(":".join((*parts[:5], "key/*")))
 
 
+def _without_object(pattern: str) -> Predicate:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-policies.html"""
+    head, found, rest = pattern.partition(":accesspoint/")
+    name, slash, key = rest.partition("/")
+    return _glob(f"{head}{found}{name}/object/{key}") if found and slash else nothing
+
+
 def _other_segment(index: int) -> Callable[[str], Predicate]:
     def made(pattern: str) -> Predicate:
         mine = _segments(pattern)
@@ -188,12 +205,10 @@ def _not_an_arn(pattern: str) -> Predicate:
 
 
 def _prefix(pattern: str) -> Predicate:
-    return _glob(pattern + "*") if pattern else nothing
-
-
-def _prefix_of_resource(pattern: str) -> Predicate:
-    """Nothing is missing from the whole name of a bucket: what begins alike is another one."""
-    return nothing if _is_container(pattern) and pattern[-1:].isalnum() else _prefix(pattern)
+    if not pattern:
+        return nothing
+    # What only begins alike is another name: role/app was not meant to reach role/app-admin.
+    return _glob(pattern + "/*", pattern + ":*") if pattern[-1].isalnum() else _glob(pattern + "*")
 
 
 def _name_alone(pattern: str) -> Predicate:
@@ -220,6 +235,9 @@ def _folded(pattern: str) -> Predicate:
     return lambda actual: pattern == actual.lower()
 
 
+_REACHING = frozenset({_container_named, _prefix})
+"""By these a pattern was meant to reach further than it does."""
+
 RESOURCE_RULES: tuple[Rule, ...] = (
     (Mismatch.TRAILING_SLASH, _trailing_slash),
     (Mismatch.CASE_DIFFERS, _case_differs),
@@ -228,10 +246,11 @@ RESOURCE_RULES: tuple[Rule, ...] = (
     (Mismatch.COLON_FOR_SLASH, _colon_for_slash),
     (Mismatch.LOCATED_BUCKET_ARN, _located_bucket),
     (Mismatch.ALIAS_INSTEAD_OF_KEY, _alias_of_key),
+    (Mismatch.OBJECT_SEGMENT_MISSING, _without_object),
     (Mismatch.OTHER_PARTITION, _other_segment(1)),
     (Mismatch.OTHER_REGION, _other_segment(3)),
     (Mismatch.OTHER_ACCOUNT, _other_segment(4)),
-    (Mismatch.PREFIX_LACKS_WILDCARD, _prefix_of_resource),
+    (Mismatch.PREFIX_LACKS_WILDCARD, _prefix),
     (Mismatch.NOT_AN_ARN, _not_an_arn),
 )
 

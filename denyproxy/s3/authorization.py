@@ -17,7 +17,6 @@ from denyproxy.s3.arn import Arn
 from denyproxy.s3.bucket_side import ALL_OFF, BucketSide, Switches
 from denyproxy.s3.caller_side import CallerSide, caller_side, uses_kms
 from denyproxy.s3.gates import Refusal, same_account
-from denyproxy.s3.kms_keys import AWS_MANAGED_KEY
 from denyproxy.s3.open_facts import owned_thing
 from denyproxy.s3.other_resources import (
     NO_BUCKET_YET,
@@ -27,7 +26,7 @@ from denyproxy.s3.other_resources import (
     same_owner,
 )
 from denyproxy.s3.request import Caller, Requirement, Role
-from denyproxy.s3.snapshot import PolicySnapshot
+from denyproxy.s3.snapshot import AWS_MANAGED_KEY, PolicySnapshot
 
 _ALLOWED = frozenset({Decision.ALLOWED})
 

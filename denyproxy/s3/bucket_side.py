@@ -201,7 +201,8 @@ class BucketSide:
         if is_public(self.facts) is Truth.UNKNOWN:
             status = f"public status of the policy of bucket {self.requirement.bucket}"
             missing += (status if self.facts.policy.complete else "bucket-policy",)
-        return missing
+        # Where it is in force, an ACL may grant all the same.
+        return missing or self.acl_facts()
 
     def _ignores_public_acls(self) -> Truth:
         grants = self._grants()

@@ -104,7 +104,8 @@ def _by_message(case: _Case, kind: Kind) -> Kind:
 
 
 def _difference(case: _Case, kind: Kind) -> Kind:
-    """The line of the canonical request in which S3's differs from what the client sent; if none, the secret."""
+    """The line of the canonical request in which S3's differs from what the client sent; if none, a signed header that
+    was not sent; else the secret."""
     theirs, head = case.error.canonical_request, case.head
     if theirs is None or head is None:
         return kind
@@ -114,6 +115,10 @@ def _difference(case: _Case, kind: Kind) -> Kind:
     sent = canonical_request(head, credential)
     difference = first_difference(sent, theirs)
     if difference is None:
+        # Both sides take it for empty, and what was signed had a value.
+        absent = {*credential.signed_headers} - {"host", *(name.lower() for name, _ in head.headers)}
+        if absent:
+            return replace(kind, element=f"header:{min(absent)}")
         # Where the client does not state its payload's hash, it may have signed another one.
         unknown = sent.endswith("\n") or not case.as_signed
         return kind if unknown else replace(kind, element="secret")

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
 from denyproxy.s3.arn import Arn
 from denyproxy.s3.scene import Scene
-from denyproxy.s3.snapshot import BucketFacts, ObjectFacts
+from denyproxy.s3.snapshot import AWS_MANAGED_KEY, BucketFacts, ObjectFacts
 from denyproxy.s3.xml import descendant_text
 
-AWS_MANAGED_KEY = "alias/aws/s3"
 _SSE = "x-amz-server-side-encryption"
 _SSE_KEY = "x-amz-server-side-encryption-aws-kms-key-id"
 _SSE_C = "x-amz-server-side-encryption-customer-algorithm"
@@ -27,6 +26,8 @@ class KeyUse:
     used: Truth
     key: str | None = None
     """ARN, id or alias as named; None: not known."""
+    new: bool = False
+    """It is named for a new object, rather than by a stored one."""
 
 
 NOT_USED = KeyUse(Truth.NO)
@@ -49,7 +50,7 @@ def new_object_key(scene: Scene) -> KeyUse:
     requested = request.header(_SSE)
     if requested is not None:
         key = request.header(_SSE_KEY) or AWS_MANAGED_KEY
-        return KeyUse(Truth.YES, key) if requested.strip() in KMS_ALGORITHMS else NOT_USED
+        return KeyUse(Truth.YES, key, new=True) if requested.strip() in KMS_ALGORITHMS else NOT_USED
     return _default_key(scene.snapshot.bucket(request.bucket or ""))
 
 
@@ -80,11 +81,27 @@ def _default_key(bucket: BucketFacts) -> KeyUse:
         return KeyUse(Truth.UNKNOWN, _text(key))
     if algorithm not in KMS_ALGORITHMS:
         return NOT_USED
-    return KeyUse(Truth.YES, AWS_MANAGED_KEY if key is None else _text(key))
+    return KeyUse(Truth.YES, AWS_MANAGED_KEY if key is None else _text(key), new=True)
 
 
 def _text(key: str | Unknown | None) -> str | None:
     return None if key is UNKNOWN else key
+
+
+def managed_key_of_caller(scene: Scene, use: KeyUse) -> str | None:
+    """The alias of the AWS managed key that encrypts a new object, where it is not the one at hand: KMS looks an alias
+    up in the account of whoever asks, so another account than the bucket's uses its own.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_ServerSideEncryptionByDefault.html"""
+    account, region = scene.caller_account, scene.request.region
+    if not use.new or use.key != AWS_MANAGED_KEY or account is None or region is None:
+        return None
+    at_hand = scene.snapshot.kms_keys.get(AWS_MANAGED_KEY)
+    if scene.snapshot.default_kms_key.policy.policies or (
+        at_hand is not None and at_hand.account in (account, UNKNOWN)
+    ):
+        return None
+    return str(Arn(scene.request.partition, "kms", region, account, AWS_MANAGED_KEY))
 
 
 def key_arn(scene: Scene, key: str) -> str | None:

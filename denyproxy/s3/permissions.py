@@ -10,12 +10,20 @@ from typing import NamedTuple
 
 from denyproxy.iam.truth import UNKNOWN, Truth
 from denyproxy.s3.arn import Arn, access_point_arn, access_point_object_arn, bucket_arn, object_arn
-from denyproxy.s3.kms_keys import AWS_MANAGED_KEY, KeyUse, body_key, key_arn, new_object_key, object_key, upload_key
+from denyproxy.s3.kms_keys import (
+    KeyUse,
+    body_key,
+    key_arn,
+    managed_key_of_caller,
+    new_object_key,
+    object_key,
+    upload_key,
+)
 from denyproxy.s3.open_facts import REQUEST_BODY, deciding, default_encryption_of, encryption_of_object
 from denyproxy.s3.permission_table import DIRECTORY_BUCKET_OPERATIONS, OPERATIONS, Row, Target
 from denyproxy.s3.request import Caller, Requirement, Role, S3Request
 from denyproxy.s3.scene import Scene
-from denyproxy.s3.snapshot import PolicySnapshot
+from denyproxy.s3.snapshot import AWS_MANAGED_KEY, PolicySnapshot
 from denyproxy.s3.xml import child_text, children, descendant_text
 
 _ANY = "*"
@@ -209,11 +217,12 @@ def _key(use: Callable[[Scene], KeyUse], *, source: bool = False) -> Callable[[S
         copied = request.copy_source if source else None
         bucket = copied.bucket if copied is not None else request.bucket
         key = copied.key if copied is not None else request.key
-        arn = key_arn(scene, found.key) if found.key is not None else None
+        own = managed_key_of_caller(scene, found)
+        arn = own or (key_arn(scene, found.key) if found.key is not None else None)
         managed = found.key is not None and found.key.endswith(AWS_MANAGED_KEY)
         region = request.region or _ANY
         resource = arn or str(Arn(request.partition, "kms", region, _ANY, AWS_MANAGED_KEY if managed else "key/*"))
-        named = found.key if found.key in scene.snapshot.kms_keys or arn is None else arn
+        named = found.key if arn is None or (found.key in scene.snapshot.kms_keys and own is None) else arn
         needed = found.used if arn is not None or managed else min(found.used, Truth.UNKNOWN)
         facts = _about_the_key(scene, found, use is new_object_key, bucket or "", key or "")
         yield _Place(resource, needed, bucket, key, source=source, kms_key=named, facts=facts)

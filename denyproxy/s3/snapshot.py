@@ -12,6 +12,9 @@ from datetime import datetime
 from denyproxy.iam.document import UNKNOWN_POLICIES, PolicyList
 from denyproxy.iam.principal import Principal
 from denyproxy.iam.truth import UNKNOWN, Unknown
+from denyproxy.s3.arn import Arn
+
+AWS_MANAGED_KEY = "alias/aws/s3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +229,13 @@ class PolicySnapshot:
         """Facts of a key by ARN, id or alias."""
         if key is None or key is UNKNOWN:
             return self.default_kms_key
-        return self.kms_keys.get(key, self.default_kms_key)
+        if key in self.kms_keys or self.default_kms_key.policy.policies:
+            return self.kms_keys.get(key, self.default_kms_key)
+        named = Arn.parse(key)
+        # There is one in every account, of which nothing need be loaded.
+        if named is not None and named.resource == AWS_MANAGED_KEY:
+            return KmsKeyFacts(account=named.account)
+        return self.default_kms_key
 
 
 def _if_loaded(levels: tuple[PolicyList, ...] | None) -> tuple[PolicyList, ...] | None:

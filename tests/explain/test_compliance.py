@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from denyproxy.explain.model import Fix
-from tests.explain.remedied import EXPLAINER, SCENARIOS, Document, allowed, fixes_of, patched
+from denyproxy.iam.truth import UNKNOWN, Unknown
+from tests.explain.remedied import EXPLAINER, SCENARIOS, Document, allowed, explained, fixes_of, patched
 from tests.explain.test_explainer import ALLOW_ALL, BUCKET, call, head, policies, world
 from tests.explain.test_fixes import ALL, PUT, SSE, demands, document, first, identity, only_value, scenario
 
@@ -60,6 +61,37 @@ def test_a_tag_is_never_forged_for_the_sake_of_a_request(name: str, words: str) 
 
 
 # What cannot be left out, and what goes together
+
+
+def test_a_tag_of_a_bucket_counts_only_with_abac() -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/buckets-tagging-enable-abac.html"""
+    grant, enable = fixes_of(SCENARIOS["tag-f07"])
+    assert told(grant) == ("identity admin", True, True)
+    assert told(enable) == ("bucket owner", False, False)
+    assert enable.summary == (
+        "Enable ABAC for the bucket (PutBucketAbac), which is tagged Team = blue: S3 evaluates the tags of a bucket "
+        "only then."
+    )
+    plain = "Only if the bucket truly is Team = blue, tag it so, as statement Team demands"
+    enabled = SCENARIOS["tag-f07"] | {"resource_state": {"bucket": {"tags": {"Team": "red"}, "abac": True}}}
+    assert fixes_of(enabled)[-1].summary == f"{plain}."
+    neither = SCENARIOS["tag-f07"] | {"resource_state": {"bucket": {"tags": {"Team": "red"}, "abac": False}}}
+    assert fixes_of(neither)[-1].summary == (
+        f"{plain}, and enable ABAC for it (PutBucketAbac): S3 evaluates the tags of a bucket only then."
+    )
+    assert "which only a resource with that tag has (a bucket only once ABAC is enabled for it)" in (
+        explained(neither).explanation.summary
+    )
+
+
+def test_a_service_that_a_perimeter_spares_is_no_way_for_everyone() -> None:
+    exempt, tag = fixes_of(SCENARIOS["scp-b02"])
+    assert told(exempt) == ("organization admin", True, True)
+    assert exempt.summary.startswith("Exempt s3:GetObject on arn:aws:s3:::aws-codedeploy-eu-west-1/latest/install by")
+    assert tag.summary.startswith("Only if the caller truly is dp:exclude:resource:s3 = true, tag it so")
+    via = demands("ForAllValues:StringNotEquals", "aws:CalledVia", ["athena.amazonaws.com"])
+    (fix,) = fixes_of(denied(via))
+    assert fix.summary == "Have athena.amazonaws.com make the request on the caller's behalf."
 
 
 def test_of_a_call_that_puts_an_acl_the_acl_is_not_left_out() -> None:
@@ -130,6 +162,31 @@ def test_with_the_algorithm_goes_the_key_that_the_policy_demands() -> None:
     fix = first(case)
     assert patched(case, fix)["request"]["headers"] == {SSE: "aws:kms", f"{SSE}-aws-kms-key-id": KEY}
     assert fix.summary == f"Send {SSE}: aws:kms and send {SSE}-aws-kms-key-id: {KEY}."
+
+
+@pytest.mark.parametrize(
+    "demand",
+    [
+        demands("Null", f"s3:{SSE}", "true"),
+        demands("StringNotEquals", f"s3:{SSE}", ["AES256", "aws:kms"]),
+    ],
+)
+def test_of_several_algorithms_that_fit_the_one_that_the_bucket_has_by_default_is_sent(demand: Document) -> None:
+    case = denied(demand, None, **PUT)
+    case["policies"]["identity"] = identity(ALL, {"Effect": "Allow", "Action": "kms:*", "Resource": KEY})
+    assert patched(case, first(case))["request"]["headers"] == {SSE: "AES256"}
+    case["resource_state"] = {"bucket": {"default_encryption": {"algorithm": "aws:kms", "kms_key_id": KEY}}}
+    assert patched(case, first(case))["request"]["headers"] == {SSE: "aws:kms", f"{SSE}-aws-kms-key-id": KEY}
+
+
+@pytest.mark.parametrize(("default", "is_told"), [("AES256", False), (UNKNOWN, True)])
+def test_that_a_header_takes_the_place_of_an_unknown_default_is_told(default: str | Unknown, is_told: bool) -> None:
+    deny = {**demands("Null", f"s3:{SSE}", "true"), "Resource": "arn:aws:s3:::b/*"}
+    bucket = replace(BUCKET, default_encryption=default, policy=policies(deny, name="bucket policy"))
+    explained = EXPLAINER(call(head("PUT", "/b/k")), world(policies(ALLOW_ALL), bucket))
+    assert explained is not None
+    caveat = " (it takes the place of how the bucket encrypts by default, which is not known here)"
+    assert explained.explanation.fixes[0].summary == f"Send {SSE}: AES256{caveat if is_told else ''}."
 
 
 def test_a_presigned_url_is_signed_anew_with_the_parameter() -> None:
@@ -278,6 +335,33 @@ def test_who_lists_one_folder_is_not_told_to_list_another() -> None:
     assert caller.summary == "Send the query parameter prefix= (empty)."
 
 
+def test_a_listing_of_everything_may_ask_for_less() -> None:
+    fold, grant = fixes_of(SCENARIOS["pfx-f02"])
+    assert told(fold) == ("caller", False, True)
+    assert fold.summary == (
+        "Send the query parameter prefix with a value that statement Test accepts (StringLike myprefix*)."
+    )
+    assert grant.owner == "bucket owner"
+    statement = {**demands("StringNotLike", "s3:prefix", "home/*"), "Resource": "arn:aws:s3:::b"}
+    listing = {"operation": "ListObjectsV2", "key": None, "query": {"list-type": "2"}}
+    (fix,) = fixes_of(denied(statement, **listing))
+    assert fix.summary == (
+        "Send the query parameter prefix with a value that statement Demand does not deny (it denies StringNotLike "
+        "home/*)."
+    )
+
+
+def test_what_else_a_statement_asks_for_is_said_along_with_a_pattern() -> None:
+    listing = {"operation": "ListObjectsV2", "key": None, "query": {"list-type": "2"}}
+    asked = {"StringLike": {"s3:prefix": "home/*"}, "StringEquals": {"s3:delimiter": "/"}}
+    allow = {"Sid": "Home", "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*", "Condition": asked}
+    fix = fixes_of(scenario(request=listing, policies={"identity": identity(allow)}))[0]
+    assert fix.summary == (
+        "Send the query parameter prefix with a value that statement Home accepts (StringLike home/*) and send the "
+        "query parameter delimiter=/."
+    )
+
+
 PUBLIC = {"aws:SourceIp": "198.51.100.1"}
 
 
@@ -354,6 +438,27 @@ def test_an_unsigned_request_may_be_signed_before_a_guardrail_is_weakened() -> N
     assert sign.summary == "Sign the request with the credentials of someone who is allowed: it was sent without any."
     assert told(exempt) == ("network admin", True, False)
     assert exempt.summary.startswith("Exempt s3:GetObject on arn:aws:s3:::pub/x by unsigned requests from the Deny")
+
+
+def test_whoever_is_not_named_for_lack_of_a_signature_is_told_to_sign() -> None:
+    sign, off = fixes_of(SCENARIOS["bpa-f05"])
+    assert told(sign) == ("caller", False, True)
+    assert sign.summary == "Sign the request with the credentials of someone who is allowed: it was sent without any."
+    assert told(off) == ("bucket owner", True, False)
+    assert off.summary == (
+        "Only if the bucket is meant to be public: set RestrictPublicBuckets to false in S3 Block Public Access."
+    )
+    ignored, _ = fixes_of(SCENARIOS["bpa-f01"])
+    assert ignored.summary.startswith("Have the request signed, and grant the access to whoever signs it in the bucket")
+
+
+@pytest.mark.parametrize("name", ["act-f15", "own-f09", "xid-a02"])
+def test_a_listing_is_not_called_an_object(name: str) -> None:
+    fix = fixes_of(SCENARIOS[name])[-1]
+    assert fix.summary.startswith(
+        ("Only if the bucket is meant to be public: allow s3:ListBucket", "Send the request unsigned")
+    )
+    assert "object" not in fix.summary
 
 
 def test_signing_does_not_help_against_a_deny_that_asks_for_something_else() -> None:
@@ -514,6 +619,64 @@ def test_a_machine_is_not_told_to_use_mfa(key: str, value: str) -> None:
     (fix,) = fixes_of(case)
     assert (fix.owner, fix.verified) == ("organization admin", True)
     assert fix.summary.startswith("Exempt s3:DeleteObject on arn:aws:s3:::cleanup/tmp/1 by role cron from the Deny of ")
+
+
+def test_whoever_assumes_a_role_states_who_acts_before_a_guardrail_is_weakened() -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_temp_control-access_monitor.html"""
+    state, exempt = fixes_of(SCENARIOS["srcid-d01"])
+    assert told(state) == ("caller", False, True)
+    assert state.summary == (
+        "Assume the role with the source identity of whoever acts (aws sts assume-role --source-identity ...), as "
+        "statement Sid1 demands."
+    )
+    assert told(exempt) == ("bucket owner", True, True)
+    (fix,) = fixes_of(denied(demands("Null", "aws:SourceIdentity", "true")))
+    assert fix.owner == "bucket owner", "a user has none"
+
+
+def test_no_retention_has_to_be_bypassed_that_there_is_not() -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html"""
+    grant, leave = fixes_of(SCENARIOS["lock-c02"])
+    assert told(grant) == ("identity admin", True, True)
+    assert told(leave) == ("caller", True, True)
+    assert leave.summary == (
+        "Leave out x-amz-bypass-governance-retention: without it the request does not need "
+        "s3:BypassGovernanceRetention."
+    )
+    assert [fix.owner for fix in fixes_of(SCENARIOS["lock-b03"])] == ["identity admin"], "there is one"
+
+
+def test_who_asks_whether_a_bucket_exists_needs_to_be_allowed_to_list_it() -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html"""
+    assert explained(SCENARIOS["pfx-a02"]).explanation.notes == (
+        "Tools send HeadBucket to see whether a bucket exists; it needs s3:ListBucket, with which the keys can be "
+        "listed as well.",
+    )
+
+
+def test_a_federated_session_gets_no_mfa() -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_sts-comparison.html"""
+    (fix,) = fixes_of(SCENARIOS["mfa-b03"])
+    assert told(fix) == ("caller", False, True)
+    assert fix.summary.startswith("Sign as a user with MFA (aws sts get-session-token ")
+    assert fix.summary.endswith(": GetFederationToken takes no MFA.")
+
+
+@pytest.mark.parametrize("name", ["mfa-b01", "mfa-f01"])
+def test_who_never_signed_in_with_mfa_is_not_told_to_do_so_again(name: str) -> None:
+    (fix,) = fixes_of(SCENARIOS[name])
+    assert told(fix) == ("caller", True, True)
+    assert fix.summary.endswith(" --serial-number ... --token-code ...) not long before the request.")
+
+
+def test_signing_does_not_make_a_caller_a_service() -> None:
+    (fix,) = fixes_of(SCENARIOS["vpe-b02"])
+    assert fix.owner == "network admin"
+    deny = demands("BoolIfExists", "aws:PrincipalIsAWSService", "false")
+    request = {"principal": "anonymous", "principal_account": None}
+    public = {"Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}
+    fixes = fixes_of(scenario(request=request, policies={"bucket_policy": document(public, deny)}))
+    assert [fix.owner for fix in fixes] == ["bucket owner"]
 
 
 def test_a_fix_that_is_not_verified_names_what_is_needed_only_perhaps() -> None:

@@ -40,7 +40,7 @@ from tests.explain.test_explainer import (
 
 NO_SCENARIO = {"cors-b01", "sig-f06", "ol-d01"}
 """Preflight requests, which are no operation; an Object Lambda access point, which has no place in a scenario."""
-COMPARED_WITH_THE_WIRE = {"sig-b01", "sig-b02", "sig-b04", "sig-f09", "sig-f10", "sig-f11", "sig-f12"}
+COMPARED_WITH_THE_WIRE = {"sig-b01", "sig-b02", "sig-b04", "sig-f09", "sig-f10", "sig-f11", "sig-f12", "sig-i02"}
 """Which line of a canonical request differs is not kept (they hold session tokens), nor which fields were signed."""
 
 

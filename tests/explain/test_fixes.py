@@ -541,7 +541,7 @@ def test_an_anonymous_caller_is_first_told_to_sign() -> None:
     sign, public = fixes_of(case)
     assert (sign.owner, sign.patch) == ("caller", ())
     assert (public.owner, public.verified, public.least_privilege) == ("bucket owner", True, False)
-    assert public.summary.startswith("Only if the object is meant to be public")
+    assert public.summary.startswith("Only if the object is meant to be public: allow s3:GetObject on ")
 
 
 def test_an_endpoint_that_is_for_other_buckets_lets_nobody_through_who_signs() -> None:

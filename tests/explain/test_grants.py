@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from denyproxy.explain.explainer import Explainer
+from denyproxy.explain.model import Fix
+from denyproxy.explain.scenario import Scenario
+from denyproxy.iam.document import Policy, PolicyList
 from denyproxy.iam.layers import Decision
+from denyproxy.service_model import s3_operations
 from tests.explain.remedied import SCENARIOS, decided, fixes_of, patched
 from tests.explain.test_fixes import ALL, document, first, identity, only_value, scenario
+from tests.explain.test_scenarios import NOW
 
 LISTING = {
     "Sid": "List",
@@ -249,3 +257,78 @@ def test_where_each_session_of_a_role_has_its_own_the_other_sessions_get_nothing
 
 def test_a_user_is_alone_whatever_variables_the_statement_has() -> None:
     assert first(SCENARIOS["var-f04"]).summary.startswith("Add arn:aws:s3:::homes/alice/x to the Resource of ")
+
+
+COPY = {
+    "operation": "CopyObject",
+    "method": "PUT",
+    "headers": {"x-amz-copy-source": "src/a"},
+    "principal": "arn:aws:sts::444455556666:assumed-role/cp/s",
+    "principal_account": "444455556666",
+}
+INTO_DST = {"Effect": "Allow", "Principal": {"AWS": "444455556666"}, "Action": "s3:PutObject", "Resource": "*"}
+
+
+def copied(of_source: dict[str, Any]) -> list[Fix]:
+    """What helps where the policy of the bucket that a copy reads from denies it."""
+    case = scenario(request=COPY, policies={"identity": identity(ALL), "bucket_policy": document(INTO_DST)})
+    read = Scenario.validate_document(case)
+    snapshot = read.snapshot()
+    policy = PolicyList((Policy.parse(document(of_source), name="bucket policy"),))
+    source = replace(snapshot.default_bucket, name="src", policy=policy)
+    snapshot = replace(snapshot, buckets={**snapshot.buckets, "src": source})
+    found = Explainer(s3_operations())(read.denied_call(NOW), snapshot)
+    assert found is not None
+    return list(found.explanation.fixes)
+
+
+@pytest.mark.parametrize(
+    ("statement", "words"),
+    [
+        ({**INTO_DST, "Resource": "arn:aws:s3:::src/*"}, "Allow s3:GetObject on arn:aws:s3:::src/a to role cp in the "),
+        (
+            {
+                "Sid": "D",
+                "Effect": "Deny",
+                "Principal": "*",
+                "Action": "s3:GetObject",
+                "Resource": "arn:aws:s3:::src/a",
+            },
+            "Exempt s3:GetObject on arn:aws:s3:::src/a by role cp from the Deny of statement D in the ",
+        ),
+    ],
+)
+def test_the_policy_of_the_bucket_that_a_copy_reads_from_is_not_that_of_the_one_it_writes_to(
+    statement: dict[str, Any], words: str
+) -> None:
+    fix = copied(statement)[0]
+    assert fix.summary.startswith(f"{words}bucket policy of src")
+    assert (fix.patch, fix.verified, fix.target) == ((), False, "bucket policy of src")
+
+
+def test_a_key_that_can_have_several_values_keeps_its_set_operator() -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html"""
+    condition = only_value(first(SCENARIOS["prn-f12"]))["Condition"]
+    assert condition == {"ForAnyValue:StringEquals": {"aws:PrincipalOrgPaths": "o-a1/r-ab/ou-ab-22/"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("var-a02", "aws:username"),
+        ("var-c02", "aws:username"),
+        ("var-f05", "cognito-identity.amazonaws.com:sub"),
+    ],
+)
+def test_what_was_to_be_for_one_session_of_a_role_is_not_said_to_be_for_it_alone(name: str, key: str) -> None:
+    fix = first(SCENARIOS[name])
+    assert fix.verified
+    assert not fix.least_privilege
+    assert fix.summary.endswith(f" (for all sessions of the role: {key} does not limit it).")
+
+
+@pytest.mark.parametrize("name", ["var-a01", "var-a04", "scp-b02"])
+def test_a_user_is_one_and_a_variable_of_the_account_is_the_same_for_all_sessions(name: str) -> None:
+    fix = first(SCENARIOS[name])
+    assert fix.least_privilege
+    assert "sessions" not in fix.summary

@@ -561,6 +561,51 @@ def test_what_helps_is_told_by_the_code_that_s3_gives(
     assert explanation.summary.endswith("; no policy is the reason.") is certain_of_no_policy
 
 
+def found(name: str) -> Explanation:
+    return explain(SCENARIOS[name])
+
+
+def test_a_header_that_was_signed_is_to_be_sent_and_the_host_to_be_signed() -> None:
+    absent, unsigned = found("sig-i02"), found("sig-i01")
+    assert "the request does not have x-amz-acl, which its signature covers; no policy" in absent.summary
+    assert absent.fixes[0].summary == "Send x-amz-acl as it was signed, or sign the request without it."
+    assert unsigned.fixes[0].summary.startswith("Name host in the SignedHeaders of the signature")
+    assert not any("do not send host" in fix.summary.lower() for fix in unsigned.fixes)
+
+
+def test_neither_folders_on_the_way_to_ones_own_nor_other_names_are_said_to_lack_a_wildcard() -> None:
+    for name in ("var-i01", "arn-i01", "prn-i03"):
+        explanation = found(name)
+        assert "lack" not in explanation.summary
+        assert not any("plainly meant" in fix.summary or "or add" in fix.summary for fix in explanation.fixes)
+
+
+def test_the_values_of_variables_are_told_beside_what_they_are_compared_with() -> None:
+    assert 's3:prefix is "home/John/", and aws:userid is "AROAXXT2NJT7D3SIQN7Z6:John".' in found("var-i01").summary
+    assert 's3:prefix is "red/", and aws:PrincipalTag/team is "blue".' in found("var-f08").summary
+
+
+def test_of_what_lies_in_a_bucket_it_is_not_said_that_it_is_the_bucket() -> None:
+    assert "its Resource (arn:aws:s3:::*/public/*) does not cover" in found("arn-i02").summary
+
+
+def test_who_is_left_where_a_bucket_policy_denies_its_own_change() -> None:
+    (fix,) = found("net-i01").fixes
+    assert "(the root user of account 111122223333 can replace the policy whatever it says)" in fix.summary
+
+
+def test_an_address_is_in_a_block_or_not() -> None:
+    condition = {"NotIpAddress": {"aws:SourceIp": "203.0.113.0/24"}}
+    deny = statement(Sid="Net", Effect="Deny", Principal="*", Condition=condition)
+    admin = {"identity": [{"name": "P", "document": statement()}], "bucket_policy": deny}
+    document = case(policies=admin, unknown=["aws:SourceIp"], resource_state={"object": {}})
+    assert explain(document).summary.endswith('so aws:SourceIp was not in "203.0.113.0/24".')
+
+
+def test_a_statement_without_a_sid_is_told_by_where_it_stands() -> None:
+    assert "from the Deny of Statement[1] in the bucket policy" in found("prn-i02").fixes[0].summary
+
+
 def test_of_a_request_that_is_no_operation_nothing_is_said_to_be_allowed() -> None:
     control = "111122223333.s3-control.us-east-1.amazonaws.com"
     target = "/v20180820/accessgrantsinstance/dataaccess?target=s3%3A%2F%2Fb%2Fx%2A&permission=READ"
@@ -688,12 +733,39 @@ def test_a_trust_policy_is_the_policy_of_the_role() -> None:
     assert explanation.cause.layer == "resource-policy"
 
 
-@pytest.mark.parametrize(("name", "policy"), [("bpa-b02", "bucket policy"), ("bpa-b04", "access point policy")])
-def test_of_two_policies_the_one_that_is_public_is_named(name: str, policy: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "policy", "caller"),
+    [
+        ("bpa-b02", "bucket policy", "arn:aws:iam::444455556666:role/partner-etl"),
+        ("bpa-b04", "access point policy", "arn:aws:iam::444455556666:user/tenant2"),
+    ],
+)
+def test_of_two_policies_the_one_that_is_public_is_named(name: str, policy: str, caller: str) -> None:
     explanation = explain(SCENARIOS[name])
     assert explanation.summary.startswith(f"The {policy} is public, and the RestrictPublicBuckets setting")
     assert explanation.fixes[0].target == policy
-    assert f"of the {policy} that allows everyone, name account 444455556666" in explanation.fixes[0].summary
+    assert explanation.fixes[0].summary == (
+        f"In each statement of the {policy} that allows everyone, name those who are meant as its Principal instead "
+        f"({caller} in one that is to allow this request), so that the policy is no longer public and "
+        "RestrictPublicBuckets no longer applies."
+    )
+    assert not explanation.fixes[0].least_privilege
+
+
+def test_where_public_access_is_restricted_an_acl_is_what_could_grant_it_all_the_same() -> None:
+    explanation = explain({**SCENARIOS["bpa-f05"], "unknown": ["acl"]})
+    (candidate,) = (cause for cause in explanation.candidates if cause.layer == "block-public-access")
+    assert candidate.unknowns == ("object ownership of bucket my-site", "ACL of the object my-site/index.html")
+    assert candidate.why == f"depends on {', '.join(candidate.unknowns)}"
+
+
+def test_the_encryption_context_of_a_bucket_key_is_explained() -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html"""
+    assert explain(SCENARIOS["kms-f05"]).notes == (
+        "With an S3 Bucket Key, the encryption context has the ARN of the bucket in place of that of the object, so "
+        "that a policy cannot tell the bucket's objects apart by it.",
+    )
+    assert explain(SCENARIOS["kms-c01"]).notes == (), "each object has its own"
 
 
 @pytest.mark.parametrize(("code", "is_told"), [("AccessDenied", True), ("RequestTimeTooSkewed", False)])
@@ -718,6 +790,23 @@ def test_a_restore_is_refused_for_what_is_not_archived() -> None:
         "nothing to restore; policies allow the request."
     )
     assert explanation.fixes[0].summary == "Read the object as it is: only what is archived is restored."
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "value"),
+    [("sig-b01", "header range", "bytes=0-5242879"), ("sig-f09", "header host", "localhost:9000")],
+)
+def test_what_differs_from_what_was_signed_is_told_in_words(name: str, line: str, value: str) -> None:
+    explanation = explain(SCENARIOS[name])
+    assert f'in its {line} (signed as "{value}", received as ' in explanation.summary
+    assert explanation.fixes[0].summary == f"Sign the request as it is sent: its {line} is not what was signed."
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter"), [("exp-f01", "a longer X-Amz-Expires"), ("exp-f03", "a later Expires (")]
+)
+def test_a_url_is_made_anew_with_the_parameter_of_its_signature_version(name: str, parameter: str) -> None:
+    assert f"or with {parameter}" in explain(SCENARIOS[name]).fixes[0].summary
 
 
 def test_a_form_whose_policy_has_expired_needs_a_new_one() -> None:
@@ -754,47 +843,6 @@ def test_an_expired_url_of_signature_version_2_is_told_its_own_parameter() -> No
         "Make a new presigned URL when it is needed, or with a later Expires (with session credentials it ends when "
         "they do)."
     )
-
-
-def test_who_does_not_sign_cannot_be_named_in_place_of_an_acl_for_everyone() -> None:
-    assert explain(SCENARIOS["bpa-b01"]).fixes[0].summary == (
-        "Sign the request with the credentials of someone who is allowed: it was sent without any."
-    )
-
-
-@pytest.mark.parametrize(
-    ("state", "summary", "verified"),
-    [
-        (
-            {"tags": {"team": "ml"}, "abac": False},
-            "Enable attribute-based access control (PutBucketAbac) on the bucket: it is tagged team = ml, as statement "
-            "Mine demands, but until then its tags do not count; from then on they do in all policies, and "
-            "PutBucketTagging no longer sets them.",
-            True,
-        ),
-        (
-            {"tags": {}, "abac": False},
-            "Only if the bucket truly is team = ml, tag it so, as statement Mine demands, and enable attribute-based "
-            "access control (PutBucketAbac) on it: without, its tags do not count.",
-            False,
-        ),
-        (
-            {"tags": {}, "abac": True},
-            "Only if the bucket truly is team = ml, tag it so, as statement Mine demands.",
-            False,
-        ),
-    ],
-)
-def test_a_tag_of_a_bucket_counts_where_attribute_based_access_control_is_enabled(
-    state: dict[str, Any], summary: str, verified: bool
-) -> None:
-    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/buckets-tagging-enable-abac.html"""
-    explanation = explain({**SCENARIOS["tag-a04"], "resource_state": {"bucket": state}})
-    assert explanation.summary.endswith(
-        "needs aws:ResourceTag/team, which is a tag that the bucket does not have, or that does not count: "
-        "attribute-based access control is off."
-    )
-    assert (explanation.fixes[-1].summary, explanation.fixes[-1].verified) == (summary, verified)
 
 
 def test_an_alias_is_not_the_key() -> None:

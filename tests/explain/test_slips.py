@@ -91,3 +91,15 @@ def test_a_principal_in_another_case_is_corrected() -> None:
     assert (repair.verified, repair.least_privilege) == (True, False)
     (statement,) = patched(case, repair)["policies"]["bucket_policy"]["Statement"]
     assert statement["Principal"] == {"AWS": "arn:aws:iam::444455556666:user/alice"}
+
+
+def test_in_the_arn_of_an_access_point_keys_stand_after_object() -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-policies.html"""
+    case = SCENARIOS["ap-f11"]
+    narrow, meant = fixes_of(case)
+    assert narrow.least_privilege
+    assert meant.verified
+    assert not meant.least_privilege
+    assert meant.summary.endswith(MEANT)
+    (statement,) = patched(case, meant)["policies"]["access_point"]["policy"]["Statement"]
+    assert statement["Resource"] == "arn:aws:s3:us-east-1:111122223333:accesspoint/data-ap/object/jane/*"

@@ -186,7 +186,20 @@ def test_not_action() -> None:
             "arn:aws:s3:eu-west-1:1:accesspoint/a/object/k",
             Mismatch.BUCKET_ARN_INSTEAD_OF_OBJECT,
         ),
+        ("arn:aws:s3:::b*/data/*", "arn:aws:s3:::bucket", Mismatch.OBJECT_ARN_INSTEAD_OF_BUCKET),
+        ("arn:aws:s3:::*/data/*", "arn:aws:s3:::bucket/other/x", Mismatch.RESOURCE_NOT_LISTED),
+        ("arn:aws:s3:::b/data/*", "arn:aws:s3:::b/data", Mismatch.RESOURCE_NOT_LISTED),
         ("arn:aws:s3:::b:data/*", "arn:aws:s3:::b/data/x", Mismatch.COLON_FOR_SLASH),
+        (
+            "arn:aws:s3:eu-west-1:1:accesspoint/a/in/*",
+            "arn:aws:s3:eu-west-1:1:accesspoint/a/object/in/k",
+            Mismatch.OBJECT_SEGMENT_MISSING,
+        ),
+        (
+            "arn:aws:s3:eu-west-1:1:accesspoint/a/object/in/*",
+            "arn:aws:s3:eu-west-1:1:accesspoint/a/object/k",
+            Mismatch.RESOURCE_NOT_LISTED,
+        ),
         ("arn:aws-cn:s3:::b/*", "arn:aws:s3:::b/k", Mismatch.OTHER_PARTITION),
         (
             "arn:aws:kms:us-east-1:111122223333:key/a",
@@ -208,6 +221,9 @@ def test_not_action() -> None:
             "arn:aws:s3:eu-west-1:1:accesspoint/ab/object/k",
             Mismatch.RESOURCE_NOT_LISTED,
         ),
+        ("arn:aws:s3:::b/log-", "arn:aws:s3:::b/log-1", Mismatch.PREFIX_LACKS_WILDCARD),
+        ("arn:aws:s3:::b/data", "arn:aws:s3:::b/database/x", Mismatch.RESOURCE_NOT_LISTED),
+        ("arn:aws:s3:::b", "arn:aws:s3:::b-2/k", Mismatch.RESOURCE_NOT_LISTED),
         ("b/*", "arn:aws:s3:::b/k", Mismatch.NOT_AN_ARN),
         ("arn:aws:s3:::other/*", "arn:aws:s3:::b/k", Mismatch.RESOURCE_NOT_LISTED),
         ("arn:aws:s3:::b/*", "arn:aws:s3:eu-west-1:1:accesspoint/a/object/k", Mismatch.RESOURCE_NOT_LISTED),
@@ -297,6 +313,39 @@ def test_the_variable_to_blame_is_the_one_whose_value_misses() -> None:
 def test_an_unknown_variable_is_not_to_blame_for_a_pattern_that_cannot_match() -> None:
     found = resource(TAGGED, "arn:aws:s3:::c/blue/x", keys=context({}, "aws:PrincipalTag/team"))
     assert (found.element, found.truth, found.reason) == ("resource", NO, Mismatch.RESOURCE_NOT_LISTED)
+
+
+def test_a_variable_without_a_value_is_not_to_blame_for_a_pattern_that_matches_with_none() -> None:
+    found = resource(TAGGED, "arn:aws:s3:::b", keys=context())
+    assert (found.element, found.reason) == ("resource", Mismatch.OBJECT_ARN_INSTEAD_OF_BUCKET)
+    assert resource("arn:aws:s3:::b/${a}/${b}/x", "arn:aws:s3:::b/1/2/x", keys=context()).element == "variable:a"
+    either = resource("arn:aws:s3:::b/${a}/${b}/x", "arn:aws:s3:::b/1/2/x", keys=context({"a": "2"}))
+    assert (either.element, either.reason) == ("resource", Mismatch.RESOURCE_NOT_LISTED)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "asked", "reason", "expected"),
+    [
+        (["arn:aws:s3:::b", "arn:aws:s3:::b/home/*"], "arn:aws:s3:::b/k", Mismatch.RESOURCE_NOT_LISTED, None),
+        (["arn:aws:s3:::b", "arn:aws:s3:::b/home"], "arn:aws:s3:::b/home/k", Mismatch.PREFIX_LACKS_WILDCARD, 1),
+        (["arn:aws:s3:::b", "arn:aws:s3:::b/"], "arn:aws:s3:::b/k", Mismatch.PREFIX_LACKS_WILDCARD, 1),
+        (["arn:aws:s3:::b", "arn:aws:s3:::c/*"], "arn:aws:s3:::b/k", Mismatch.BUCKET_ARN_INSTEAD_OF_OBJECT, 0),
+        (["arn:aws:s3:::b", "arn:aws:s3:::b"], "arn:aws:s3:::b/k", Mismatch.BUCKET_ARN_INSTEAD_OF_OBJECT, 0),
+    ],
+)
+def test_what_another_pattern_goes_on_from_was_not_meant_to_reach_further(
+    patterns: list[str], asked: str, reason: Mismatch, expected: int | None
+) -> None:
+    found = resource(patterns, asked)
+    assert (found.reason, found.expected) == (reason, ", ".join(patterns) if expected is None else patterns[expected])
+
+
+def test_the_folders_on_the_way_are_listed_for_themselves() -> None:
+    on_the_way = condition("StringLike", ["", "home/", "home/ann/*"], context({"key": "home/bob/"}))
+    assert on_the_way.reason is Mismatch.VALUE_DIFFERS
+    assert (
+        condition("StringLike", ["", "home/"], context({"key": "home/bob/"})).reason is Mismatch.PREFIX_LACKS_WILDCARD
+    )
 
 
 @pytest.mark.parametrize(

@@ -288,6 +288,18 @@ def test_a_wrong_signature_names_the_line_that_differs(
     assert (found.element, found.expected, found.actual) == (element, expected, actual)
 
 
+def test_a_signed_header_that_was_not_sent_is_named_before_the_secret() -> None:
+    authorization = SIGNED[0][1].replace("x-amz-date", "x-amz-acl;x-amz-date")
+    headers = (("Authorization", authorization), SIGNED[1])
+    head = RequestHead("GET", "/b/k", (("Host", "s3.amazonaws.com"), *headers))
+    theirs = canonical_request(head, parse_credential(head))
+    for canonical in (theirs, theirs.replace("x-amz-acl:\n", "")):
+        found = kind("SignatureDoesNotMatch", headers=headers, canonical_request=canonical)
+        assert (found.element, found.expected, found.actual) == ("header:x-amz-acl", None, None)
+    elsewhere = kind("SignatureDoesNotMatch", headers=headers, canonical_request=theirs.replace("/b/k", "/b/x"))
+    assert elsewhere.element == "path"
+
+
 def test_without_both_canonical_requests_the_secret_is_not_blamed() -> None:
     assert kind("SignatureDoesNotMatch", headers=SIGNED).element is None
     assert kind("SignatureDoesNotMatch", canonical_request=CANONICAL).element is None

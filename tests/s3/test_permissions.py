@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -299,6 +300,26 @@ def test_key_ids_and_aliases_are_completed() -> None:
     snapshot = PolicySnapshot(kms_keys={"alias/app": KmsKeyFacts(arn=KEY)}, default_bucket=closed().default_bucket)
     resolved = only(needs(request("PUT", "/b/k", sse), snapshot, caller), "kms:GenerateDataKey")
     assert (resolved.needed, resolved.resource, resolved.kms_key) == (Truth.YES, KEY, "alias/app")
+
+
+def test_the_managed_key_of_a_new_object_is_that_of_the_caller() -> None:
+    caller = Caller(Principal(PrincipalType.USER, "arn:aws:iam::444455556666:user/u", "444455556666"), KnownBy.DECLARED)
+    of_caller = "arn:aws:kms:us-east-1:444455556666:alias/aws/s3"
+    sse = request("PUT", "/b/k", {"x-amz-server-side-encryption": "aws:kms"})
+    by_default = closed(default_encryption="aws:kms")
+    at_hand = {"alias/aws/s3": KmsKeyFacts(arn=KEY, account=ACCOUNT)}
+    for asked, snapshot in [
+        (sse, closed()),
+        (sse, replace(closed(), kms_keys=at_hand)),
+        (request("PUT", "/b/k"), by_default),
+    ]:
+        found = only(needs(asked, snapshot, caller), "kms:GenerateDataKey")
+        assert (found.needed, found.resource, found.kms_key) == (Truth.YES, of_caller, of_caller)
+        assert snapshot.kms_key(found.kms_key).account == "444455556666"
+    part = needs(request("PUT", "/b/k?partNumber=1&uploadId=u"), by_default, caller)
+    assert only(part, "kms:Decrypt").kms_key == of_caller
+    stored = with_object(ObjectFacts(sse="aws:kms", kms_key="alias/aws/s3"))
+    assert only(needs(request("GET", "/b/k"), stored, caller), "kms:Decrypt").kms_key == "alias/aws/s3"
 
 
 def test_multipart_uploads() -> None:

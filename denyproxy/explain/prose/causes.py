@@ -253,7 +253,8 @@ def _conclusion(cause: Finding) -> str:
         return f", so that condition {'held' if held else 'did not hold'}"
     if not (item.operator or "").removeprefix("ForAnyValue:").startswith(("String", "Arn", "Bool", "Ip", "NotIp")):
         return f", so that condition {'held' if held else 'did not hold'}"
-    return f", so {item.key} was {'' if held is not item.negated else 'not '}{wanted(item)}"
+    within = "in " if "IpAddress" in (item.operator or "") else ""
+    return f", so {item.key} was {'' if held is not item.negated else 'not '}{within}{wanted(item)}"
 
 
 def _continued(text: str) -> str:

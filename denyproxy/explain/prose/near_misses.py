@@ -46,12 +46,9 @@ def who_has(key: str, action: str) -> str:
     if condition_key_problem(key) is not None:
         return ", which is no condition key"
     name = key.lower()
-    if name.startswith("aws:resourcetag/") and action.startswith("s3:"):  # of a KMS key it is the key's tag
-        return f", which {_OF_BUCKET}"
     return next((f", which {clause}" for start, clause in _WHO_HAS_IT if name.startswith(start)), "")
 
 
-_OF_BUCKET = "is a tag that the bucket does not have, or that does not count: attribute-based access control is off"
 _WHO_HAS_IT = (
     ("aws:sourcearn", "only requests by AWS services have"),
     ("aws:sourceaccount", "only requests by AWS services have"),
@@ -60,11 +57,13 @@ _WHO_HAS_IT = (
     ("aws:sourcevpc", "only requests through a VPC endpoint have"),
     ("aws:vpc", "only requests through a VPC endpoint have"),
     ("aws:sourceip", "requests through a VPC endpoint never have"),
+    ("aws:sourceidentity", "only sessions of roles have that were assumed with one"),
     ("aws:username", "only IAM users have"),
     ("aws:principalorg", "only callers of an organization's accounts have"),
     ("aws:principaltag/", "is a tag that the caller does not have"),
+    ("aws:resourcetag/", "only a resource with that tag has (a bucket only once ABAC is enabled for it)"),
+    ("s3:buckettag/", "only a bucket with that tag has, once ABAC is enabled for it"),
     ("s3:existingobjecttag/", "is a tag that the object does not have"),
-    ("s3:buckettag/", _OF_BUCKET),
     ("s3:dataaccesspoint", "only requests through an access point have"),
     ("s3:accesspointnetworkorigin", "only requests through an access point have"),
 )
@@ -146,7 +145,10 @@ def _path(item: ElementEvidence) -> str:
 
 
 def _condition(item: ElementEvidence) -> str:
-    return f"its condition ({condition_written(item)}) does not hold: {tested_key(item)} is {quoted(item.actual)}"
+    put_in = "".join(f", and {key} is {quoted(value)}" for key, value in item.variables)
+    return (
+        f"its condition ({condition_written(item)}) does not hold: {tested_key(item)} is {quoted(item.actual)}{put_in}"
+    )
 
 
 def _name(item: ElementEvidence) -> str:
@@ -246,6 +248,10 @@ _PHRASES: Mapping[Mismatch, Phrase] = {
     Mismatch.ALIAS_INSTEAD_OF_KEY: lambda item: (
         f"its Resource ({short(item.expected)}) is an alias, and the use of a key is authorized on the key, "
         f"{item.actual}"
+    ),
+    Mismatch.OBJECT_SEGMENT_MISSING: lambda item: (
+        f"its {_name(item)} ({short(item.expected)}) lacks /object/ after the name of the access point, as "
+        f"{item.actual} has it"
     ),
     Mismatch.PREFIX_LACKS_WILDCARD: _wildcard_needed,
     Mismatch.WILDCARD_IN_EXACT_OPERATOR: lambda item: (

@@ -89,11 +89,23 @@ def _on_cause(cause: Finding, caller: Caller) -> Iterator[str]:
         and is_of_account(caller.principal)
     ):
         yield "Caller and resource are of different accounts: the policies of both have to allow it."
+    if fact_of(cause.element or "").lower() == _CONTEXT_ARN and _is_bucket(cause.actual):
+        yield (
+            "With an S3 Bucket Key, the encryption context has the ARN of the bucket in place of that of the object, "
+            "so that a policy cannot tell the bucket's objects apart by it."
+        )
     if cause.layer == "presigned-expired" and caller.temporary is Truth.YES:
         yield (
             "The URL ended by its own lifetime. It was signed with temporary credentials, so that it could not have "
             "outlived their session either (S3 then says ExpiredToken)."
         )
+
+
+_CONTEXT_ARN = "kms:encryptioncontext:aws:s3:arn"
+
+
+def _is_bucket(arn: str | None) -> bool:
+    return arn is not None and "/" not in arn
 
 
 def _on_addresses(cause: Finding) -> Iterator[str]:
@@ -189,8 +201,10 @@ _HIDDEN_CALLS: Mapping[str, str] = {
     "ListObjects": _LISTING,
     "ListObjectsV2": _LISTING,
     "CreateMultipartUpload": "SDKs send CreateMultipartUpload for large uploads; it needs s3:PutObject.",
-    "HeadObject": "SDKs send HeadObject before a download or for exists(); it needs s3:GetObject, and s3:ListBucket "
-    "to tell a missing key from a forbidden one.",
+    "HeadBucket": "Tools send HeadBucket to see whether a bucket exists; it needs s3:ListBucket, with which the keys "
+    "can be listed as well.",
+    "HeadObject": "SDKs send HeadObject before a download or for exists(); it needs s3:GetObject (of a version "
+    "s3:GetObjectVersion), and s3:ListBucket to tell a missing key from a forbidden one.",
     "ListMultipartUploads": "Some tools look for unfinished uploads first; that is s3:ListBucketMultipartUploads.",
 }
 

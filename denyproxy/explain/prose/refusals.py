@@ -90,18 +90,23 @@ def _signature(finding: Finding) -> str:
         return ": S3 calculated it over the very request that the client sent, so the secret access key is wrong"
     if finding.element is None:
         return ": the secret access key is wrong, or the request was changed after it was signed"
+    if finding.element.startswith("header:") and finding.expected is None:
+        return f": the request does not have {_name(finding)}, which its signature covers"
     return f": the request that reached S3 differs from the signed one in its {_line(finding)}"
 
 
-def signed_part(element: str | None) -> str:
-    """`header content-type`: a line of the canonical request."""
-    kind, _, name = (element or "request").partition(":")
-    return f"{'query parameter' if kind == 'query' else kind} {name}".rstrip()
+def line_in_words(element: str) -> str:
+    """`header range` of `header:range`; what a request has one of (its path) as it is."""
+    kind, _, name = element.partition(":")
+    return f"{_LINES.get(kind, kind)} {name}" if name else element
+
+
+_LINES = {"query": "query parameter"}
 
 
 def _line(finding: Finding) -> str:
     """The line of the canonical request, with both sides where they are known."""
-    line = signed_part(finding.element)
+    line = line_in_words(finding.element or "request")
     if finding.expected is None or finding.actual is None:
         return line
     return f'{line} (signed as "{short(finding.expected, 120)}", received as "{short(finding.actual, 120)}")'
@@ -244,7 +249,7 @@ _BY_PROXY: Mapping[str, Callable[[Finding], str]] = {
     "signature-mismatch": lambda f: (
         "The request signature does not match: "
         + (
-            f"its {signed_part(f.element)} is not what was signed"
+            f"its {line_in_words(f.element)} is not what was signed"
             if f.element
             else "either the secret access key is not the one in denyproxy's table, or the request was changed since"
         )

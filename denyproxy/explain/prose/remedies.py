@@ -156,6 +156,11 @@ def limited(limits: Mapping[str, str | None]) -> str:
     return f" {' and '.join(found)}" if found else ""
 
 
+def for_all_sessions(keys: Sequence[str]) -> str:
+    """A policy that was to tell the sessions of a role apart, and now cannot."""
+    return f" (for all sessions of the role: {listed(keys)} does not limit it)"
+
+
 def freed_whole(resources: Sequence[str]) -> str:
     """The Deny cannot be narrowed to a resource."""
     return f" (all of it: no statement can leave out {listed(resources)} alone)"

@@ -9,6 +9,7 @@ from denyproxy.explain.prose.near_misses import place
 from denyproxy.explain.prose.remedies import listed, shown
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.context import RequestContext
+from denyproxy.iam.principal import PrincipalType
 from denyproxy.iam.truth import Truth
 
 
@@ -51,14 +52,19 @@ def field_pattern(name: str, tag: str, condition: Condition, statement: str, *, 
 
 _CREATE_IN = "create the bucket in a region that {statement} lets through ({operator} {values}), such as {value}"
 
+_GET_TOKEN = "(aws sts get-session-token --serial-number ... --token-code ...)"
+_ASSUME = "(aws sts assume-role --serial-number ... --token-code ...)"
+_SHORTLY = "not long before the request"
+
 _SURROUNDINGS: Mapping[str, str] = {
     "aws:securetransport": "send the request over TLS: use an https:// endpoint",
     "s3:tlsversion": "connect with TLS {value} or later",
-    "aws:multifactorauthpresent": "use session credentials that were obtained with MFA "
-    "(aws sts get-session-token --serial-number ... --token-code ...)",
-    "aws:multifactorauthage": "sign in with MFA again (aws sts get-session-token --serial-number ... --token-code ...)",
+    "aws:multifactorauthpresent": f"use session credentials that were obtained with MFA {_GET_TOKEN}",
+    "aws:multifactorauthage": f"sign in with MFA {_GET_TOKEN} {_SHORTLY}",
     "aws:tokenissuetime": "get new session credentials: those issued before {value} are revoked",
     "aws:calledvia": "have {any} make the request on the caller's behalf",
+    "aws:sourceidentity": "assume the role with the source identity of whoever acts (aws sts assume-role "
+    "--source-identity ...), as {statement} demands",
     "ec2:roledelivery": "get the instance's credentials from its metadata service by IMDSv2 (with a session token)",
     "aws:sourcevpce": "send the request through the VPC endpoint {any}",
     "aws:sourcevpc": "send the request from the VPC {any}, through its endpoint for S3",
@@ -83,12 +89,19 @@ _SURROUNDINGS: Mapping[str, str] = {
 }
 """Condition key or family (lower case) -> what gives it another value."""
 
-_ASSUME = "(aws sts assume-role --serial-number ... --token-code ...)"
-_OF_ROLES: Mapping[str, str] = {
-    "aws:multifactorauthpresent": f"assume the role with MFA {_ASSUME}, which AWS does for no instance or function",
-    "aws:multifactorauthage": f"assume the role with MFA again {_ASSUME}",
+_WITHOUT_MFA = f"sign as a user with MFA {_GET_TOKEN} or as a role {_ASSUME}: GetFederationToken takes no MFA"
+_MFA: Mapping[PrincipalType, Mapping[str, str]] = {
+    PrincipalType.ROLE_SESSION: {
+        "aws:multifactorauthpresent": f"assume the role with MFA {_ASSUME}, which AWS does for no instance or function",
+        "aws:multifactorauthage": f"assume the role with MFA {_ASSUME} {_SHORTLY}",
+    },
+    PrincipalType.FEDERATED: {
+        "aws:multifactorauthpresent": _WITHOUT_MFA,
+        "aws:multifactorauthage": _WITHOUT_MFA,
+    },
 }
-"""The same, for sessions of roles: with their credentials nobody can get a session token."""
+"""The same, for sessions, with whose credentials nobody can get a session token.
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_sts-comparison.html"""
 
 _AUTH = {
     "REST-HEADER": "an Authorization header instead of a presigned URL",
@@ -97,13 +110,12 @@ _AUTH = {
 
 
 def surroundings_change(
-    condition: Condition, value: str | None, statement: str, endpoint: str | None = None, *, of_role: bool = False
+    condition: Condition, value: str | None, statement: str, caller: PrincipalType, endpoint: str | None = None
 ) -> str:
-    """What gives a condition key another value. `endpoint`: the VPC endpoint that then must not be used. `of_role`: the
-    caller is a role's session."""
+    """What gives a condition key another value. `endpoint`: the VPC endpoint that then must not be used."""
     key = condition.lower_key
     family, _, member = condition.key.partition("/")
-    template = (_OF_ROLES.get(key) if of_role else None) or _SURROUNDINGS.get(key) or _SURROUNDINGS[family.lower()]
+    template = _MFA.get(caller, {}).get(key) or _SURROUNDINGS.get(key) or _SURROUNDINGS[family.lower()]
     listed_there = _is_listed(condition, value)
     named = condition.values
     if key == "aws:sourceip" and listed_there and not is_private(value or ""):
@@ -130,19 +142,22 @@ def either(choices: Sequence[str]) -> str:
     return f"{', or '.join(dict.fromkeys(choices))}: either is enough"
 
 
-_ABAC = "attribute-based access control (PutBucketAbac)"
-AND_ENABLE_ABAC = f", and enable {_ABAC} on it: without, its tags do not count"
+_ONLY_WITH_ABAC = "S3 evaluates the tags of a bucket only then"
 
 
-def enable_abac(tag: str, value: str | None, statement: str) -> str:
-    """A bucket that is tagged as demanded, to no avail."""
-    return (
-        f"enable {_ABAC} on the bucket: it is tagged {tag} = {shown(value)}, as {place(statement)} demands, but until "
-        "then its tags do not count; from then on they do in all policies, and PutBucketTagging no longer sets them"
-    )
+def with_abac(words: str, tag: str, value: str | None, *, tagged: bool) -> str:
+    """The same for a bucket whose tags do not count yet."""
+    if tagged:
+        return f"enable ABAC for the bucket (PutBucketAbac), which is tagged {tag} = {shown(value)}: {_ONLY_WITH_ABAC}"
+    return f"{words}, and enable ABAC for it (PutBucketAbac): {_ONLY_WITH_ABAC}"
 
 
 ATTESTED = "a tag attests something: whether it would be true of this one is not known here"
+ENABLED = "what else the tags of the bucket then allow or deny is not known here"
+REPLACES_DEFAULT = " (it takes the place of how the bucket encrypts by default, which is not known here)"
+SOURCE_IDENTITY = (
+    "whether that one fits, and whether the role's trust policy allows sts:SetSourceIdentity, is not known"
+)
 ACCESS_POINT = "whether there is such an access point, and whether its policy allows the caller, is not known"
 CALLING_SERVICE = "the service that makes the request"
 CONFIGURED = "whether the service can be configured to do so is not known"

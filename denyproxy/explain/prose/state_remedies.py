@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from denyproxy.explain.prose.refusals import signed_part
+from denyproxy.explain.prose.refusals import line_in_words
 from denyproxy.explain.prose.remedies import listed, shown
 
 SIGN = "sign the request with the credentials of someone who is allowed: it was sent without any"
 SIGNER = "who would sign, and whether that one is allowed, is not known"
 CLOCK = "set the clock of the machine that signs (NTP): S3 accepts 15 minutes of difference"
-EXPIRED = (
-    "make a new presigned URL when it is needed, or with a longer X-Amz-Expires (at most 604800 seconds; with session "
-    "credentials it ends when they do)"
-)
-EXPIRED_V2 = (
-    "make a new presigned URL when it is needed, or with a later Expires (with session credentials it ends when they "
-    "do)"
-)
+_NEW_URL = "make a new presigned URL when it is needed, or with a"
+_SESSION_ENDS = "with session credentials it ends when they do"
+EXPIRED = f"{_NEW_URL} longer X-Amz-Expires (at most 604800 seconds; {_SESSION_ENDS})"
+EXPIRED_V2 = f"{_NEW_URL} later Expires ({_SESSION_ENDS})"
 ACCESS_KEY = "use an access key that exists and is active, of this partition, and with its session token if it has one"
 KEY_IN_TABLE = (
     "use an access key of denyproxy's table, or have this one added to it (resign.credentials; `denyproxy credentials "
@@ -44,7 +40,7 @@ REQUESTER_PAYS_PRESIGNED = (
     "sign a new URL with x-amz-request-payer=requester in its query, and so agree to pay for the request"
 )
 REQUESTER_PAYS_ANONYMOUS = "sign the request, and send x-amz-request-payer: requester: nobody pays for anonymous ones"
-ARCHIVED = "restore the object (RestoreObject, s3:RestoreObject) and read it once the copy is there"
+ARCHIVED = "restore the object (RestoreObject, which needs s3:RestoreObject) and read it once the copy is there"
 NOT_ARCHIVED = "read the object as it is: only what is archived is restored"
 LEGAL_HOLD = "lift the legal hold of the version (PutObjectLegalHold, s3:PutObjectLegalHold), if it is no longer needed"
 GOVERNANCE = (
@@ -63,8 +59,14 @@ PRIVATE_ACL = (
     "send a private ACL (x-amz-acl: private), or do not make this call: Block Public Access refuses a public one"
 )
 PUBLIC_ACL = "leave out the public ACL: Block Public Access refuses it"
-PUBLIC_POLICY = "put a policy that is not public: name principals, or fix them by conditions such as aws:PrincipalOrgID"
-IGNORED_ACL = "grant the access in the bucket policy to named principals rather than in an ACL to a public group"
+PUBLIC_POLICY = (
+    "put a policy that is not public: name principals, or limit them by a condition such as aws:PrincipalOrgID, to "
+    "values without wildcards"
+)
+IGNORED_ACL = (
+    "have the request signed, and grant the access to whoever signs it in the bucket policy, rather than to a public "
+    "group in an ACL"
+)
 ENFORCE_OWNERSHIP = (
     "set Object Ownership to BucketOwnerEnforced: the bucket owner then owns all objects, and ACLs no longer count"
 )
@@ -91,7 +93,9 @@ def leave_out(headers: Sequence[str], action: str) -> str:
 
 
 def unsigned_headers(names: Sequence[str]) -> str:
-    """Headers that the signature does not cover."""
+    """Headers that the signature does not cover. No request is without a Host."""
+    if "host" in names:
+        return "name host in the SignedHeaders of the signature, and in a presigned URL do not encode that list twice"
     it = "it" if len(names) == 1 else "them"
     return f"do not send {listed(names, 10)}, or name {it} in the SignedHeaders of the signature"
 
@@ -102,7 +106,12 @@ def signature(element: str | None) -> str:
         return "use the secret access key that belongs to the access key id"
     if element is None:
         return "sign the request as it is sent, with the secret access key that belongs to the access key id"
-    return f"sign the request as it is sent: its {signed_part(element)} is not what was signed"
+    return f"sign the request as it is sent: its {line_in_words(element)} is not what was signed"
+
+
+def absent_header(name: str) -> str:
+    """A header that the signature covers, and that was not sent."""
+    return f"send {name} as it was signed, or sign the request without it"
 
 
 def signature_in_table(element: str | None) -> str:
@@ -135,12 +144,12 @@ def switch_off(setting: str) -> str:
     return f"only if the bucket is meant to be public: set {setting} to false in S3 Block Public Access"
 
 
-def restricted(account: str | None, policy: str) -> str:
-    """RestrictPublicBuckets. What makes a policy public is not always a `*`."""
-    whom = f"account {account}" if account is not None else "the principals that are meant"
+def restricted(arn: str | None, policy: str) -> str:
+    """RestrictPublicBuckets. What makes a policy public is not always a `*`, nor the statement that allows this."""
+    caller = f" ({arn} in one that is to allow this request)" if arn is not None else ""
     return (
-        f"in each statement of the {policy} that allows everyone, name {whom} as its Principal instead, so that the "
-        "policy is no longer public and RestrictPublicBuckets no longer applies"
+        f"in each statement of the {policy} that allows everyone, name those who are meant as its Principal "
+        f"instead{caller}, so that the policy is no longer public and RestrictPublicBuckets no longer applies"
     )
 
 
@@ -161,7 +170,7 @@ def from_vpc(vpc: str | None) -> str:
 MISSING_KEY = "take the 403 for a 404, or send the right key: the key is missing, and reading what exists is allowed"
 MISSING_KEY_PUBLIC = f"{MISSING_KEY}; do not make the listing of the bucket public"
 STAYS_MISSING = "the key is missing, so that there is nothing to allow"
-UNSIGNED = "send the request unsigned (--no-sign-request): the object is public, for anonymous callers"
+UNSIGNED = "send the request unsigned (--no-sign-request): what it asks for is public, for anonymous callers"
 NOT_KNOWN_WHICH = "which resource it is, is not known"
 MANAGED_KEY = (
     "encrypt the object with a customer managed key, and allow the other account in its key policy: nobody can allow "

@@ -105,7 +105,9 @@ def _pinned(condition: Condition, context: RequestContext) -> tuple[str, str, st
         return "Null", condition.key, "true"
     if not isinstance(values, tuple) or len(values) != 1 or condition.lower_key in _DATES or condition.name is None:
         return None
-    return _PINNED_BY.get(condition.name.stem, "StringEquals"), condition.key, values[0]
+    # Of a key that can have several values, AWS does not say what an operator without one of these means.
+    each = "ForAllValues:" if condition.name.every else "ForAnyValue:" if condition.name.some else ""
+    return f"{each}{_PINNED_BY.get(condition.name.stem, 'StringEquals')}", condition.key, values[0]
 
 
 _OF_SESSIONS = ("aws:principaltag/", "aws:userid", "aws:sourceidentity", "cognito-identity.amazonaws.com:")

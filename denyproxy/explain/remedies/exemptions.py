@@ -31,6 +31,7 @@ from denyproxy.explain.remedies.places import (
     document_path,
     endpoint_of,
     is_aws_managed,
+    is_of_source,
     is_quarantine,
     naming_of,
     policy_in_words,
@@ -59,8 +60,9 @@ _CREATES = "s3:ObjectCreationOperation"
 def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
     """The ways to let through what one Deny statement denies, the narrowest first."""
     finding = findings[0]
-    path = document_path(finding)
-    if path is None or finding.evidence is None:
+    path = document_path(finding, case)
+    elsewhere = is_of_source(finding, case)
+    if (path is None and not elsewhere) or finding.evidence is None:
         return []
     owner, policy = PLACES[finding.layer].owner, policy_in_words(finding, case)
     if is_aws_managed(finding.policy):
@@ -95,9 +97,11 @@ def exemptions(findings: Sequence[Finding], case: Case) -> list[Part]:
         owner,
         target(finding, case),
         words,
-        replacing_statement(path, statement, lessened.statements),
+        replacing_statement(path, statement, lessened.statements) if path is not None else None,
         exact and lessened.exact,
     )
+    if path is None:
+        return [narrowest]
     return [narrowest, *_slips(finding, path, statement, case), *condition_slips(finding, case)]
 
 
@@ -116,6 +120,12 @@ def _who_may_change_it(finding: Finding, case: Case) -> str:
     named = principal is not None and all(entry.kind != "everyone" for entry in principal.entries)
     shut = denied and there and (statement.not_principal or not named)
     return closed_too(_PUTS_POLICY, account) if shut else ""
+
+
+def by_root(finding: Finding, actions: Sequence[str], case: Case) -> str:
+    """A reminder of who is left where a bucket policy denies its own change."""
+    denied = finding.layer == "bucket-policy" and any(action.lower() in ROOT_KEEPS for action in actions)
+    return root_may(case.caller.principal.account) if denied else ""
 
 
 def _limits(unless: Sequence[Condition]) -> Iterator[tuple[str, str | None]]:
@@ -223,8 +233,12 @@ def _principal_for_source(finding: Finding, statement: Json, case: Case) -> tupl
 
 
 def _vacuous(finding: Finding) -> Iterator[str]:
-    """Keys that a ForAllValues tests though the request does not have them."""
+    """Keys that a ForAllValues tests though the request does not have them. What a Deny with other conditions asks not
+    to be so, it makes an exception of: for a request without the key it is meant to apply."""
     assert finding.evidence is not None
+    among_others = len(finding.evidence.statement.conditions) > 1
     for condition, tested in conditions(finding.evidence):
+        if condition.negated and among_others:
+            continue
         if condition.name is not None and condition.name.every and tested.reason is Mismatch.KEY_ABSENT:
             yield condition.key

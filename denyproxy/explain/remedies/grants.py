@@ -39,6 +39,7 @@ from denyproxy.explain.remedies.places import (
     document_path,
     holder,
     is_aws_managed,
+    is_of_source,
     is_shared,
     naming_of,
     policy_in_words,
@@ -50,6 +51,7 @@ from denyproxy.explain.remedies.repairs import repairs
 from denyproxy.explain.remedies.requests import without_headers
 from denyproxy.explain.remedies.scopes import principal_element, resource_of, says_only, scope_of
 from denyproxy.explain.remedies.signing import signing_may_do, unsigned
+from denyproxy.explain.remedies.slips import with_wildcard
 from denyproxy.explain.remedies.statements import Json, allow, merged
 from denyproxy.explain.verdict import is_unloaded
 from denyproxy.iam.mismatch import Mismatch
@@ -89,8 +91,9 @@ def grants(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> lis
 def _addition(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> Part | None:
     """A statement of its own."""
     finding = findings[0]
-    path, listing = _place_of_addition(finding)
-    new = path is None
+    path, listing = _place_of_addition(finding, case)
+    elsewhere = is_of_source(finding, case)
+    new = path is None and not elsewhere
     scope, exact = scope_of(findings, case, own=new and finding.layer in _LISTS)
     carried, principal = carried_conditions(finding), case.caller.principal
     sourced = of_the_service(finding, principal, carried.block)
@@ -104,7 +107,7 @@ def _addition(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> 
     anonymous = principal.type is PrincipalType.ANONYMOUS
     resources = list(map(resource_of, findings))
     named = naming_of(finding) != "none" and not (new and finding.layer in _LISTS)
-    if path is None and listing is None:
+    if path is None and listing is None and not elsewhere:
         if finding.policy is None:
             return None
         words = other_policy(policy_in_words(finding, case), "allows it too")
@@ -135,7 +138,7 @@ def _addition(findings: Sequence[Finding], case: Case, *, missing_key: bool) -> 
             _add_policy(draft, listing, statement)
 
     refused = BLOCKED_POLICY if finding.layer == "bucket-policy" and anonymous and _blocks_public(case) else ""
-    return Part(PLACES[finding.layer].owner, where, words, edit, exact, open=refused)
+    return Part(PLACES[finding.layer].owner, where, words, None if elsewhere else edit, exact, open=refused)
 
 
 def _tests_prefix(limits: Block) -> bool:
@@ -149,11 +152,11 @@ def _blocks_public(case: Case) -> bool:
     return effective("BlockPublicPolicy", places) is Truth.YES
 
 
-def _place_of_addition(finding: Finding) -> tuple[Path | None, Path | None]:
+def _place_of_addition(finding: Finding, case: Case) -> tuple[Path | None, Path | None]:
     """The document that a statement is added to; or the list that a new policy is added to, where there is no
     document, others have the same one, or it is AWS's own. Neither: there can be no other (a boundary), or the levels
     of the organization are not known."""
-    path = document_path(finding)
+    path = document_path(finding, case)
     if path is not None and not is_aws_managed(finding.policy) and not is_shared(finding):
         return path, None
     listing = _LISTS.get(finding.layer)
@@ -202,7 +205,7 @@ def _add_policy(draft: Draft, listing: Path, statement: Json) -> None:
 
 
 def _extension(finding: Finding, case: Case) -> Part | None:
-    path, evidence = document_path(finding), finding.evidence
+    path, evidence = document_path(finding, case), finding.evidence
     if path is None or evidence is None or is_aws_managed(finding.policy) or is_shared(finding):
         return None
     if finding.authorization is not None and is_on_unknown(finding.authorization.requirement):
@@ -259,7 +262,7 @@ def _wider(finding: Finding, policy: str | None) -> str:
     if item.reason is Mismatch.BUCKET_ARN_INSTEAD_OF_OBJECT:
         return wider("Resource", objects_of(first), label, policy)
     if item.part == "resource" and item.reason is Mismatch.PREFIX_LACKS_WILDCARD:
-        return wider("Resource", f"{first}*", label, policy)
+        return wider("Resource", with_wildcard(item) or f"{first}*", label, policy)
     return ""
 
 

@@ -70,15 +70,25 @@ def naming_of(finding: Finding) -> Literal["element", "condition", "none"]:
     return "condition" if is_shared(finding) else PLACES[finding.layer].naming
 
 
-def document_path(finding: Finding) -> Path | None:
+def is_of_source(finding: Finding, case: Case) -> bool:
+    """Is it the policy of the bucket that a copy reads from? A scenario has that of the request's own bucket alone."""
+    if finding.layer != "bucket-policy" or finding.authorization is None:
+        return False
+    requirement = finding.authorization.requirement
+    return requirement.source and requirement.bucket != case.request.bucket
+
+
+def document_path(finding: Finding, case: Case) -> Path | None:
     """Where the document of a finding's policy stands; where it would stand, for layers with one policy. None: in a
-    list, and none of the list is meant."""
+    list, and none of the list is meant; or not in the scenario."""
     layer, policy = finding.layer, finding.policy
     assert finding.authorization is not None
     policies = finding.authorization.policies
     match layer:
         case "permissions-boundary":
             return ("policies", "permissions_boundary", "document") if policy is not None else None
+        case "bucket-policy" if is_of_source(finding, case):
+            return None
         case "access-point-policy":
             return ("policies", "access_point", "policy")
         case "identity" | "session-policy":
@@ -164,6 +174,8 @@ def policy_in_words(finding: Finding, case: Case) -> str:
         case "scp" | "rcp":
             kind = "service" if finding.layer == "scp" else "resource"
             return f"the {kind} control policy {name or ''}".rstrip()
+        case "bucket-policy" if is_of_source(finding, case):
+            return f"the {target(finding, case)}"
         case "bucket-policy":
             return "the bucket policy"
         case "access-point-policy":

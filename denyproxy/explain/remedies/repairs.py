@@ -30,7 +30,7 @@ from denyproxy.iam.wildcard import SEPARATORS, glob
 
 def repairs(finding: Finding, case: Case) -> Iterator[Part]:
     """The correction of the one element that fails by a slip."""
-    path, evidence = document_path(finding), finding.evidence
+    path, evidence = document_path(finding, case), finding.evidence
     if path is None or evidence is None or len(evidence.failing) != 1 or is_aws_managed(finding.policy):
         return
     item = evidence.failing[0]
@@ -96,6 +96,11 @@ def _colon(item: ElementEvidence, finding: Finding, case: Case) -> str | None:
     return _fitting(head + tail.replace(":", "/"), finding)
 
 
+def _object_segment(item: ElementEvidence, finding: Finding, case: Case) -> str | None:
+    head, found, rest = item.expected.partition(":accesspoint/")
+    return _fitting(f"{head}{found}{rest.replace('/', '/object/', 1)}", finding)
+
+
 def _partition(item: ElementEvidence, finding: Finding, case: Case) -> str | None:
     if item.part != "resource":
         return None
@@ -138,6 +143,7 @@ _CORRECTED: dict[Mismatch, _Correction] = {
     Mismatch.CASE_DIFFERS: _case,
     Mismatch.COLON_FOR_SLASH: _colon,
     Mismatch.LOCATED_BUCKET_ARN: _unlocated,
+    Mismatch.OBJECT_SEGMENT_MISSING: _object_segment,
     Mismatch.OTHER_PARTITION: _partition,
     Mismatch.API_NAME_INSTEAD_OF_ACTION: _action,
     Mismatch.DELETED_PRINCIPAL: _made_again,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import quote, urlencode
 
@@ -10,27 +10,27 @@ from denyproxy.explain.case import Case
 from denyproxy.explain.finding import Finding
 from denyproxy.explain.prose.remedies import caller_in_words, label
 from denyproxy.explain.prose.request_remedies import (
-    AND_ENABLE_ABAC,
     CALLING_SERVICE,
     CONFIGURED,
+    ENABLED,
     PATTERN,
+    REPLACES_DEFAULT,
     VALUE,
     either,
-    enable_abac,
     field_changes,
     field_pattern,
     of_folder,
     surroundings_change,
+    with_abac,
     with_partner,
 )
-from denyproxy.explain.prose.state_remedies import leave_out
+from denyproxy.explain.prose.state_remedies import SIGNER, leave_out
 from denyproxy.explain.remedies.fields import REQUEST_TAG, TAG_KEYS, TAGGING, Field, field_of
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import endpoint_of
 from denyproxy.explain.remedies.sending import OF_SSE_C, SSE, SSE_C, SSE_KEY, Sent, is_presigned, sending
 from denyproxy.explain.remedies.surroundings import (
     OF_CREDENTIALS,
-    TAGS_OF_BUCKET,
     WITHOUT_ENDPOINT,
     Surrounding,
     can_be,
@@ -39,7 +39,7 @@ from denyproxy.explain.remedies.surroundings import (
 from denyproxy.explain.remedies.turning import accepted, conditions, turning_values
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.principal import Principal, PrincipalType, is_service_linked
-from denyproxy.iam.truth import Truth, Unknown
+from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
 from denyproxy.s3.caller_side import is_of_account
 from denyproxy.s3.condition_keys import keys_of_action
 from denyproxy.sigv4.wire import parse_query
@@ -48,9 +48,11 @@ _GRANTS = ("read", "write", "read-acp", "write-acp", "full-control")
 _NEEDING = {
     "s3:putobjectacl": ("x-amz-acl", *(f"x-amz-grant-{name}" for name in _GRANTS)),
     "s3:putobjecttagging": ("x-amz-tagging",),
+    "s3:bypassgovernanceretention": ("x-amz-bypass-governance-retention",),
 }
-"""Action (lower case) -> headers on account of which a new object needs it."""
+"""Action (lower case) -> headers on account of which the request needs it."""
 VIA_SERVICE = "aws:ViaAWSService"
+_DELETES = frozenset({"DeleteObject", "DeleteObjects"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ class _Change:
     around: list[_Around] = field(default_factory=list)
     instead: list[_Around] = field(default_factory=list)
     """What of the surroundings would do as well."""
+    caveat: str = ""
+    """What the fields do besides."""
     patterns: list[tuple[Field, Condition]] = field(default_factory=list)
     """Fields that a policy asks for by a pattern, so that no value can be named."""
     folder: str | None = None
@@ -139,16 +143,22 @@ def _for_deny(finding: Finding, case: Case) -> _Change | None:
         change = _Change()
         if _turn(change, condition, finding, case):
             changes.append(change)
-    best = min(changes, key=_far, default=None)
+    best = min(changes, key=lambda change: _far(change, finding), default=None)
     if best is not None and best.around and best.around[0].row.owner == "caller":
         others = (change for change in changes if change is not best and not (change.fields or change.patterns))
         best.instead = [around for change in others for around in change.around if around.row.owner == "caller"]
     return best
 
 
-def _far(change: _Change) -> tuple[bool, bool, bool]:
+def _far(change: _Change, finding: Finding) -> tuple[bool, bool, bool]:
     """Sort key: what is nearest at hand first."""
-    return (not change.fields, not change.patterns, not all(item.row.within_reach for item in change.around))
+    return (not change.fields, not change.patterns, not all(_in_reach(item, finding) for item in change.around))
+
+
+def _in_reach(item: _Around, finding: Finding) -> bool:
+    evidence = finding.evidence
+    among_others = finding.effect == "explicit" and evidence is not None and len(evidence.statement.conditions) > 1
+    return item.row.within_reach and not (item.row.excepts and among_others)
 
 
 def _for_allow(finding: Finding, case: Case) -> _Change | None:
@@ -201,7 +211,15 @@ def _turn_field(change: _Change, wanted: Field, condition: Condition, finding: F
     if drawn and case.request.header(wanted.name) is None:
         return False
     others = wanted.values or (_own_key(case) if wanted.name == SSE_KEY else ())
-    for value in turning_values(finding, condition, others, absent=wanted.removable, rough=drawn):
+    turning: Iterable[str | None] = turning_values(finding, condition, others, absent=wanted.removable, rough=drawn)
+    if wanted.name == SSE:
+        own, turning = case.snapshot.bucket(case.request.bucket or "").default_encryption, list(turning)
+        if isinstance(own, str):
+            # Any other takes the place of how the bucket encrypts by default.
+            turning.sort(key=lambda value: value != own)
+        several = None not in turning and sum(_is_taken(wanted, value or "") for value in turning) > 1
+        change.caveat = REPLACES_DEFAULT if several and own is UNKNOWN else ""
+    for value in turning:
         if wanted.written is not None and value is not None:
             value = wanted.written(value, case.request)
             if value is None:
@@ -219,7 +237,9 @@ def _turn_field(change: _Change, wanted: Field, condition: Condition, finding: F
             key = _key_to_name(finding, case, value)
             change.fields |= {} if key is None else {SSE_KEY: (Field(SSE_KEY, wanted.operations), key)}
         return True
-    if wanted.only is None and not drawn and condition.values and _has_fitting(wanted, condition, finding):
+    # A listing of everything may ask for less.
+    choosable = wanted.only is None or (wanted.query and not case.request.parameter(wanted.name))
+    if choosable and not drawn and condition.values and _has_fitting(wanted, condition, finding):
         change.patterns.append((wanted, condition))
         return True
     return False
@@ -296,18 +316,17 @@ def _with_tag(sent: Sequence[tuple[str, str]], tag: str, value: str | None) -> s
 
 
 def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None:
+    fields = {wanted.name: value for wanted, value in change.fields.values()}
+    query = frozenset(wanted.name for wanted, _ in change.fields.values() if wanted.query)
     if change.patterns:
-        named, condition = change.patterns[0]
-        tag = condition.key.partition("/")[2] if condition.lower_key.startswith(REQUEST_TAG) else ""
-        words = field_pattern(named.name, tag, condition, label(finding), denies=finding.effect == "explicit")
-        part = Part("caller", "the request", words, open=PATTERN)
+        told = [_pattern_words(named, condition, finding) for named, condition in change.patterns]
+        told += [_field_words(fields, query, case)] if fields else []
+        part = Part("caller", "the request", " and ".join(dict.fromkeys(told)), open=PATTERN)
         return Compliance(part, within_reach=True)
     if not change.fields and not change.around:
         return None
-    fields = {wanted.name: value for wanted, value in change.fields.values()}
-    query = frozenset(wanted.name for wanted, _ in change.fields.values() if wanted.query)
     assumed: dict[str, str | None] = {}
-    words_of = [_field_words(fields, query, case)] if fields else []
+    words_of = [_field_words(fields, query, case) + change.caveat] if fields else []
     alone = _without_partner(change, case)
     words_of[:1] = [of_folder(words_of[0], change.folder)] if change.folder is not None else words_of[:1]
     words_of[:1] = [with_partner(words_of[0], alone)] if alone else words_of[:1]
@@ -316,7 +335,6 @@ def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None
     for item in change.around:
         assumed |= {**item.row.also, item.condition.lower_key: item.value}
         assumed |= dict.fromkeys(item.row.equal, item.value)
-        assumed |= _unseen_tags(item, case)
     endpoint = endpoint_of(context) if "aws:sourceip" in assumed else None
     if endpoint is not None and assumed["aws:sourceip"] is not None:
         assumed |= WITHOUT_ENDPOINT
@@ -330,7 +348,6 @@ def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None
     if change.instead:
         words = either([words, *(_around_words(item, finding, case, endpoint) for item in change.instead)])
     attests = any(row.attests for row in rows)
-    unseen = any(_unseen_tags(item, case) for item in change.around)
     part = Part(
         owner=owner,
         target="the request" if owner == "caller" else "tags",
@@ -339,10 +356,10 @@ def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None
         exact=not attests,
         assumed=assumed,
         sends=fields,
-        open=VALUE if alone else "" if unseen else next((row.open for row in rows if row.open), ""),
+        open=VALUE if alone else next(filter(None, (_open(item, case) for item in change.around)), ""),
     )
     reach = [change.around, *([item] for item in change.instead)]
-    within_reach = any(all(item.row.within_reach for item in items) for items in reach)
+    within_reach = any(all(_in_reach(item, finding) for item in items) for items in reach)
     # It asks for less, so that an Allow for all that was asked may be what is wanted.
     within_reach = within_reach and (change.folder is None or finding.effect == "explicit")
     return Compliance(part, within_reach, last=attests)
@@ -354,6 +371,12 @@ def _without_partner(change: _Change, case: Case) -> str | None:
     return next((partner for partner in added if case.request.header(partner) is None), None)
 
 
+def _pattern_words(named: Field, condition: Condition, finding: Finding) -> str:
+    tag = condition.key.partition("/")[2] if condition.lower_key.startswith(REQUEST_TAG) else ""
+    name = f"the query parameter {named.name}" if named.query else named.name
+    return field_pattern(name, tag, condition, label(finding), denies=finding.effect == "explicit")
+
+
 def _field_words(fields: Sent, query: frozenset[str], case: Case) -> str:
     shown = {
         name: None for each in fields for name in (OF_SSE_C if each == SSE_C and fields[each] is None else (each,))
@@ -362,35 +385,50 @@ def _field_words(fields: Sent, query: frozenset[str], case: Case) -> str:
     return field_changes(changes, presigned=is_presigned(case.request))
 
 
-def _unseen_tags(item: _Around, case: Case) -> dict[str, str | None]:
-    """The bucket's tags as condition keys, where they are as demanded and only do not count. Empty: they are not so.
-    https://docs.aws.amazon.com/AmazonS3/latest/userguide/buckets-tagging-enable-abac.html"""
-    family, _, tag = item.condition.key.partition("/")
-    bucket = case.snapshot.bucket(case.request.bucket or "")
-    if family.lower() not in TAGS_OF_BUCKET or bucket.abac is not False or isinstance(bucket.tags, Unknown):
-        return {}
-    if bucket.tags.get(tag) != item.value:
-        return {}
-    return {f"{each}/{name.lower()}": text for each in TAGS_OF_BUCKET for name, text in bucket.tags.items()}
-
-
 def _around_words(item: _Around, finding: Finding, case: Case, endpoint: str | None) -> str:
-    family, _, tag = item.condition.key.partition("/")
-    if _unseen_tags(item, case):
-        return enable_abac(tag, item.value, label(finding))
-    if family.lower() in TAGS_OF_BUCKET and case.snapshot.bucket(case.request.bucket or "").abac is not True:
-        return f"{surroundings_change(item.condition, item.value, label(finding))}{AND_ENABLE_ABAC}"
-    of_role = case.caller.principal.type is PrincipalType.ROLE_SESSION
-    return surroundings_change(item.condition, item.value, label(finding), endpoint, of_role=of_role)
+    words = surroundings_change(item.condition, item.value, label(finding), case.caller.principal.type, endpoint)
+    if not _lacks_abac(item, case):
+        return words
+    return with_abac(words, item.condition.key.partition("/")[2], item.value, tagged=_is_tagged(item, case))
+
+
+_OF_BUCKETS = ("aws:resourcetag/", "s3:buckettag/")
+
+
+def _lacks_abac(item: _Around, case: Case) -> bool:
+    """Is it a tag of the bucket, which S3 does not evaluate until attribute-based access control is enabled?
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/buckets-tagging-enable-abac.html"""
+    facts = case.snapshot.bucket(case.request.bucket or "")
+    return item.condition.lower_key.startswith(_OF_BUCKETS) and facts.abac is False
+
+
+def _is_tagged(item: _Around, case: Case) -> bool:
+    tags = case.snapshot.bucket(case.request.bucket or "").tags
+    wanted = item.condition.lower_key.partition("/")[2], item.value
+    return not isinstance(tags, Unknown) and wanted in {(tag.lower(), value) for tag, value in tags.items()}
+
+
+def _open(item: _Around, case: Case) -> str:
+    """What has to be so for it to help, and nobody here knows."""
+    if _lacks_abac(item, case) and _is_tagged(item, case):
+        return ENABLED
+    is_mfa = item.condition.lower_key.startswith("aws:multifactorauth")
+    federated = case.caller.principal.type is PrincipalType.FEDERATED
+    return SIGNER if is_mfa and federated else item.row.open
 
 
 def without_headers(finding: Finding, case: Case) -> list[Part]:
-    """Leave out what alone makes the action needed: an ACL, tags."""
+    """Leave out what alone makes the action needed: an ACL, tags, the bypass of a retention that there is not."""
     assert finding.authorization is not None
-    action = finding.authorization.requirement.action
+    requirement = finding.authorization.requirement
+    action = requirement.action
     sent = [name for name in _NEEDING.get(action.lower(), ()) if name in case.request.sent_headers]
-    if not sent or case.request.operation not in TAGGING.operations:
+    if not sent or case.request.operation not in TAGGING.operations | _DELETES:
         return []
+    if case.request.operation in _DELETES:
+        stored = case.snapshot.object(requirement.bucket or "", requirement.key or "")
+        if stored is not None and isinstance(stored.lock_mode, str):
+            return []
     fields: Sent = dict.fromkeys(sent)
     edit = sending(fields, case.request)
     return [Part("caller", "the request", leave_out(sent, action), edit, sends=fields)]

@@ -14,6 +14,8 @@ from denyproxy.iam.statement import Statement
 from denyproxy.iam.truth import Truth
 
 _OF_PRINCIPALS = ("aws:principal", "aws:userid", "aws:username")
+_OF_SERVICES = ("aws:principalisawsservice", "aws:principalservicename")
+"""Of whoever signs, these say no more than of an unsigned request: it is no service of AWS."""
 
 
 def signing(finding: Finding, case: Case) -> list[Part]:
@@ -34,7 +36,7 @@ def signing_may_do(finding: Finding) -> bool:
 
 
 def _is_of_the_caller(tested: ElementEvidence) -> bool:
-    return tested.part == "principal" or (tested.key or "").lower().startswith(_OF_PRINCIPALS)
+    return tested.part == "principal" or _tells_who(tested.key or "")
 
 
 def unsigned(finding: Finding, case: Case) -> list[Part]:
@@ -62,7 +64,11 @@ def _is_for_everyone(statement: Statement) -> bool:
 
 def _asks_who(statement: Statement) -> bool:
     """Has it conditions on the caller, of which an unsigned request tells nothing?"""
-    return any(condition.lower_key.startswith(_OF_PRINCIPALS) for condition in statement.conditions)
+    return any(_tells_who(condition.lower_key) for condition in statement.conditions)
+
+
+def _tells_who(key: str) -> bool:
+    return key.lower().startswith(_OF_PRINCIPALS) and not key.lower().startswith(_OF_SERVICES)
 
 
 def _without_credentials(draft: Draft) -> None:

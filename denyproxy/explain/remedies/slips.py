@@ -28,7 +28,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html"""
 
 def condition_slips(finding: Finding, case: Case) -> Iterator[Part]:
     """The correction of a condition that keeps a Deny from sparing the request, or an Allow from applying."""
-    path, evidence = document_path(finding), finding.evidence
+    path, evidence = document_path(finding, case), finding.evidence
     if path is None or evidence is None:
         return
     of_deny, statement = finding.effect == "explicit", written(finding)
@@ -76,7 +76,7 @@ def _corrected(item: ElementEvidence, statement: Json) -> tuple[Json, str, str |
     return {**statement, "Condition": {**block, operator: {**block[operator], key: new}}}, operator, value
 
 
-def _with_wildcard(item: ElementEvidence) -> str | None:
+def with_wildcard(item: ElementEvidence) -> str | None:
     """Where a part of a name ends: what only begins alike is not meant."""
     expected, actual = item.expected, item.actual or ""
     if expected.endswith((":", "/")):
@@ -92,6 +92,6 @@ def _in_its_case(item: ElementEvidence) -> str | None:
 
 
 _VALUES: dict[Mismatch, Callable[[ElementEvidence], str | None]] = {
-    Mismatch.PREFIX_LACKS_WILDCARD: _with_wildcard,
+    Mismatch.PREFIX_LACKS_WILDCARD: with_wildcard,
     Mismatch.CASE_DIFFERS: _in_its_case,
 }

@@ -46,10 +46,13 @@ def _in_words(text: str) -> _Remedy:
 def _unsigned_header(finding: Finding, case: Case) -> list[Part]:
     names = (finding.actual or _field(finding)).split(", ")
     words = say.unsigned_headers([name or "the header" for name in names])
-    return _sending(words, dict.fromkeys(names), case) if all(names) else _caller(words)
+    return _sending(words, dict.fromkeys(names), case) if all(names) and "host" not in names else _caller(words)
 
 
 def _signature(finding: Finding, case: Case) -> list[Part]:
+    name = _field(finding)
+    if finding.element == f"header:{name}" and name != "authorization" and finding.expected is None:
+        return _caller(say.absent_header(name))
     return _caller(say.signature_in_table(finding.element) if finding.by_proxy else say.signature(finding.element))
 
 
@@ -75,6 +78,11 @@ def _expected_owner(finding: Finding, case: Case) -> list[Part]:
     name = _field(finding)
     words = say.expected_owner(name, owner, finding.actual)
     return _sending(words, {name: owner}, case) if owner else _caller(words)
+
+
+def _expired(finding: Finding, case: Case) -> list[Part]:
+    """A URL of Signature Version 2 says when it ends, one of Version 4 how long it is good."""
+    return _caller(say.EXPIRED_V2 if case.request.parameter("AWSAccessKeyId") is not None else say.EXPIRED)
 
 
 def _requester_pays(finding: Finding, case: Case) -> list[Part]:
@@ -123,21 +131,21 @@ def _public_acl(case: Case) -> list[Part]:
 
 
 def _block_public_access(finding: Finding, case: Case) -> list[Part]:
-    setting = _field(finding)
+    setting, anonymous = _field(finding), case.caller.principal.type is PrincipalType.ANONYMOUS
     off = Part("bucket owner", "Block Public Access", say.switch_off(setting), _switched_off(setting), exact=False)
     match setting:
         case "BlockPublicAcls":
             return _public_acl(case)
         case "BlockPublicPolicy":
             return [*_caller(say.PUBLIC_POLICY), off]
-        case "RestrictPublicBuckets":
-            policy = finding.actual or "bucket policy"
-            return [Part("bucket owner", policy, say.restricted(case.caller.principal.account, policy))]
-        case _ if case.caller.principal.type is not PrincipalType.ANONYMOUS and finding.authorization is not None:
-            return by_policy(finding, case)
-        case _ if case.caller.principal.type is PrincipalType.ANONYMOUS:
-            # No policy that is not public can name who does not sign.
+        case "RestrictPublicBuckets" if anonymous:
             return [Part("caller", "the request", say.SIGN, open=say.SIGNER), off]
+        case "RestrictPublicBuckets":
+            policy, principal = finding.actual or "bucket policy", case.caller.principal
+            words = say.restricted(principal.issuer or principal.arn, policy)
+            return [Part("bucket owner", policy, words, exact=False)]
+        case _ if not anonymous and finding.authorization is not None:
+            return by_policy(finding, case)
         case _:
             return [Part("bucket owner", "bucket policy", say.IGNORED_ACL), off]
 
@@ -197,9 +205,7 @@ def _network_origin(finding: Finding, case: Case) -> list[Part]:
 
 _REMEDIES: Mapping[str, _Remedy] = {
     "clock-skew": _in_words(say.CLOCK),
-    "presigned-expired": lambda finding, case: _caller(
-        say.EXPIRED_V2 if finding.element == "query:Expires" else say.EXPIRED
-    ),
+    "presigned-expired": _expired,
     "headers-not-signed": _unsigned_header,
     "signature-mismatch": _signature,
     "unknown-access-key": _access_key,

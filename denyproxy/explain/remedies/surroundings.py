@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from denyproxy.explain.addresses import is_source
-from denyproxy.explain.prose.request_remedies import ACCESS_POINT, ATTESTED
+from denyproxy.explain.prose.request_remedies import ACCESS_POINT, ATTESTED, SOURCE_IDENTITY
 from denyproxy.explain.remedies.part import Owner
 from denyproxy.iam.context import RequestContext
 
@@ -21,6 +21,8 @@ class Surrounding:
     owner: Owner = "caller"
     within_reach: bool = True
     """Can whoever is denied be expected to do so? Otherwise a change of the policy is proposed as well."""
+    excepts: bool = False
+    """Does a Deny with other conditions only make an exception of it? Then it is out of reach there."""
     values: tuple[str, ...] = ()
     """Values that it can have, where no policy names one."""
     only: frozenset[str] | None = None
@@ -52,8 +54,6 @@ OF_CREDENTIALS = frozenset(
     {"aws:multifactorauthpresent", "aws:multifactorauthage", "aws:tokenissuetime", "ec2:roledelivery"}
 )
 """Keys (lower case) that the caller's credentials bring with them, whoever sends the request."""
-TAGS_OF_BUCKET = ("aws:resourcetag", "s3:buckettag")
-"""Families (lower case) of keys that S3 sets only where attribute-based access control is enabled on the bucket."""
 _OUT_OF_REACH = Surrounding(within_reach=False)
 _TAGS_OF_RESOURCE = Surrounding("bucket owner", within_reach=False, open=ATTESTED, attests=True)
 _ACCESS_POINT = Surrounding(open=ACCESS_POINT)
@@ -77,13 +77,20 @@ _CONSTRAINED_TO = replace(_CREATED_IN, can_be=lambda value, _: value != "us-east
 _RETAINS = frozenset({"PutObjectRetention"})
 _MODES = ("GOVERNANCE", "COMPLIANCE")
 
+
+def _is_of_role(value: str, context: RequestContext) -> bool:
+    """Whoever assumes a role sets it, and nobody else has one."""
+    return context.lookup("aws:principaltype") == ("AssumedRole",)
+
+
 SURROUNDINGS: Mapping[str, Surrounding] = {
     "aws:securetransport": Surrounding(values=("true",), only=frozenset({"true"})),
     "s3:tlsversion": Surrounding(values=("1.2", "1.3"), only=frozenset({"1.2", "1.3"})),
     "aws:multifactorauthpresent": Surrounding(values=("true",), only=frozenset({"true"}), can_be=_is_of_a_person),
     "aws:multifactorauthage": Surrounding(values=("0",), can_be=_is_of_a_person),
     "aws:tokenissuetime": Surrounding(),
-    "aws:calledvia": Surrounding(also={"aws:viaawsservice": "true"}),
+    "aws:calledvia": Surrounding(excepts=True, also={"aws:viaawsservice": "true"}),
+    "aws:sourceidentity": Surrounding(within_reach=False, values=("?",), can_be=_is_of_role, open=SOURCE_IDENTITY),
     "ec2:roledelivery": Surrounding(values=("2.0",), only=frozenset({"2.0"})),
     "aws:sourcevpce": Surrounding(start="vpce-", also=_THROUGH_ENDPOINT),
     "aws:sourcevpc": Surrounding(start="vpc-", also=_THROUGH_ENDPOINT),
