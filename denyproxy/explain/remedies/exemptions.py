@@ -110,22 +110,27 @@ def _who_may_change_it(finding: Finding, case: Case) -> str:
     assert finding.authorization is not None
     assert finding.evidence is not None
     requirement, statement = finding.authorization.requirement, finding.evidence.statement
-    owner = case.snapshot.bucket(requirement.bucket or "").account
-    account = owner if isinstance(owner, str) else None
-    if requirement.action.lower() in ROOT_KEEPS:
-        return root_may(account)
+    if words := by_root(finding, [requirement.action], case):
+        return words
     bucket, principal = container_of(finding) or "", statement.principal
     denied = any(glob(text.lower(), _PUTS_POLICY.lower()) for text in statement.actions) is not statement.not_action
     there = any(glob(text, bucket) for text in statement.resources or ()) is not statement.not_resource
     named = principal is not None and all(entry.kind != "everyone" for entry in principal.entries)
     shut = denied and there and (statement.not_principal or not named)
-    return closed_too(_PUTS_POLICY, account) if shut else ""
+    return closed_too(_PUTS_POLICY, _owner(finding, case)) if shut else ""
 
 
 def by_root(finding: Finding, actions: Sequence[str], case: Case) -> str:
     """A reminder of who is left where a bucket policy denies its own change."""
     denied = finding.layer == "bucket-policy" and any(action.lower() in ROOT_KEEPS for action in actions)
-    return root_may(case.caller.principal.account) if denied else ""
+    return root_may(_owner(finding, case)) if denied else ""
+
+
+def _owner(finding: Finding, case: Case) -> str | None:
+    """The account of the bucket; None: not known."""
+    assert finding.authorization is not None
+    account = case.snapshot.bucket(finding.authorization.requirement.bucket or "").account
+    return account if isinstance(account, str) else None
 
 
 def _limits(unless: Sequence[Condition]) -> Iterator[tuple[str, str | None]]:

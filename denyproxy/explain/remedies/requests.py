@@ -3,43 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from urllib.parse import quote, urlencode
 
 from denyproxy.explain.case import Case
 from denyproxy.explain.finding import Finding
-from denyproxy.explain.prose.remedies import caller_in_words, label
+from denyproxy.explain.prose.remedies import caller_in_words
 from denyproxy.explain.prose.request_remedies import (
     CALLING_SERVICE,
     CONFIGURED,
-    ENABLED,
-    PATTERN,
     REPLACES_DEFAULT,
-    VALUE,
-    either,
-    field_changes,
-    field_pattern,
-    of_folder,
-    surroundings_change,
-    with_abac,
-    with_partner,
 )
-from denyproxy.explain.prose.state_remedies import SIGNER, leave_out
+from denyproxy.explain.prose.state_remedies import leave_out
+from denyproxy.explain.remedies.changes import Around, Change, Compliance, as_part, in_reach
 from denyproxy.explain.remedies.fields import REQUEST_TAG, TAG_KEYS, TAGGING, Field, field_of
 from denyproxy.explain.remedies.part import Part
-from denyproxy.explain.remedies.places import endpoint_of
-from denyproxy.explain.remedies.sending import OF_SSE_C, SSE, SSE_C, SSE_KEY, Sent, is_presigned, sending
+from denyproxy.explain.remedies.sending import SSE, SSE_KEY, Sent, sending
 from denyproxy.explain.remedies.surroundings import (
     OF_CREDENTIALS,
-    WITHOUT_ENDPOINT,
-    Surrounding,
     can_be,
     surrounding,
 )
 from denyproxy.explain.remedies.turning import accepted, conditions, turning_values
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.principal import Principal, PrincipalType, is_service_linked
-from denyproxy.iam.truth import UNKNOWN, Truth, Unknown
+from denyproxy.iam.truth import UNKNOWN, Truth
 from denyproxy.s3.caller_side import is_of_account
 from denyproxy.s3.condition_keys import keys_of_action
 from denyproxy.sigv4.wire import parse_query
@@ -55,47 +43,11 @@ VIA_SERVICE = "aws:ViaAWSService"
 _DELETES = frozenset({"DeleteObject", "DeleteObjects"})
 
 
-@dataclass(frozen=True, slots=True)
-class Compliance:
-    """How the request can meet what a statement demands."""
-
-    part: Part
-    within_reach: bool
-    """Then no policy has to be weakened for it."""
-    last: bool = False
-    """Does it come after what policies can do? It may not be true, or not be possible."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Around:
-    """A condition key of the request's surroundings, and the value that it is to have."""
-
-    row: Surrounding
-    condition: Condition
-    value: str | None
-
-
-@dataclass(slots=True)
-class _Change:
-    """What is to be done to fields and surroundings."""
-
-    fields: dict[str, tuple[Field, str | None]] = field(default_factory=dict)
-    around: list[_Around] = field(default_factory=list)
-    instead: list[_Around] = field(default_factory=list)
-    """What of the surroundings would do as well."""
-    caveat: str = ""
-    """What the fields do besides."""
-    patterns: list[tuple[Field, Condition]] = field(default_factory=list)
-    """Fields that a policy asks for by a pattern, so that no value can be named."""
-    folder: str | None = None
-    """The prefix that was listed, where that of the folder of this name would do."""
-
-
 def compliance(finding: Finding, case: Case) -> Compliance | None:
     """The change of the request for a Deny with a condition, or for an Allow that fails in conditions alone. None:
     no change of the request or its surroundings would do."""
     change = _for_deny(finding, case) if finding.effect == "explicit" else _for_allow(finding, case)
-    complied = None if change is None else _as_part(change, finding, case)
+    complied = None if change is None else as_part(change, finding, case)
     if complied is None or complied.part.owner != "caller":
         return complied
     principal, via = case.caller.principal, via_service(finding)
@@ -131,16 +83,16 @@ def _by_service(complied: Compliance, service: str) -> Compliance:
     return Compliance(part, within_reach=False, last=True)
 
 
-def _for_deny(finding: Finding, case: Case) -> _Change | None:
+def _for_deny(finding: Finding, case: Case) -> Change | None:
     """One condition that no longer holds is enough: one on a field of the request rather than on its surroundings; of
     the latter, whichever the caller can change."""
     if finding.evidence is None:
         return None
-    changes: list[_Change] = []
+    changes: list[Change] = []
     for condition, evidence in conditions(finding.evidence):
         if evidence.truth is Truth.NO:
             continue
-        change = _Change()
+        change = Change()
         if _turn(change, condition, finding, case):
             changes.append(change)
     best = min(changes, key=lambda change: _far(change, finding), default=None)
@@ -150,30 +102,24 @@ def _for_deny(finding: Finding, case: Case) -> _Change | None:
     return best
 
 
-def _far(change: _Change, finding: Finding) -> tuple[bool, bool, bool]:
+def _far(change: Change, finding: Finding) -> tuple[bool, bool, bool]:
     """Sort key: what is nearest at hand first."""
-    return (not change.fields, not change.patterns, not all(_in_reach(item, finding) for item in change.around))
+    return (not change.fields, not change.patterns, not all(in_reach(item, finding) for item in change.around))
 
 
-def _in_reach(item: _Around, finding: Finding) -> bool:
-    evidence = finding.evidence
-    among_others = finding.effect == "explicit" and evidence is not None and len(evidence.statement.conditions) > 1
-    return item.row.within_reach and not (item.row.excepts and among_others)
-
-
-def _for_allow(finding: Finding, case: Case) -> _Change | None:
+def _for_allow(finding: Finding, case: Case) -> Change | None:
     """All conditions have to hold that do not."""
     evidence = finding.evidence
     if evidence is None or not evidence.failing or any(item.part != "condition" for item in evidence.failing):
         return None
-    change = _Change()
+    change = Change()
     for condition, tested in conditions(evidence):
         if tested.truth is Truth.NO and not _turn(change, condition, finding, case):
             return None
     return change
 
 
-def _turn(change: _Change, condition: Condition, finding: Finding, case: Case) -> bool:
+def _turn(change: Change, condition: Condition, finding: Finding, case: Case) -> bool:
     """Add what turns one condition, if something does."""
     key = condition.lower_key
     if not is_possible(key, finding):
@@ -191,7 +137,7 @@ def _turn(change: _Change, condition: Condition, finding: Finding, case: Case) -
     rough = key in context.margin
     for value in turning_values(finding, condition, row.values, along=row.also, absent=False, rough=rough):
         if can_be(row, value, context):
-            change.around.append(_Around(row, condition, value))
+            change.around.append(Around(row, condition, value))
             return True
     return False
 
@@ -203,7 +149,7 @@ def is_possible(key: str, finding: Finding) -> bool:
     return key not in unsupported and f"{key.partition('/')[0]}/*" not in unsupported
 
 
-def _turn_field(change: _Change, wanted: Field, condition: Condition, finding: Finding, case: Case) -> bool:
+def _turn_field(change: Change, wanted: Field, condition: Condition, finding: Finding, case: Case) -> bool:
     if wanted.only and not wanted.removable and case.request.parameter(wanted.name):
         # What is asked for now is none of those.
         return wanted.name == "prefix" and _turn_folder(change, wanted, condition, finding, case)
@@ -245,7 +191,7 @@ def _turn_field(change: _Change, wanted: Field, condition: Condition, finding: F
     return False
 
 
-def _turn_folder(change: _Change, wanted: Field, condition: Condition, finding: Finding, case: Case) -> bool:
+def _turn_folder(change: Change, wanted: Field, condition: Condition, finding: Finding, case: Case) -> bool:
     """Who lists a folder without its slash lists what else begins like it, for which the policy need not be."""
     prefix = case.request.parameter(wanted.name) or ""
     folder = f"{prefix}/"
@@ -271,7 +217,7 @@ def _is_taken(wanted: Field, value: str) -> bool:
     return all(values is None or value in values for values in (wanted.only, wanted.taken))
 
 
-def _turn_tag_keys(change: _Change, condition: Condition, finding: Finding, case: Case) -> bool:
+def _turn_tag_keys(change: Change, condition: Condition, finding: Finding, case: Case) -> bool:
     """Of the tags that are sent, those stay that the condition has nothing against."""
     assert finding.authorization is not None
     context = finding.authorization.evaluation.request.context
@@ -300,7 +246,7 @@ def _own_key(case: Case) -> tuple[str, ...]:
     return (default,) if isinstance(default, str) else ()
 
 
-def _tags(change: _Change, case: Case) -> tuple[tuple[str, str], ...]:
+def _tags(change: Change, case: Case) -> tuple[tuple[str, str], ...]:
     """The tags that are sent, with what is changed of them already."""
     sent = case.request.header(TAGGING.name)
     return parse_query(change.fields.get(TAGGING.name, (TAGGING, sent))[1] or "")
@@ -313,108 +259,6 @@ def _with_tag(sent: Sequence[tuple[str, str]], tag: str, value: str | None) -> s
     if value is not None:
         tags[tag] = value
     return urlencode(tags, quote_via=quote) or None
-
-
-def _as_part(change: _Change, finding: Finding, case: Case) -> Compliance | None:
-    fields = {wanted.name: value for wanted, value in change.fields.values()}
-    query = frozenset(wanted.name for wanted, _ in change.fields.values() if wanted.query)
-    if change.patterns:
-        told = [_pattern_words(named, condition, finding) for named, condition in change.patterns]
-        told += [_field_words(fields, query, case)] if fields else []
-        part = Part("caller", "the request", " and ".join(dict.fromkeys(told)), open=PATTERN)
-        return Compliance(part, within_reach=True)
-    if not change.fields and not change.around:
-        return None
-    assumed: dict[str, str | None] = {}
-    words_of = [_field_words(fields, query, case) + change.caveat] if fields else []
-    alone = _without_partner(change, case)
-    words_of[:1] = [of_folder(words_of[0], change.folder)] if change.folder is not None else words_of[:1]
-    words_of[:1] = [with_partner(words_of[0], alone)] if alone else words_of[:1]
-    assert finding.authorization is not None
-    context = finding.authorization.evaluation.request.context
-    for item in change.around:
-        assumed |= {**item.row.also, item.condition.lower_key: item.value}
-        assumed |= dict.fromkeys(item.row.equal, item.value)
-    endpoint = endpoint_of(context) if "aws:sourceip" in assumed else None
-    if endpoint is not None and assumed["aws:sourceip"] is not None:
-        assumed |= WITHOUT_ENDPOINT
-    else:
-        endpoint = None
-    choices = [_around_words(item, finding, case, endpoint) for item in change.around]
-    words_of += [" and ".join(choices)] if choices else []
-    rows = [item.row for item in change.around]
-    owner = "caller" if fields else rows[0].owner
-    words = " and ".join(words_of)
-    if change.instead:
-        words = either([words, *(_around_words(item, finding, case, endpoint) for item in change.instead)])
-    attests = any(row.attests for row in rows)
-    part = Part(
-        owner=owner,
-        target="the request" if owner == "caller" else "tags",
-        words=words,
-        edit=sending(fields, case.request, query=query) if fields and not alone else None,
-        exact=not attests,
-        assumed=assumed,
-        sends=fields,
-        open=VALUE if alone else next(filter(None, (_open(item, case) for item in change.around)), ""),
-    )
-    reach = [change.around, *([item] for item in change.instead)]
-    within_reach = any(all(_in_reach(item, finding) for item in items) for items in reach)
-    # It asks for less, so that an Allow for all that was asked may be what is wanted.
-    within_reach = within_reach and (change.folder is None or finding.effect == "explicit")
-    return Compliance(part, within_reach, last=attests)
-
-
-def _without_partner(change: _Change, case: Case) -> str | None:
-    """The header that would be missing: S3 takes one of the two only with the other."""
-    added = [wanted.partner for wanted, value in change.fields.values() if wanted.partner and value is not None]
-    return next((partner for partner in added if case.request.header(partner) is None), None)
-
-
-def _pattern_words(named: Field, condition: Condition, finding: Finding) -> str:
-    tag = condition.key.partition("/")[2] if condition.lower_key.startswith(REQUEST_TAG) else ""
-    name = f"the query parameter {named.name}" if named.query else named.name
-    return field_pattern(name, tag, condition, label(finding), denies=finding.effect == "explicit")
-
-
-def _field_words(fields: Sent, query: frozenset[str], case: Case) -> str:
-    shown = {
-        name: None for each in fields for name in (OF_SSE_C if each == SSE_C and fields[each] is None else (each,))
-    }
-    changes = [(name, fields.get(name), name in query) for name in shown]
-    return field_changes(changes, presigned=is_presigned(case.request))
-
-
-def _around_words(item: _Around, finding: Finding, case: Case, endpoint: str | None) -> str:
-    words = surroundings_change(item.condition, item.value, label(finding), case.caller.principal.type, endpoint)
-    if not _lacks_abac(item, case):
-        return words
-    return with_abac(words, item.condition.key.partition("/")[2], item.value, tagged=_is_tagged(item, case))
-
-
-_OF_BUCKETS = ("aws:resourcetag/", "s3:buckettag/")
-
-
-def _lacks_abac(item: _Around, case: Case) -> bool:
-    """Is it a tag of the bucket, which S3 does not evaluate until attribute-based access control is enabled?
-    https://docs.aws.amazon.com/AmazonS3/latest/userguide/buckets-tagging-enable-abac.html"""
-    facts = case.snapshot.bucket(case.request.bucket or "")
-    return item.condition.lower_key.startswith(_OF_BUCKETS) and facts.abac is False
-
-
-def _is_tagged(item: _Around, case: Case) -> bool:
-    tags = case.snapshot.bucket(case.request.bucket or "").tags
-    wanted = item.condition.lower_key.partition("/")[2], item.value
-    return not isinstance(tags, Unknown) and wanted in {(tag.lower(), value) for tag, value in tags.items()}
-
-
-def _open(item: _Around, case: Case) -> str:
-    """What has to be so for it to help, and nobody here knows."""
-    if _lacks_abac(item, case) and _is_tagged(item, case):
-        return ENABLED
-    is_mfa = item.condition.lower_key.startswith("aws:multifactorauth")
-    federated = case.caller.principal.type is PrincipalType.FEDERATED
-    return SIGNER if is_mfa and federated else item.row.open
 
 
 def without_headers(finding: Finding, case: Case) -> list[Part]:
