@@ -22,13 +22,12 @@ from denyproxy.explain.prose.state_remedies import (
     NOT_KNOWN_WHICH,
     STAYS_MISSING,
 )
-from denyproxy.explain.remedies.carried import of_the_session
+from denyproxy.explain.remedies.carried import of_the_session, told_apart_by
 from denyproxy.explain.remedies.exemptions import by_root, exemptions
 from denyproxy.explain.remedies.grants import grants
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import PLACES
 from denyproxy.explain.remedies.requests import compliance
-from denyproxy.explain.remedies.scopes import told_apart_by
 from denyproxy.explain.remedies.signing import signing
 from denyproxy.explain.remedies.states import state_remedies
 from denyproxy.explain.trial import Trial
@@ -135,8 +134,8 @@ def _or_root(part: Part, finding: Finding, case: Case) -> Part:
 
 def _to_all_sessions(part: Part, finding: Finding, case: Case) -> Part:
     """A change that was to be for one of the sessions of a role, and is for all of them."""
-    pinned = {key.lower() for key in of_the_session(finding)} if finding.effect == "implicit" else ()
-    keys = [key for key in told_apart_by(finding, case.caller.principal) if key.lower() not in pinned]
+    pinned = of_the_session(finding) if finding.effect == "implicit" else ()
+    keys = [key for key in told_apart_by(finding) if key not in pinned]
     if not keys or part.owner == "caller" or not part.exact:
         return part
     return replace(part, words=part.words + say.for_all_sessions(keys), exact=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from enum import StrEnum
+from itertools import pairwise
 
 from denyproxy.iam.principal import Named, Principal, PrincipalType, account_of, named_aws
 from denyproxy.iam.wildcard import SEPARATORS, Predicate, any_glob, everything, nothing, tokens_of
@@ -102,7 +103,8 @@ def near_by(patterns: Iterable[str], rules: Iterable[Rule]) -> Near:
     """Compile patterns by rules, the first rule first."""
     known = tuple(patterns)
     # Beside home/ann/*, or bucket/home/*, what comes before is listed for itself: home/, or the bucket.
-    steps = frozenset(step for step in known if any(step != other and other.startswith(step) for other in known))
+    ordered = sorted(set(known))
+    steps = frozenset(step for step, following in pairwise(ordered) if following.startswith(step))
     rows = (
         (reason, pattern, made(pattern))
         for reason, made in rules

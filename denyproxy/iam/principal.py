@@ -144,11 +144,12 @@ def named(member: str, text: str) -> Named:
 class PrincipalElement:
     """A compiled Principal or NotPrincipal element."""
 
-    __slots__ = ("_by_kind", "_everyone", "entries")
+    __slots__ = ("_by_kind", "entries", "everyone")
 
     def __init__(self, entries: Iterable[Named]) -> None:
         self.entries = tuple(entries)
-        self._everyone = any(entry.kind == "everyone" for entry in self.entries)
+        self.everyone = any(entry.kind == "everyone" for entry in self.entries)
+        """Does it name everyone, anonymous callers among them?"""
         by_kind: dict[str, list[Named]] = {}
         for entry in self.entries:
             by_kind.setdefault(entry.kind, []).append(entry)
@@ -156,7 +157,7 @@ class PrincipalElement:
 
     def names(self, principal: Principal) -> Naming:
         """How does it name this caller?"""
-        if self._everyone:
+        if self.everyone:
             return EVERYBODY
         kind = principal.type
         if kind is PrincipalType.ANONYMOUS:
@@ -182,7 +183,7 @@ class PrincipalElement:
         https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_notprincipal.html"""
         naming = self.names(principal)
         kind = principal.type
-        if self._everyone or kind is PrincipalType.SERVICE:
+        if self.everyone or kind is PrincipalType.SERVICE:
             return naming.direct
         if kind is PrincipalType.UNKNOWN:
             return min(naming.truth, UNSURE)

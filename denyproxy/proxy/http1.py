@@ -204,11 +204,6 @@ class ReceivedRequest(_Received):
             self.relayed = with_signed(method, target, self.fields, self.relayed)
 
     @property
-    def line(self) -> bytes:
-        """The request line as it travels on."""
-        return self._travelling().partition(b"\r\n")[0]
-
-    @property
     def head(self) -> RequestHead:
         """As text, with the fields that travel on."""
         if self._head is None:

@@ -78,20 +78,30 @@ def carried_conditions(finding: Finding) -> Carried:
     return Carried(kept, limits, not lost, tuple(lost))
 
 
-def of_the_session(finding: Finding) -> dict[str, str]:
-    """What this session of a role has for the policy variables of what fails: the role's other sessions have other
-    values, and what is said in place of the variables is not for them."""
+def told_apart_by(finding: Finding) -> tuple[str, ...]:
+    """The policy variables by which a statement was to tell the sessions of a role apart, as far as they bear on the
+    finding. What names the role cannot do so; a session policy is for one session alone."""
     evidence = finding.evidence
     assert finding.authorization is not None
-    request = finding.authorization.evaluation.request
-    if evidence is None or request.principal.type is not PrincipalType.ROLE_SESSION:
-        return {}
-    by_resource = any(item.part == "resource" for item in evidence.failing)
+    principal = finding.authorization.evaluation.request.principal
+    if evidence is None or principal.type is not PrincipalType.ROLE_SESSION or finding.layer == "session-policy":
+        return ()
+    denies = finding.effect == "explicit"
+    by_resource = denies or any(item.part == "resource" for item in evidence.failing)
     templates = list(evidence.statement.resource_templates) if by_resource else []
     for condition, tested in conditions(evidence):
-        templates += condition.templates if tested.truth is not Truth.YES else ()
+        templates += condition.templates if denies or tested.truth is not Truth.YES else ()
     named = (variable.key for template in templates for variable in variables_of(template))
-    found = {key: request.context.lookup(key) for key in named if key.lower().startswith(_OF_SESSIONS)}
+    # The subject at an identity provider: cognito-identity.amazonaws.com:sub.
+    return tuple(dict.fromkeys(key for key in named if key.lower().startswith(_OF_SESSIONS) or key.endswith(":sub")))
+
+
+def of_the_session(finding: Finding) -> dict[str, str]:
+    """What this session of a role has for these variables: the role's other sessions have other values, and what is
+    said in place of the variables is not for them."""
+    assert finding.authorization is not None
+    context = finding.authorization.evaluation.request.context
+    found = {key: context.lookup(key) for key in told_apart_by(finding)}
     return {key: values[0] for key, values in found.items() if isinstance(values, tuple) and len(values) == 1}
 
 
@@ -110,7 +120,7 @@ def _pinned(condition: Condition, context: RequestContext) -> tuple[str, str, st
     return f"{each}{_PINNED_BY.get(condition.name.stem, 'StringEquals')}", condition.key, values[0]
 
 
-_OF_SESSIONS = ("aws:principaltag/", "aws:userid", "aws:sourceidentity", "cognito-identity.amazonaws.com:")
+_OF_SESSIONS = ("aws:username", "aws:userid", "aws:principaltag/", "aws:sourceidentity", "saml:", "transfer:")
 _WANTING = ("StringEquals", "StringLike", "ArnEquals", "ArnLike")
 _SOURCES = ("aws:SourceArn", "aws:SourceAccount")
 

@@ -24,13 +24,12 @@ from denyproxy.explain.remedies.fields import REQUEST_TAG, Field
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.places import endpoint_of
 from denyproxy.explain.remedies.sending import OF_SSE_C, SSE_C, Sent, is_presigned, sending
-from denyproxy.explain.remedies.surroundings import (
-    WITHOUT_ENDPOINT,
-    Surrounding,
-)
+from denyproxy.explain.remedies.surroundings import WITHOUT_ENDPOINT, Surrounding
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.principal import PrincipalType
 from denyproxy.iam.truth import Unknown
+
+_OF_BUCKETS = ("aws:resourcetag/", "s3:buckettag/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +151,6 @@ def _around_words(item: Around, finding: Finding, case: Case, endpoint: str | No
     if not _lacks_abac(item, case):
         return words
     return with_abac(words, item.condition.key.partition("/")[2], item.value, tagged=_is_tagged(item, case))
-
-
-_OF_BUCKETS = ("aws:resourcetag/", "s3:buckettag/")
 
 
 def _lacks_abac(item: Around, case: Case) -> bool:

@@ -115,7 +115,7 @@ def _who_may_change_it(finding: Finding, case: Case) -> str:
     bucket, principal = container_of(finding) or "", statement.principal
     denied = any(glob(text.lower(), _PUTS_POLICY.lower()) for text in statement.actions) is not statement.not_action
     there = any(glob(text, bucket) for text in statement.resources or ()) is not statement.not_resource
-    named = principal is not None and all(entry.kind != "everyone" for entry in principal.entries)
+    named = principal is not None and not principal.everyone
     shut = denied and there and (statement.not_principal or not named)
     return closed_too(_PUTS_POLICY, _owner(finding, case)) if shut else ""
 

@@ -270,5 +270,5 @@ def _is_confined(statement: Statement) -> bool:
     """Does it name its buckets (keys, roles), and whom it is for? Nothing is to be added to what is for all of them."""
     heads = [text.partition("/")[0] for text in statement.resources or ("*",)]
     principal = statement.principal
-    everyone = principal is not None and any(entry.kind == "everyone" for entry in principal.entries)
+    everyone = principal is not None and principal.everyone
     return not any(mark in head for head in heads for mark in "*?") and not everyone and not statement.not_principal

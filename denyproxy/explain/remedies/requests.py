@@ -9,21 +9,13 @@ from urllib.parse import quote, urlencode
 from denyproxy.explain.case import Case
 from denyproxy.explain.finding import Finding
 from denyproxy.explain.prose.remedies import caller_in_words
-from denyproxy.explain.prose.request_remedies import (
-    CALLING_SERVICE,
-    CONFIGURED,
-    REPLACES_DEFAULT,
-)
+from denyproxy.explain.prose.request_remedies import CALLING_SERVICE, CONFIGURED, REPLACES_DEFAULT
 from denyproxy.explain.prose.state_remedies import leave_out
 from denyproxy.explain.remedies.changes import Around, Change, Compliance, as_part, in_reach
 from denyproxy.explain.remedies.fields import REQUEST_TAG, TAG_KEYS, TAGGING, Field, field_of
 from denyproxy.explain.remedies.part import Part
 from denyproxy.explain.remedies.sending import SSE, SSE_KEY, Sent, sending
-from denyproxy.explain.remedies.surroundings import (
-    OF_CREDENTIALS,
-    can_be,
-    surrounding,
-)
+from denyproxy.explain.remedies.surroundings import OF_CREDENTIALS, can_be, surrounding
 from denyproxy.explain.remedies.turning import accepted, conditions, turning_values
 from denyproxy.iam.condition import Condition
 from denyproxy.iam.principal import Principal, PrincipalType, is_service_linked

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -94,22 +93,6 @@ def principal_element(principal: Principal) -> Any:
             return {"AWS": principal.issuer or principal.arn}
         case _:
             return {"AWS": principal.arn}
-
-
-_VARIABLE = re.compile(r"\$\{\s*([^\s{},]+:[^{},]+?)\s*[,}]")
-_OF_SESSIONS = ("aws:username", "aws:userid", "aws:principaltag/", "aws:sourceidentity", "saml:", "transfer:")
-
-
-def told_apart_by(finding: Finding, principal: Principal) -> list[str]:
-    """The keys by which a statement was to tell the sessions of a role apart. What names the role cannot do so."""
-    evidence = finding.evidence
-    if evidence is None or principal.type is not PrincipalType.ROLE_SESSION or finding.layer == "session-policy":
-        return []
-    blamed = evidence.elements if finding.effect == "explicit" else evidence.failing
-    keys = [key for item in blamed for text in (item.expected, *item.values) for key in _VARIABLE.findall(text)]
-    # The subject at an identity provider: cognito-identity.amazonaws.com:sub.
-    mine = (key for key in keys if key.lower().startswith(_OF_SESSIONS) or key.endswith(":sub"))
-    return list(dict.fromkeys(mine))
 
 
 def _everyone_but(principal: Principal, arn: str | None) -> Condition:

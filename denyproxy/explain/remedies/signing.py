@@ -58,7 +58,7 @@ def _is_public(layer: LayerEvaluation) -> bool:
 
 def _is_for_everyone(statement: Statement) -> bool:
     element = statement.principal
-    everyone = element is not None and any(entry.kind == "everyone" for entry in element.entries)
+    everyone = element is not None and element.everyone
     return statement.effect == "Allow" and not statement.not_principal and everyone and not _asks_who(statement)
 
 
